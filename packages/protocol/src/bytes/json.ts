@@ -1,0 +1,160 @@
+import { RegistryError } from '../errors.ts';
+import { utf8Text } from './byte-array.ts';
+
+/** Deeper JSON is refused before it is built (threats W8). */
+export const JSON_DEPTH_MAX = 32;
+
+/** What strict JSON can hold. Objects have no prototype, so no key of an attacker reaches one (threats W7). */
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const PLAIN_TEXT = /[^"\\\u0000-\u001f]*/y;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const ESCAPES: Readonly<Record<string, string>> = {
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+};
+
+/**
+ * Parses JSON without the leniency that makes two readers disagree: duplicate keys, a BOM, lone surrogates, integers that
+ * a double cannot hold, bad UTF-8 and depth over {@link JSON_DEPTH_MAX} are refused with `wire/json`.
+ */
+export function parseJson(source: Uint8Array | string): JsonValue {
+  const text = typeof source === 'string' ? source : utf8Text(source);
+  if (text === null) throw new RegistryError('wire/json', 'JSON is not UTF-8');
+  return new JsonReader(text).document();
+}
+
+class JsonReader {
+  readonly #text: string;
+  #offset = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  document(): JsonValue {
+    const value = this.#value(0);
+    this.#space();
+    if (this.#offset < this.#text.length) throw this.#error('text after the end of the value');
+    return value;
+  }
+
+  #value(depth: number): JsonValue {
+    if (depth > JSON_DEPTH_MAX) throw this.#error(`nested more than ${JSON_DEPTH_MAX} deep`);
+    this.#space();
+    switch (this.#text[this.#offset]) {
+      case '{':
+        return this.#object(depth);
+      case '[':
+        return this.#array(depth);
+      case '"':
+        return this.#string();
+      case 't':
+        return this.#word('true', true);
+      case 'f':
+        return this.#word('false', false);
+      case 'n':
+        return this.#word('null', null);
+      default:
+        return this.#number();
+    }
+  }
+
+  #object(depth: number): JsonValue {
+    const object: { [key: string]: JsonValue } = Object.create(null);
+    this.#offset++;
+    if (this.#next('}')) return object;
+    do {
+      this.#space();
+      const key = this.#string();
+      if (Object.hasOwn(object, key)) throw this.#error(`duplicate key ${JSON.stringify(key)}`);
+      if (!this.#next(':')) throw this.#error("':' expected");
+      object[key] = this.#value(depth + 1);
+    } while (this.#next(','));
+    if (!this.#next('}')) throw this.#error("',' or '}' expected");
+    return object;
+  }
+
+  #array(depth: number): JsonValue {
+    const array: JsonValue[] = [];
+    this.#offset++;
+    if (this.#next(']')) return array;
+    do array.push(this.#value(depth + 1));
+    while (this.#next(','));
+    if (!this.#next(']')) throw this.#error("',' or ']' expected");
+    return array;
+  }
+
+  #string(): string {
+    if (this.#text[this.#offset] !== '"') throw this.#error('string expected');
+    this.#offset++;
+    let value = '';
+    for (;;) {
+      value += this.#match(PLAIN_TEXT) ?? '';
+      const stop = this.#text[this.#offset++];
+      if (stop === '"') break;
+      if (stop !== '\\') throw this.#error('unterminated string');
+      value += this.#escape();
+    }
+    if (LONE_SURROGATE.test(value)) throw this.#error('lone surrogate');
+    return value;
+  }
+
+  #escape(): string {
+    const letter = this.#text[this.#offset++] ?? '';
+    if (letter !== 'u') {
+      if (!Object.hasOwn(ESCAPES, letter)) throw this.#error('unknown escape');
+      return ESCAPES[letter] ?? '';
+    }
+    const digits = this.#text.slice(this.#offset, this.#offset + 4);
+    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw this.#error('bad \\u escape');
+    this.#offset += 4;
+    return String.fromCharCode(Number.parseInt(digits, 16));
+  }
+
+  #number(): number {
+    const digits = this.#match(NUMBER);
+    if (digits === null) throw this.#error('value expected');
+    const value = Number(digits);
+    if (!Number.isFinite(value) || Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+      throw this.#error(`number ${digits.slice(0, 24)} is out of range`);
+    }
+    return value;
+  }
+
+  #word<T extends JsonValue>(word: string, value: T): T {
+    if (!this.#text.startsWith(word, this.#offset)) throw this.#error('value expected');
+    this.#offset += word.length;
+    return value;
+  }
+
+  #next(character: string): boolean {
+    this.#space();
+    if (this.#text[this.#offset] !== character) return false;
+    this.#offset++;
+    return true;
+  }
+
+  #space(): void {
+    while (' \t\n\r'.includes(this.#text[this.#offset] ?? 'x')) this.#offset++;
+  }
+
+  #match(pattern: RegExp): string | null {
+    pattern.lastIndex = this.#offset;
+    const found = pattern.exec(this.#text);
+    if (found === null) return null;
+    this.#offset += found[0].length;
+    return found[0];
+  }
+
+  #error(why: string): RegistryError {
+    return new RegistryError('wire/json', `malformed JSON at character ${this.#offset}: ${why}`);
+  }
+}

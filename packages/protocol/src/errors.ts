@@ -1,0 +1,117 @@
+/**
+ * Every way in which a rule, an encoding, a proof or a registry can fail. The set is closed: each edge (HTTP status,
+ * exit code) maps it with a `Record<ErrorCode, …>`, so a new code does not compile until every edge has answered for it.
+ */
+export type ErrorCode =
+  // Text and byte forms (spec/encodings.md).
+  | 'text/base64'
+  | 'text/hash'
+  | 'text/hex'
+  | 'text/key'
+  | 'text/namespace'
+  | 'text/package-name'
+  | 'text/private-key'
+  | 'text/signature'
+  | 'text/version'
+  | 'wire/json'
+  | 'wire/protobuf'
+  | 'wire/shape'
+  | 'wire/too-large'
+  // Validity of a log (spec/record-log.md): one code for each kind of Warg's ValidationError.
+  | 'record/decode'
+  | 'record/first-not-init'
+  | 'record/hash-algorithm'
+  | 'record/init-again'
+  | 'record/key-unknown'
+  | 'record/namespace-defined'
+  | 'record/namespace-invalid'
+  | 'record/no-init'
+  | 'record/permission-not-held'
+  | 'record/prev-mismatch'
+  | 'record/prev-missing'
+  | 'record/prev-on-first'
+  | 'record/release-again'
+  | 'record/signature'
+  | 'record/time-backwards'
+  | 'record/unauthorized'
+  | 'record/version'
+  | 'record/yank-again'
+  | 'record/yank-unreleased'
+  // Proofs and checkpoints (spec/merkle.md, spec/verification.md).
+  | 'proof/malformed'
+  | 'proof/mismatch'
+  | 'proof/root'
+  | 'checkpoint/fork'
+  | 'checkpoint/rollback'
+  | 'checkpoint/signature'
+  | 'checkpoint/signer'
+  | 'checkpoint/stale'
+  | 'log/foreign'
+  | 'log/incomplete'
+  | 'log/not-found'
+  | 'operator/changed'
+  | 'operator/unpinned'
+  // Content.
+  | 'content/digest'
+  | 'content/not-found'
+  | 'content/policy'
+  | 'content/size'
+  | 'release/not-found'
+  | 'release/yanked'
+  // Admission: what our server refuses although a log could hold it (spec/admission.md).
+  | 'admission/denied'
+  | 'admission/not-canonical'
+  | 'admission/policy'
+  | 'admission/unknown-key'
+  | 'namespace/imported'
+  | 'namespace/undefined'
+  | 'publish/conflict'
+  | 'publish/not-sourcing'
+  | 'publish/not-wanted'
+  | 'request/cursor'
+  | 'request/invalid'
+  | 'request/leaf'
+  | 'request/log-length'
+  | 'request/not-head'
+  | 'request/proof'
+  | 'request/record'
+  | 'request/too-many'
+  | 'request/unsupported'
+  // Storage and network.
+  | 'head/conflict'
+  | 'storage/busy'
+  | 'storage/damaged'
+  | 'storage/full'
+  | 'registry/protocol'
+  | 'registry/refused'
+  | 'registry/unreachable'
+  | 'quorum/missing'
+  // A person's mistake at the command line or in a configuration.
+  | 'key/not-found'
+  | 'usage/invalid';
+
+/** Facts that belong to a failure and that an edge may show: ids, indexes, sizes. Never secrets. */
+export type ErrorDetail = Readonly<Record<string, string | number>>;
+
+/** The one error class. Callers switch on {@link RegistryError.code}, never on the message. */
+export class RegistryError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: ErrorDetail;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'RegistryError';
+    this.code = code;
+    this.detail = detail;
+  }
+}
+
+/** The message of anything that was thrown, for showing to a person. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** True when `thrown` is a {@link RegistryError} with one of `codes`; without `codes`, any. */
+export function isRegistryError(thrown: unknown, ...codes: ErrorCode[]): thrown is RegistryError {
+  return thrown instanceof RegistryError && (codes.length === 0 || codes.includes(thrown.code));
+}

@@ -1,0 +1,133 @@
+/* The public surface of the protocol, listed by hand. */
+
+export { isRegistryError, messageOf, RegistryError, type ErrorCode, type ErrorDetail } from './errors.ts';
+
+export { decodeBase64, encodeBase64 } from './bytes/base64.ts';
+export { concatBytes, equalBytes, utf8, utf8Text } from './bytes/byte-array.ts';
+export { decodeHex, encodeHex } from './bytes/hex.ts';
+export { JSON_DEPTH_MAX, parseJson, type JsonValue } from './bytes/json.ts';
+
+export { HASH_BYTES, sha256, sha256Stream, type Sha256Stream } from './crypto/hash.ts';
+
+export {
+  digestBytes,
+  digestHex,
+  digestOf,
+  formatDigest,
+  isDigest,
+  parseAnyHash,
+  parseDigest,
+  type AnyHash,
+  type Digest,
+} from './names/digest.ts';
+export {
+  formatPrivateKey,
+  parsePrivateKey,
+  parsePublicKey,
+  parseSignature,
+  privateKeyFromRandom,
+  signBytes,
+  verifyBytes,
+  type PrivateKey,
+  type PublicKey,
+  type Signature,
+  type SigningContext,
+} from './names/key.ts';
+export {
+  OPERATOR_LOG_ID,
+  packageLogId,
+  parseLogId,
+  parseRecordId,
+  recordIdOf,
+  type LogId,
+  type LogKind,
+  type RecordId,
+} from './names/log-id.ts';
+export {
+  isKebab,
+  namespaceOf,
+  parseNamespace,
+  parsePackageName,
+  type Namespace,
+  type PackageName,
+} from './names/package-name.ts';
+export {
+  compareTimestamps,
+  formatTimestamp,
+  timestampFromMs,
+  timestampToMs,
+  type Timestamp,
+} from './names/timestamp.ts';
+export { compareVersions, isPreRelease, parseVersion, withoutBuild, type VersionText } from './names/version.ts';
+
+export {
+  encodeCheckpoint,
+  encodeTimestampedCheckpoint,
+  type Checkpoint,
+  type SignedCheckpoint,
+  type TimestampedCheckpoint,
+} from './wire/checkpoint.ts';
+export { decodeEnvelope, encodeEnvelope, logFileRecord, readLogFile, type Envelope } from './wire/envelope.ts';
+export { encodeLogLeaf, encodeMapLeaf } from './wire/log-leaf.ts';
+export { decodeLogProofBundle, encodeLogProofBundle, type LogProofBundle } from './wire/log-proof-bundle.ts';
+export { decodeMapProofBundle, encodeMapProofBundle, type MapProofBundle } from './wire/map-proof-bundle.ts';
+export { RECORD_BYTES_MAX, RECORD_VERSION } from './wire/record.ts';
+export * as wargApi from './wire/warg-api.ts';
+
+export { WasmScanner, type WasmKind } from './content/wasm.ts';
+
+export { emptyLogState, LogDraft, type LogHead, type LogState } from './record-log/log-state.ts';
+export type { LogDialect } from './record-log/dialect.ts';
+export type { GrantEntry, RevokeEntry } from './record-log/kinds/shared/grant.ts';
+export type { InitEntry } from './record-log/kinds/shared/init.ts';
+export type { PackagePermission, Release, ReleaseEntry } from './record-log/kinds/package/release.ts';
+export type { YankEntry } from './record-log/kinds/package/yank.ts';
+export type {
+  DefineNamespaceEntry,
+  ImportNamespaceEntry,
+  NamespaceBinding,
+  OperatorPermission,
+} from './record-log/kinds/operator/namespace.ts';
+export { applyRecord, judgeRecord, verifyRecordSignature, type Judged } from './record-log/machine.ts';
+export {
+  OPERATOR_LOG,
+  OPERATOR_PERMISSIONS,
+  type OperatorEntry,
+  type OperatorState,
+} from './record-log/operator-log.ts';
+export { PACKAGE_LOG, PACKAGE_PERMISSIONS, type PackageEntry, type PackageState } from './record-log/package-log.ts';
+export { replayLog } from './record-log/replay.ts';
+export {
+  decodeSignedRecord,
+  encodeRecordContents,
+  signRecord,
+  type RecordDraft,
+  type SignedRecord,
+} from './record-log/signed-record.ts';
+
+export { EMPTY_LOG_ROOT, hashLogLeaf } from './merkle/log-hash.ts';
+export {
+  appendToLog,
+  edgeTileCoordinates,
+  emptyLogEdge,
+  logEdgeFromTiles,
+  logRootOfEdge,
+  type LogEdge,
+  type TileCoordinates,
+} from './merkle/log-tile.ts';
+export { proveLog, type LogProofRequest } from './merkle/log-proof.ts';
+export { hashMapLeaf, mapPath } from './merkle/map-hash.ts';
+export { foldMapProof } from './merkle/map-proof.ts';
+export { emptyMapRoot, proveMap, updateMap, type MapPageRef, type MapRoot } from './merkle/map-tree.ts';
+
+export {
+  checkContinuation,
+  checkOperatorPin,
+  needsConsistencyProof,
+  openCheckpoint,
+  operatorInitKey,
+  type VerifiedCheckpoint,
+} from './verify/checkpoint.ts';
+export { checkAbsence, checkHeads, type ClaimedHead } from './verify/inclusion.ts';
+export { isStable, newestRelease, releaseOf, type FetchableRelease } from './verify/release.ts';
+export type { Verified } from './verify/verified.ts';

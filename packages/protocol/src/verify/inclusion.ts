@@ -1,0 +1,50 @@
+import { RegistryError } from '../errors.ts';
+import { hashLogLeaf } from '../merkle/log-hash.ts';
+import { verifyLogInclusion } from '../merkle/log-proof.ts';
+import { hashMapLeaf } from '../merkle/map-hash.ts';
+import { verifyMapAbsence, verifyMapInclusion } from '../merkle/map-proof.ts';
+import { digestBytes } from '../names/digest.ts';
+import type { LogId, RecordId } from '../names/log-id.ts';
+import { encodeLogLeaf, encodeMapLeaf } from '../wire/log-leaf.ts';
+import { decodeLogProofBundle } from '../wire/log-proof-bundle.ts';
+import { decodeMapProofBundle } from '../wire/map-proof-bundle.ts';
+import type { InclusionResponse } from '../wire/warg-api.ts';
+import type { VerifiedCheckpoint } from './checkpoint.ts';
+
+/** The newest record that a replayed log ends with, and the index the registry says it has. */
+export interface ClaimedHead {
+  readonly logId: LogId;
+  readonly recordId: RecordId;
+  readonly registryIndex: number;
+}
+
+/**
+ * Checks that each log, as replayed, is complete up to the checkpoint and part of it: its last record stands in the
+ * registry log at its index, and is the record that the registry map names for the log. A truncated log ends with a record
+ * the map does not name, and fails. Everything but hashes comes from `heads` and `checkpoint`.
+ * Throws `proof/malformed`, `proof/mismatch`, `proof/root`, `log/incomplete`.
+ */
+export function checkHeads(
+  checkpoint: VerifiedCheckpoint,
+  heads: readonly ClaimedHead[],
+  response: InclusionResponse,
+): void {
+  const { logLength, logRoot, mapRoot } = checkpoint.contents;
+  if (heads.length === 0) throw new TypeError('nothing to check');
+  for (const { logId, registryIndex } of heads) {
+    if (registryIndex < logLength) continue;
+    throw new RegistryError('proof/mismatch', `${logId}: record index ${registryIndex} is beyond the checkpoint`);
+  }
+  const leaves = heads.map((head) => ({ index: head.registryIndex, hash: hashLogLeaf(encodeLogLeaf(head)) }));
+  const tree = { size: logLength, root: digestBytes(logRoot), leaves };
+  verifyLogInclusion(tree, decodeLogProofBundle(response.log));
+  const entries = heads.map(({ logId, recordId }) => ({ logId, leafHash: hashMapLeaf(encodeMapLeaf(recordId)) }));
+  verifyMapInclusion({ root: digestBytes(mapRoot), entries }, decodeMapProofBundle(response.map));
+}
+
+/** Checks that none of the logs has a record under the checkpoint. Throws as {@link checkHeads}. */
+export function checkAbsence(checkpoint: VerifiedCheckpoint, logIds: readonly LogId[], map: Uint8Array): void {
+  if (logIds.length === 0) throw new TypeError('nothing to check');
+  const root = digestBytes(checkpoint.contents.mapRoot);
+  verifyMapAbsence({ root, logIds }, decodeMapProofBundle(map));
+}

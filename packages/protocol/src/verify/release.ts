@@ -1,0 +1,49 @@
+import { RegistryError } from '../errors.ts';
+import { isDigest, type Digest } from '../names/digest.ts';
+import { compareVersions, isPreRelease, type VersionText } from '../names/version.ts';
+import type { Release } from '../record-log/kinds/package/release.ts';
+import type { PackageState } from '../record-log/package-log.ts';
+
+/** A release that can be fetched: not yanked, and its content named by a whole digest. */
+export interface FetchableRelease {
+  readonly release: Release;
+  readonly content: Digest;
+}
+
+/** The exact version. Throws `release/not-found`, `release/yanked`. */
+export function releaseOf(state: PackageState, version: VersionText): FetchableRelease {
+  const release = state.bindings.get(version);
+  if (release === undefined)
+    throw new RegistryError('release/not-found', `there is no version ${version}`, { version });
+  return fetchable(release);
+}
+
+function fetchable(release: Release): FetchableRelease {
+  const { version, state } = release;
+  if (state.status === 'yanked')
+    throw new RegistryError('release/yanked', `version ${version} was yanked`, { version });
+  if (isDigest(state.content)) return { release, content: state.content };
+  throw new RegistryError(
+    'content/digest',
+    `version ${version} names its content by ${state.content}, which is no SHA-256`,
+  );
+}
+
+/**
+ * The newest release that `matches`, by the total order of versions; yanked ones are passed over. Throws
+ * `release/not-found`.
+ */
+export function newestRelease(state: PackageState, matches: (version: VersionText) => boolean): FetchableRelease {
+  let newest: Release | null = null;
+  for (const release of state.bindings.values()) {
+    if (release.state.status === 'yanked' || !matches(release.version)) continue;
+    if (newest === null || compareVersions(release.version, newest.version) > 0) newest = release;
+  }
+  if (newest === null) throw new RegistryError('release/not-found', 'no release that is not yanked matches');
+  return fetchable(newest);
+}
+
+/** True for versions that a bare request for "the latest" may give. */
+export function isStable(version: VersionText): boolean {
+  return !isPreRelease(version);
+}

@@ -1,0 +1,60 @@
+import { ProtoMessage, ProtoWriter } from '../bytes/protobuf.ts';
+import { concatBytes } from '../bytes/byte-array.ts';
+import { RegistryError } from '../errors.ts';
+import { RECORD_BYTES_MAX } from './record.ts';
+
+/** A record as it travels: contents exactly as signed, the signer's key id and the signature text, neither yet judged. */
+export interface Envelope {
+  readonly contents: Uint8Array;
+  readonly keyId: string;
+  readonly signature: string;
+}
+
+const LENGTH_BYTES = 4;
+/** Contents at their limit, and room for key id, signature and framing. */
+export const ENVELOPE_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024;
+
+/** Decodes a protobuf `warg.protocol.Envelope`. Throws `wire/protobuf`. */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const message = ProtoMessage.decode(bytes);
+  return { contents: message.bytes(1), keyId: message.string(2), signature: message.string(3) };
+}
+
+/** Encodes a protobuf `warg.protocol.Envelope`. */
+export function encodeEnvelope(envelope: Envelope): Uint8Array {
+  return new ProtoWriter().bytes(1, envelope.contents).string(2, envelope.keyId).string(3, envelope.signature).finish();
+}
+
+/**
+ * Reads the envelopes of a log file: each a u32 little-endian length and a protobuf Envelope. Throws `wire/protobuf` with
+ * `detail.recordIndex` at the first that is truncated, oversized or malformed.
+ */
+export function* readLogFile(file: Uint8Array): Generator<Envelope, void, undefined> {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  let offset = 0;
+  for (let recordIndex = 0; offset < file.length; recordIndex++) {
+    const length = offset + LENGTH_BYTES <= file.length ? view.getUint32(offset, true) : Number.POSITIVE_INFINITY;
+    const start = offset + LENGTH_BYTES;
+    if (length > ENVELOPE_BYTES_MAX || start + length > file.length) {
+      throw new RegistryError('wire/protobuf', `record ${recordIndex} is truncated or oversized`, { recordIndex });
+    }
+    offset = start + length;
+    yield readAt(file.subarray(start, offset), recordIndex);
+  }
+}
+
+function readAt(bytes: Uint8Array, recordIndex: number): Envelope {
+  try {
+    return decodeEnvelope(bytes);
+  } catch (cause) {
+    throw new RegistryError('wire/protobuf', `record ${recordIndex} is no envelope`, { recordIndex }, { cause });
+  }
+}
+
+/** One record of a log file, as {@link readLogFile} reads it. */
+export function logFileRecord(envelope: Envelope): Uint8Array {
+  const bytes = encodeEnvelope(envelope);
+  const length = new Uint8Array(LENGTH_BYTES);
+  new DataView(length.buffer).setUint32(0, bytes.length, true);
+  return concatBytes(length, bytes);
+}

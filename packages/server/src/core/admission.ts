@@ -1,0 +1,123 @@
+import {
+  encodeRecordContents,
+  equalBytes,
+  isDigest,
+  RegistryError,
+  withoutBuild,
+  type Judged,
+  type LogDialect,
+  type LogState,
+  type OperatorEntry,
+  type PackageEntry,
+  type PackagePermission,
+  type PackageState,
+  type Release,
+  type SignedRecord,
+} from '@waybill/protocol';
+import { RECORD_AHEAD_SECONDS_MAX, RECORD_ENTRIES_MAX, VERSION_LENGTH_MAX } from './limits.ts';
+
+/*
+ * What this server refuses although a log could hold it (version1.md section 5). Never part of validity: imports, mirrors
+ * and monitors do not come here.
+ */
+
+/** What admission looks at besides the record. */
+export interface AdmissionContext<P extends string, B> {
+  readonly state: LogState<P, B>;
+  readonly judged: Judged<P, B>;
+  readonly nowMs: number;
+  /** The publisher says that locking everybody out of a permission is meant. */
+  readonly final: boolean;
+}
+
+/** Throws `admission/policy` or `admission/not-canonical`. */
+export function admitPackageRecord(
+  dialect: LogDialect<PackageEntry, PackagePermission, Release>,
+  record: SignedRecord<PackageEntry>,
+  context: AdmissionContext<PackagePermission, Release>,
+): void {
+  admitRecord(dialect, record, context);
+  for (const entry of record.entries) {
+    if (entry.type === 'grant' || entry.type === 'revoke') refuseEmptyList(entry.permissions);
+    if (entry.type !== 'release') continue;
+    if (!isDigest(entry.content))
+      throw refusal(`version ${entry.version} names its content by a hash of another length`);
+    if (entry.version.length > VERSION_LENGTH_MAX)
+      throw refusal(`a version is longer than ${VERSION_LENGTH_MAX} characters`);
+  }
+  refuseTwinVersions(context.state, record.entries);
+}
+
+/** Throws `admission/policy` or `admission/not-canonical`. `commitKeyId` is the key this server signs checkpoints with. */
+export function admitOperatorRecord<P extends string, B>(
+  dialect: LogDialect<OperatorEntry, P, B>,
+  record: SignedRecord<OperatorEntry>,
+  context: AdmissionContext<P, B>,
+  commitKeyId: string,
+): void {
+  admitRecord(dialect, record, context);
+  for (const entry of record.entries) {
+    if (entry.type === 'grant' || entry.type === 'revoke') refuseEmptyList(entry.permissions);
+    if (entry.type === 'revoke' && entry.keyId === commitKeyId && entry.permissions.includes('commit')) {
+      throw refusal('this server signs its checkpoints with that key: start it with another one first');
+    }
+  }
+}
+
+function admitRecord<E, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  record: SignedRecord<E>,
+  context: AdmissionContext<P, B>,
+): void {
+  const { state, nowMs } = context;
+  if (record.entries.length === 0) throw refusal('the record says nothing');
+  if (record.entries.length > RECORD_ENTRIES_MAX) throw refusal(`a record has more than ${RECORD_ENTRIES_MAX} entries`);
+  if (state.length > 0 && !state.permissions.get(record.envelope.keyId)?.size) {
+    throw refusal(`key ${record.envelope.keyId} holds no permission any more`);
+  }
+  const nowSeconds = BigInt(Math.floor(nowMs / 1000));
+  if (record.time.seconds < 0n) throw refusal('the record is dated before 1970');
+  if (record.time.seconds > nowSeconds + RECORD_AHEAD_SECONDS_MAX) {
+    throw refusal(`the record is dated more than ${RECORD_AHEAD_SECONDS_MAX} s ahead: check the clock`);
+  }
+  if (!equalBytes(encodeRecordContents(dialect, record), record.envelope.contents)) {
+    throw new RegistryError('admission/not-canonical', 'the record is not encoded canonically, or has unknown fields');
+  }
+  if (!context.final) refuseLockOut(context);
+}
+
+function refuseEmptyList(permissions: readonly unknown[]): void {
+  if (permissions.length === 0) throw refusal('a grant or revoke lists no permission');
+}
+
+/** A permission that somebody held before must be held by somebody after, or nobody can ever restore it. */
+function refuseLockOut<P extends string, B>({ state, judged }: AdmissionContext<P, B>): void {
+  const { touchedKeyIds } = judged.draft;
+  const lost = new Set<P>();
+  for (const keyId of touchedKeyIds) {
+    const left = judged.draft.permissionsOf(keyId);
+    for (const permission of state.permissions.get(keyId) ?? []) if (!left.has(permission)) lost.add(permission);
+  }
+  for (const keyId of [...state.permissions.keys(), ...touchedKeyIds]) {
+    for (const permission of judged.draft.permissionsOf(keyId)) lost.delete(permission);
+    if (lost.size === 0) return;
+  }
+  throw refusal(`nobody would hold ${[...lost].join(', ')} any more, for ever; say so with --final if it is meant`);
+}
+
+/** Most tools take versions that differ only in build metadata for one. */
+function refuseTwinVersions(state: PackageState, entries: readonly PackageEntry[]): void {
+  const released = entries.filter((entry) => entry.type === 'release').map((entry) => entry.version);
+  if (released.length === 0) return;
+  const taken = new Map(released.map((version) => [withoutBuild(version), version]));
+  if (taken.size < released.length) throw refusal('two versions of the record differ only in build metadata');
+  for (const { version } of state.bindings.values()) {
+    const twin = taken.get(withoutBuild(version));
+    if (twin === undefined) continue;
+    throw refusal(`version ${twin} differs from the released ${version} only in build metadata`);
+  }
+}
+
+function refusal(why: string): RegistryError {
+  return new RegistryError('admission/policy', why);
+}

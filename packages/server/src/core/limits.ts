@@ -1,0 +1,53 @@
+/** Seconds a record may be dated ahead of the server's clock (version1.md section 5). */
+export const RECORD_AHEAD_SECONDS_MAX = 300n;
+
+/** Characters of a package name that may start a log; Warg's OpenAPI names this bound. */
+export const PACKAGE_NAME_LENGTH_MAX = 128;
+
+/** Characters of a version that may be released. */
+export const VERSION_LENGTH_MAX = 256;
+
+/** Entries one record may hold. */
+export const RECORD_ENTRIES_MAX = 1_000;
+
+/** Records sequenced in one commit. */
+export const BATCH_RECORDS_MAX = 1_000;
+
+/** Records waiting for the sequencer; beyond it publishers are told to come back (429). */
+export const QUEUE_RECORDS_MAX = 10_000;
+
+/** How long a POST, a last upload and a GET of a record wait for its commit (version1.md section 7). */
+export const COMMIT_WAIT_MS = 2_000;
+
+/** Without upload progress for this long, a record that waits for content is rejected. */
+export const SOURCING_IDLE_MS = 30_000;
+
+/** How often reservations are looked through for idle ones. */
+export const SOURCING_SWEEP_MS = 1_000;
+
+/** How long the rejection of a record can be asked for. */
+export const REJECTION_KEPT_MS = 3_600_000;
+
+/** Records that may wait for content at one time, over all packages. */
+export const PENDING_RECORDS_MAX = 10_000;
+
+/** Bytes of one content file. */
+export const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+
+/** Records held decoded in the cache of package states, over all packages. */
+export const CACHED_STATE_RECORDS_MAX = 200_000;
+
+/** Records read at once when a state is rebuilt. */
+export const REPLAY_PAGE_RECORDS = 500;
+
+/** Leaves or log ids in one proof request. */
+export const PROOF_ITEMS_MAX = 4_000;
+
+/** Warg's proofs write node indexes as u32: a log beyond this size cannot be proven by them. */
+export const WARG_PROOF_LENGTH_MAX = 2 ** 31;
+
+/** Leaves described by one ledger source. */
+export const LEDGER_PAGE_LEAVES = 1_000;
+
+/** Logs asked for in one `fetch/logs`. */
+export const FETCH_LOGS_MAX = 1_000;

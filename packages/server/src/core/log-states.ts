@@ -1,0 +1,87 @@
+import {
+  decodeSignedRecord,
+  emptyLogState,
+  judgeRecord,
+  RegistryError,
+  type LogDialect,
+  type LogId,
+  type LogState,
+} from '@waybill/protocol';
+import { CACHED_STATE_RECORDS_MAX, REPLAY_PAGE_RECORDS } from './limits.ts';
+import type { RegistryStore } from './ports.ts';
+
+/**
+ * Replayed states of logs, newest use last. A state here is a cache: it is rebuilt from the stored records, whose
+ * signatures were verified before they were stored, and evicted whenever a commit of it failed.
+ */
+export class LogStates<E, P extends string, B> {
+  readonly #dialect: LogDialect<E, P, B>;
+  readonly #store: RegistryStore;
+  readonly #states = new Map<LogId, LogState<P, B>>();
+  readonly #loading = new Map<LogId, Promise<LogState<P, B>>>();
+  #records = 0;
+
+  constructor(dialect: LogDialect<E, P, B>, store: RegistryStore) {
+    this.#dialect = dialect;
+    this.#store = store;
+  }
+
+  /** The state when it is in memory. It may move on at the next `await`: look it up again after one. */
+  cached(logId: LogId): LogState<P, B> | null {
+    const state = this.#states.get(logId);
+    if (state === undefined) return null;
+    this.#states.delete(logId);
+    this.#states.set(logId, state);
+    return state;
+  }
+
+  /** Makes sure that {@link cached} has an answer right after this resolves. Throws `storage/damaged`. */
+  async load(logId: LogId): Promise<LogState<P, B>> {
+    const state = this.cached(logId);
+    if (state !== null) return state;
+    const loading = this.#loading.get(logId) ?? this.#replay(logId);
+    this.#loading.set(logId, loading);
+    try {
+      const loaded = await loading;
+      return this.cached(logId) ?? this.put(logId, loaded);
+    } finally {
+      this.#loading.delete(logId);
+    }
+  }
+
+  put(logId: LogId, state: LogState<P, B>): LogState<P, B> {
+    this.evict(logId);
+    this.#states.set(logId, state);
+    this.#records += weight(state);
+    for (const [oldest] of this.#states) {
+      if (this.#records <= CACHED_STATE_RECORDS_MAX || oldest === logId) break;
+      this.evict(oldest);
+    }
+    return state;
+  }
+
+  evict(logId: LogId): void {
+    const state = this.#states.get(logId);
+    if (state === undefined) return;
+    this.#states.delete(logId);
+    this.#records -= weight(state);
+  }
+
+  async #replay(logId: LogId): Promise<LogState<P, B>> {
+    let state = emptyLogState<P, B>();
+    for (;;) {
+      const range = { fromPosition: state.length, belowIndex: Number.MAX_SAFE_INTEGER, limit: REPLAY_PAGE_RECORDS };
+      const page = await this.#store.readLog(logId, range);
+      for (const { envelope, recordId } of page) {
+        const record = decodeSignedRecord(this.#dialect, envelope);
+        if (record.id !== recordId) throw new RegistryError('storage/damaged', `record ${recordId} has other contents`);
+        state = judgeRecord(this.#dialect, state, record).draft.accept();
+      }
+      if (page.length < REPLAY_PAGE_RECORDS) return state;
+    }
+  }
+}
+
+function weight(state: { readonly length: number }): number {
+  return state.length + 1;
+}

@@ -1,0 +1,127 @@
+import type {
+  Digest,
+  Envelope,
+  LogId,
+  MapPageRef,
+  PackageName,
+  RecordId,
+  SignedCheckpoint,
+  TileCoordinates,
+} from '@waybill/protocol';
+
+/*
+ * What core asks of the outside: guarantees, not entities. Drivers own durability; core owns order and rules; the suites in
+ * storage/conformance.ts and blobs/conformance.ts own the contract.
+ */
+
+/** A record with its place: `registryIndex` in the registry log, `logPosition` in its own log, both from 0. */
+export interface StoredRecord {
+  readonly registryIndex: number;
+  readonly logId: LogId;
+  readonly logPosition: number;
+  readonly recordId: RecordId;
+  readonly envelope: Envelope;
+}
+
+/** The newest checkpoint, with where the map's root page stands. */
+export interface StoredHead {
+  readonly checkpoint: SignedCheckpoint;
+  /** Version of the map's root page at this head; `null` for the empty map. */
+  readonly mapVersion: number | null;
+}
+
+/** The full new content of a tile that a commit touched. */
+export interface TileWrite extends TileCoordinates {
+  readonly hashes: Uint8Array;
+}
+
+/** A page of the map that a commit made. Pages are never overwritten. */
+export interface MapPageWrite extends MapPageRef {
+  readonly bytes: Uint8Array;
+}
+
+/** Everything one batch changes; all of it or nothing becomes durable. */
+export interface Commit {
+  readonly records: readonly StoredRecord[];
+  /** Names of the packages whose logs start here. */
+  readonly names: readonly { readonly logId: LogId; readonly name: PackageName }[];
+  readonly tiles: readonly TileWrite[];
+  readonly mapPages: readonly MapPageWrite[];
+  readonly head: StoredHead;
+  /** Pending records that this commit settles; their rows go. */
+  readonly settled: readonly RecordId[];
+}
+
+/** A record that was accepted and waits for content, or was rejected while it waited. */
+export interface PendingRecord {
+  readonly recordId: RecordId;
+  readonly logId: LogId;
+  readonly name: PackageName;
+  readonly envelope: Envelope;
+  /** Why it was rejected; `null` while it waits. */
+  readonly rejection: string | null;
+  /** When the row was written, in Unix milliseconds. */
+  readonly updatedAtMs: number;
+}
+
+/** The registry's durable state. Every promise of a write resolves only when the write would survive a power cut. */
+export interface RegistryStore {
+  /** The newest head; `null` in a store that has never committed. */
+  readHead(): Promise<StoredHead | null>;
+  /**
+   * Makes a commit durable and visible at once, if the stored head still has the log length `previousLength` (`null`: no
+   * head). Equal lengths with no records re-sign the head. Throws `head/conflict` and changes nothing when another writer
+   * was first; `storage/full` when there is no room.
+   */
+  commit(previousLength: number | null, commit: Commit): Promise<void>;
+
+  /** `null` when no head was ever signed at this length. */
+  readHeadAt(logLength: number): Promise<StoredHead | null>;
+  readRecord(recordId: RecordId): Promise<StoredRecord | null>;
+  /** Records of one log with `logPosition >= fromPosition` and `registryIndex < belowIndex`, in order, at most `limit`. */
+  readLog(
+    logId: LogId,
+    range: { readonly fromPosition: number; readonly belowIndex: number; readonly limit: number },
+  ): Promise<StoredRecord[]>;
+  /** Records with `registryIndex >= fromIndex`, in order, at most `limit`. */
+  readRecords(fromIndex: number, limit: number): Promise<StoredRecord[]>;
+  /** Names of known packages; unknown ids are absent from the answer. */
+  readNames(logIds: readonly LogId[]): Promise<ReadonlyMap<LogId, PackageName>>;
+  /** Tiles as last committed, in the order asked; throws `storage/damaged` for one that is missing. */
+  readTiles(tiles: readonly TileCoordinates[]): Promise<Uint8Array[]>;
+  /** Pages in the order asked; throws `storage/damaged` for one that is missing. */
+  readMapPages(pages: readonly MapPageRef[]): Promise<Uint8Array[]>;
+
+  /** Inserts or replaces a pending record; durable when it resolves. */
+  putPending(pending: PendingRecord): Promise<void>;
+  readPending(recordId: RecordId): Promise<PendingRecord | null>;
+  listPending(): Promise<PendingRecord[]>;
+  /** Durable when it resolves; no error for an unknown id. */
+  deletePending(recordId: RecordId): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+/** One upload on its way into the {@link ContentStore}. Exactly one of `keep` and `discard` ends it. */
+export interface ContentUpload {
+  /** Throws `storage/full` when there is no room. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Makes the bytes durable under their digest, which the caller has checked. Keeping what is there already is no error. */
+  keep(digest: Digest): Promise<void>;
+  /** Leaves no trace. Never throws. */
+  discard(): Promise<void>;
+}
+
+/** Content by digest; immutable once kept. */
+export interface ContentStore {
+  /** Size in bytes; `null` when the content is not here. */
+  size(digest: Digest): Promise<number | null>;
+  /** When the content was kept, in Unix milliseconds; `null` when it is not here. */
+  keptAtMs(digest: Digest): Promise<number | null>;
+  startUpload(): Promise<ContentUpload>;
+  /** Bytes `start` to `end` (exclusive) in chunks. Throws `content/not-found`. */
+  read(digest: Digest, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
+}
+
+/** Unix milliseconds. */
+export type Clock = () => number;

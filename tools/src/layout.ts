@@ -1,0 +1,109 @@
+/**
+ * Which part of the repository may import which: ARCHITECTURE.md's picture as data.
+ *
+ * A *part* is a row: a file (`errors.ts`), a folder (`bytes`), every folder in a folder (`storage/*`, where siblings are
+ * strangers to each other) or every file in a folder (`http/*.ts`). A file belongs to the most exact row that matches it.
+ */
+export interface Part {
+  /** Rows of the same package that it may import, besides itself; `*` is all of them. */
+  readonly parts: readonly string[];
+  /** Other modules: `npm` for the package's declared dependencies, `node` for all of Node.js, or one exact specifier. */
+  readonly modules: readonly string[];
+}
+
+/** The rows of one package. */
+export interface PackageLayout {
+  /** Other packages of this repository that any part may import. */
+  readonly packages: readonly string[];
+  readonly parts: Readonly<Record<string, Part>>;
+}
+
+/** Rows by folder below the repository. */
+export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
+  'packages/protocol/src': {
+    packages: [],
+    parts: {
+      'errors.ts': { parts: [], modules: [] },
+      bytes: { parts: ['errors.ts'], modules: ['npm'] },
+      crypto: { parts: ['errors.ts', 'bytes'], modules: ['npm', '#crypto'] },
+      // The one file that may name Node.js: the `#crypto` of the `node` condition.
+      'crypto/platform-node.ts': { parts: ['errors.ts', 'bytes', 'crypto'], modules: ['node:crypto'] },
+      names: { parts: ['errors.ts', 'bytes', 'crypto'], modules: ['npm'] },
+      wire: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
+      content: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
+      'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
+      merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
+      verify: {
+        parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire', 'content', 'record-log', 'merkle'],
+        modules: ['npm'],
+      },
+      'index.ts': { parts: ['*'], modules: [] },
+    },
+  },
+  'packages/server/src': {
+    packages: ['@waybill/protocol'],
+    parts: {
+      core: { parts: ['core/ports.ts'], modules: [] },
+      'core/ports.ts': { parts: [], modules: [] },
+      'storage/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
+      'storage/*': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
+      'blobs/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
+      'blobs/*': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
+      'http/*.ts': { parts: ['core', 'core/ports.ts'], modules: ['npm', 'node'] },
+      'http/*': { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
+      'config.ts': { parts: [], modules: ['npm', 'node'] },
+      'main.ts': { parts: ['*'], modules: ['npm', 'node'] },
+      'index.ts': { parts: ['*'], modules: [] },
+    },
+  },
+  'packages/client/src': {
+    packages: ['@waybill/protocol'],
+    parts: {
+      '*.ts': { parts: [], modules: ['npm'] },
+      node: { parts: ['*.ts'], modules: ['npm', 'node'] },
+    },
+  },
+  'packages/witness/src': {
+    // Never the server: whoever watches a registry must not run its code.
+    packages: ['@waybill/protocol', '@waybill/client', '@waybill/client/node'],
+    parts: { '*.ts': { parts: [], modules: ['npm', 'node'] } },
+  },
+  'packages/cli/src': {
+    packages: ['@waybill/protocol', '@waybill/client', '@waybill/client/node', '@waybill/server'],
+    parts: {
+      '*.ts': { parts: ['commands'], modules: ['npm', 'node'] },
+      commands: { parts: ['*.ts'], modules: ['npm', 'node'] },
+    },
+  },
+  'packages/web/src': {
+    packages: ['@waybill/protocol', '@waybill/client'],
+    parts: { '*.ts': { parts: [], modules: ['npm'] } },
+  },
+};
+
+/** A row, and for a row of many folders which of them. */
+export interface Place {
+  readonly row: string;
+  /** Distinguishes the folders of one row: `storage/sqlite` and `storage/memory` are different units. */
+  readonly unit: string;
+}
+
+/** Where a path (below the package's source folder) belongs; null if no row matches it. */
+export function placeOf(layout: PackageLayout, path: string): Place | null {
+  const rows = Object.keys(layout.parts).flatMap((row) => matchRow(row, path));
+  return rows.toSorted((a, b) => exactness(b.row) - exactness(a.row))[0] ?? null;
+}
+
+function matchRow(row: string, path: string): Place[] {
+  const pattern = row.replaceAll('.', String.raw`\.`).replaceAll('*', '[^/]+');
+  const isFile = row.endsWith('.ts');
+  const match = new RegExp(isFile ? `^${pattern}$` : `^${pattern}(?=/)`).exec(path);
+  if (match === null) return [];
+  return [{ row, unit: isFile ? row : match[0] }];
+}
+
+/** A file outranks a folder, a name outranks a star, a longer row outranks a shorter one. */
+function exactness(row: string): number {
+  const kind = (row.endsWith('.ts') ? 2 : 0) + (row.includes('*') ? 0 : 1);
+  return kind * 1_000 + row.length;
+}
