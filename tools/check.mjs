@@ -84,7 +84,14 @@ async function protocolBundle() {
   if (!existsSync(entry)) return { ok: false, output: 'packages/protocol is not built.' };
   const { build: bundle } = await import('esbuild');
   try {
-    const options = { bundle: true, minify: true, format: 'esm', platform: 'browser', logLevel: 'silent', write: false };
+    const options = {
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      platform: 'browser',
+      logLevel: 'silent',
+      write: false,
+    };
     const { outputFiles } = await bundle({ ...options, entryPoints: [entry] });
     return judgeBundle(outputFiles[0].text);
   } catch (error) {

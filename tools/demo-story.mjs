@@ -78,7 +78,9 @@ async function publishFetchVerify({ url, source, folder, home }) {
 
 function compare(published, fetched) {
   if (!published.equals(fetched)) {
-    console.log(`\nThe fetched file differs: ${published.length} bytes were published, ${fetched.length} were fetched.`);
+    console.log(
+      `\nThe fetched file differs: ${published.length} bytes were published, ${fetched.length} were fetched.`,
+    );
     return false;
   }
   const sha256 = createHash('sha256').update(fetched).digest('hex');

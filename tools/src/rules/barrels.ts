@@ -21,5 +21,7 @@ function complaint(path: string, { exportClause, isTypeOnly }: ts.ExportDeclarat
   }
   const isEntry = /(?:^|\/)(?:index|main)\.ts$/.test(path);
   const isTypes = isTypeOnly || exportClause.elements.every((element) => element.isTypeOnly);
-  return isEntry || isTypes ? null : "A re-export outside the package's index.ts: import from the file that defines it.";
+  return isEntry || isTypes
+    ? null
+    : "A re-export outside the package's index.ts: import from the file that defines it.";
 }

@@ -15,7 +15,9 @@ export function casts(tree: SourceTree): Verdict {
   const rate = lines === 0 ? 0 : (found.length * 1_000) / lines;
   return {
     findings: rate < CASTS_PER_THOUSAND_LINES ? anys : [...found, ...anys],
-    figures: [`${measured.length} files of ${lines} lines, ${rate.toFixed(2)} casts in 1,000 lines, ${anys.length} any`],
+    figures: [
+      `${measured.length} files of ${lines} lines, ${rate.toFixed(2)} casts in 1,000 lines, ${anys.length} any`,
+    ],
   };
 }
 
@@ -39,5 +41,7 @@ function excess(what: string): string {
 }
 
 function anyName(node: ts.Node): string | null {
-  return node.kind === ts.SyntaxKind.AnyKeyword ? "The type 'any' switches the compiler off: use 'unknown' and narrow." : null;
+  return node.kind === ts.SyntaxKind.AnyKeyword
+    ? "The type 'any' switches the compiler off: use 'unknown' and narrow."
+    : null;
 }

@@ -63,12 +63,15 @@ function problemWith(importer: Importer, specifier: string): string | null {
   if (isRelative(specifier)) return relativeProblem(importer, resolveRelative(importer.source, specifier));
   const { layout, part, place, declared } = importer;
   if (part.modules.includes(specifier)) return null;
-  if (specifier.startsWith('node:')) return part.modules.includes('node') ? null : `${place.row} may not import ${specifier}`;
+  if (specifier.startsWith('node:'))
+    return part.modules.includes('node') ? null : `${place.row} may not import ${specifier}`;
   if (specifier.startsWith('@waybill/')) {
     return layout.packages.includes(specifier) ? null : `${importer.folder} may not import ${specifier}`;
   }
   if (!part.modules.includes('npm')) return `${place.row} may not import ${specifier}`;
-  return declared.has(packageName(specifier)) ? null : `'${specifier}' is not a dependency in the package.json beside it`;
+  return declared.has(packageName(specifier))
+    ? null
+    : `'${specifier}' is not a dependency in the package.json beside it`;
 }
 
 function packageName(specifier: string): string {

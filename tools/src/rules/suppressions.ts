@@ -7,7 +7,10 @@ interface Pattern {
 }
 
 const EVERYWHERE: readonly Pattern[] = [
-  { pattern: /\b(?:eslint|oxlint|biome)-(?:disable|ignore)/g, message: 'A lint rule is switched off: fix the code, or the rule for all.' },
+  {
+    pattern: /\b(?:eslint|oxlint|biome)-(?:disable|ignore)/g,
+    message: 'A lint rule is switched off: fix the code, or the rule for all.',
+  },
   { pattern: /@ts-(?:ignore|nocheck|expect-error)/g, message: 'The compiler is switched off for a line or a file.' },
 ];
 

@@ -101,7 +101,11 @@ export class Sequencer {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0) await this.#sequenceBatch(this.#queue.splice(0, BATCH_RECORDS_MAX));
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, BATCH_RECORDS_MAX);
+      if (this.#failed === null) await this.#sequenceBatch(batch);
+      else for (const { reject } of batch) reject(this.#failed);
+    }
     this.#running = null;
   }
 
@@ -118,7 +122,7 @@ export class Sequencer {
           batch,
         );
     } catch (failure) {
-      this.#giveUp(placed, failure);
+      this.#giveUp(batch, placed, failure);
       return;
     }
     for (const { waiting, stored } of placed) waiting.resolve(stored.registryIndex);
@@ -173,7 +177,7 @@ export class Sequencer {
   }
 
   /** A batch that did not commit leaves no trace: the states it advanced are rebuilt from the store. */
-  #giveUp(placed: readonly Placed[], failure: unknown): void {
+  #giveUp(batch: readonly Waiting[], placed: readonly Placed[], failure: unknown): void {
     for (const { stored } of placed) {
       this.#parts.packages.evict(stored.logId);
       this.#parts.operator.evict(stored.logId);
@@ -183,7 +187,8 @@ export class Sequencer {
       this.#failed = failure;
       this.#parts.onFatal(failure);
     }
-    for (const { waiting } of placed) waiting.reject(failure);
+    // Records refused on their own merits have their answer already; a second one changes nothing.
+    for (const { reject } of batch) reject(failure);
   }
 }
 

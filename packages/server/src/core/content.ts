@@ -1,0 +1,82 @@
+import {
+  digestHex,
+  encodeHex,
+  RegistryError,
+  sha256Stream,
+  WasmScanner,
+  type Digest,
+  type Sha256Stream,
+} from '@waybill/protocol';
+import { CONTENT_BYTES_MAX } from './limits.ts';
+import type { ContentStore } from './ports.ts';
+
+/** What may be published: WebAssembly only, or whatever the publishers like. */
+export type ContentPolicy = 'wasm' | 'any';
+
+export interface IncomingContent {
+  readonly digest: Digest;
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly policy: ContentPolicy;
+  /** Called for every chunk: a slow upload is not an idle one. */
+  readonly onProgress: () => void;
+}
+
+/**
+ * Receives one upload: hashed, measured and judged while it is written; kept only when all of it was right, else nothing
+ * stays. Throws `content/size`, `content/policy`, `content/digest`, `storage/full`, and what reading the body throws.
+ */
+export async function receiveContent(store: ContentStore, incoming: IncomingContent): Promise<void> {
+  const upload = await store.startUpload();
+  const check = new ContentCheck(incoming.policy);
+  try {
+    for await (const chunk of incoming.body) {
+      check.update(chunk);
+      await upload.write(chunk);
+      incoming.onProgress();
+    }
+    check.finish(incoming.digest);
+    await upload.keep(incoming.digest);
+  } catch (failure) {
+    await upload.discard();
+    throw failure;
+  }
+}
+
+class ContentCheck {
+  readonly #hash: Sha256Stream = sha256Stream();
+  readonly #scanner: WasmScanner | null;
+  #bytes = 0;
+  /** Told only once the digest is known to be right: other bytes than the record names say nothing of the record. */
+  #refusal: RegistryError | null = null;
+
+  constructor(policy: ContentPolicy) {
+    this.#scanner = policy === 'wasm' ? new WasmScanner() : null;
+  }
+
+  update(chunk: Uint8Array): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes > CONTENT_BYTES_MAX) {
+      throw new RegistryError('content/size', `content is over the limit of ${CONTENT_BYTES_MAX} bytes`);
+    }
+    this.#hash.update(chunk);
+    if (this.#refusal === null) this.#judge(() => this.#scanner?.update(chunk));
+  }
+
+  finish(digest: Digest): void {
+    const found = encodeHex(this.#hash.digest());
+    if (found !== digestHex(digest)) {
+      throw new RegistryError('content/digest', `the bytes received have the digest sha256:${found}, not ${digest}`);
+    }
+    if (this.#refusal === null) this.#judge(() => this.#scanner?.finish());
+    if (this.#refusal !== null) throw this.#refusal;
+  }
+
+  #judge(step: () => void): void {
+    try {
+      step();
+    } catch (failure) {
+      if (!(failure instanceof RegistryError)) throw failure;
+      this.#refusal = failure;
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import {
+  compareTimestamps,
+  decodeSignedRecord,
+  judgeRecord,
+  OPERATOR_LOG,
+  OPERATOR_LOG_ID,
+  RegistryError,
+  signRecord,
+  timestampFromMs,
+  verifyRecordSignature,
+  type Envelope,
+  type Namespace,
+  type OperatorEntry,
+  type PrivateKey,
+  type RecordId,
+  type SignedRecord,
+} from '@waybill/protocol';
+import { admitOperatorRecord } from './admission.ts';
+import type { Clock, RegistryStore } from './ports.ts';
+import type { Sequencer } from './sequencer.ts';
+import type { OperatorStates } from './state-caches.ts';
+
+export interface OperatorDeskParts {
+  readonly store: RegistryStore;
+  readonly operator: OperatorStates;
+  readonly sequencer: Sequencer;
+  readonly commitKeyId: string;
+  readonly clock: Clock;
+}
+
+/** Takes records for the operator log. Whoever signs them needs the permission in that log; the server has no say. */
+export class OperatorDesk {
+  readonly #parts: OperatorDeskParts;
+
+  constructor(parts: OperatorDeskParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Appends a signed record; posting the same bytes again gives the same answer.
+   * Throws `record/…`, `admission/…`, `publish/conflict` when another record came first.
+   */
+  async append(envelope: Envelope): Promise<{ recordId: RecordId; registryIndex: number }> {
+    const { operator, store, sequencer, clock, commitKeyId } = this.#parts;
+    const record = decodeSignedRecord(OPERATOR_LOG, envelope);
+    const known = await store.readRecord(record.id);
+    if (known !== null) return { recordId: record.id, registryIndex: known.registryIndex };
+    const state = await operator.load(OPERATOR_LOG_ID);
+    if (state.head !== null && record.prev !== state.head.id) {
+      throw new RegistryError('publish/conflict', `another record came first: ${state.head.id}`, {
+        recordId: state.head.id,
+      });
+    }
+    const judged = judgeRecord(OPERATOR_LOG, state, record);
+    admitOperatorRecord(OPERATOR_LOG, record, { state, judged, nowMs: clock(), final: false }, commitKeyId);
+    await verifyRecordSignature(OPERATOR_LOG, record, judged.signer);
+    return { recordId: record.id, registryIndex: await sequencer.sequence({ kind: 'operator', record }) };
+  }
+
+  /**
+   * What a start owes: the first record of a new registry, and namespaces named at this start that are not bound yet.
+   * Throws `operator/changed` when the key is not one this registry's log lets commit.
+   */
+  async open(key: PrivateKey, namespaces: readonly Namespace[]): Promise<void> {
+    const state = await this.#parts.operator.load(OPERATOR_LOG_ID);
+    if (state.length > 0 && !state.permissions.get(key.publicKey.id)?.has('commit')) {
+      throw new RegistryError('operator/changed', `key ${key.publicKey.id} may not sign checkpoints of this registry`);
+    }
+    const entries: OperatorEntry[] = state.length === 0 ? [{ type: 'init', key: key.publicKey }] : [];
+    for (const namespace of new Set(namespaces)) {
+      if (!state.bindings.has(namespace)) entries.push({ type: 'defineNamespace', namespace });
+    }
+    if (entries.length > 0) await this.append((await this.#sign(entries, key)).envelope);
+  }
+
+  async #sign(entries: readonly OperatorEntry[], key: PrivateKey): Promise<SignedRecord<OperatorEntry>> {
+    const { head } = await this.#parts.operator.load(OPERATOR_LOG_ID);
+    const now = timestampFromMs(this.#parts.clock());
+    const time = head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
+    return signRecord(OPERATOR_LOG, { prev: head?.id ?? null, time, entries }, key);
+  }
+}

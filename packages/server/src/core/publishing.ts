@@ -1,0 +1,368 @@
+import {
+  isDigest,
+  isRegistryError,
+  decodeSignedRecord,
+  judgeRecord,
+  namespaceOf,
+  OPERATOR_LOG_ID,
+  PACKAGE_LOG,
+  packageLogId,
+  RegistryError,
+  verifyRecordSignature,
+  type Digest,
+  type Envelope,
+  type LogId,
+  type Namespace,
+  type PackageEntry,
+  type PackageName,
+  type PackageState,
+  type PublicKey,
+  type RecordId,
+  type SignedRecord,
+  type wargApi,
+} from '@waybill/protocol';
+import { admitPackageRecord } from './admission.ts';
+import { receiveContent, type ContentPolicy } from './content.ts';
+import { settledWithin } from './deadline.ts';
+import {
+  COMMIT_WAIT_MS,
+  PACKAGE_NAME_LENGTH_MAX,
+  PENDING_RECORDS_MAX,
+  REJECTION_KEPT_MS,
+  SOURCING_IDLE_MS,
+} from './limits.ts';
+import type { Clock, ContentStore, RegistryStore } from './ports.ts';
+import { checkPublisher, type Publishers } from './publishers.ts';
+import type { Sequencer } from './sequencer.ts';
+import type { OperatorStates, PackageStates } from './state-caches.ts';
+
+export interface PublishingParts {
+  readonly store: RegistryStore;
+  readonly content: ContentStore;
+  readonly packages: PackageStates;
+  readonly operator: OperatorStates;
+  readonly sequencer: Sequencer;
+  readonly publishers: Publishers;
+  readonly contentPolicy: ContentPolicy;
+  readonly clock: Clock;
+}
+
+/** A record on its way: nobody else may append to its package until it is published, rejected or idle for too long. */
+interface Reservation {
+  readonly name: PackageName;
+  readonly logId: LogId;
+  readonly record: SignedRecord<PackageEntry>;
+  readonly missing: Set<Digest>;
+  lastProgressMs: number;
+  /** The publisher was told that the record is accepted, so a row of it must survive whatever fails. */
+  durable: boolean;
+  /** The sequencing under way, settled either way; `null` while content is missing. */
+  sequencing: Promise<void> | null;
+}
+
+/** What a publisher asks for. */
+export interface PublishCommand {
+  readonly logId: LogId;
+  readonly name: PackageName;
+  readonly envelope: Envelope;
+  readonly final: boolean;
+}
+
+/** Takes records and their content from publishers: admit, validate, source content, sequence (version1.md section 7). */
+export class Publishing {
+  readonly #parts: PublishingParts;
+  readonly #byLog = new Map<LogId, Reservation>();
+
+  constructor(parts: PublishingParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes up the records that waited for content when the server last stopped, with a fresh time to upload. */
+  async resume(): Promise<void> {
+    for (const pending of await this.#parts.store.listPending()) {
+      if (pending.rejection !== null) continue;
+      if ((await this.#parts.store.readRecord(pending.recordId)) !== null) {
+        // It was published after it had been written here: nothing waits any more.
+        await this.#parts.store.deletePending(pending.recordId);
+        continue;
+      }
+      const record = decodeSignedRecord(PACKAGE_LOG, pending.envelope);
+      const reservation = this.#reserve({ ...pending, record });
+      reservation.durable = true;
+      await this.#findMissing(reservation);
+    }
+    await this.sweep();
+  }
+
+  /**
+   * Accepts a record, in the order of checks of warg.md 6.2. Posting the same bytes again gives the state they have come
+   * to. Throws what the client is told.
+   */
+  async publish(command: PublishCommand): Promise<wargApi.RecordStatus> {
+    const { logId, name, envelope } = command;
+    if (packageLogId(name) !== logId) throw new RegistryError('request/invalid', `${logId} is not the log of ${name}`);
+    const record = decodeSignedRecord(PACKAGE_LOG, envelope);
+    await this.#checkNamespace(name);
+    const known = await this.#knownStatus(logId, record.id);
+    if (known !== null && known.state !== 'rejected') return known;
+    checkPublisher(this.#parts.publishers, { name, namespace: namespaceOf(name) }, record);
+    await this.#verifySignature(logId, record);
+    const reservation = await this.#reserveJudged(command, record);
+    return reservation === null ? this.status(logId, record.id) : this.#accept(reservation);
+  }
+
+  async #checkNamespace(name: PackageName): Promise<void> {
+    if (name.length > PACKAGE_NAME_LENGTH_MAX) {
+      throw new RegistryError('request/invalid', `a package name is longer than ${PACKAGE_NAME_LENGTH_MAX} characters`);
+    }
+    const namespace: Namespace = namespaceOf(name);
+    const operator = await this.#parts.operator.load(OPERATOR_LOG_ID);
+    const binding = operator.bindings.get(namespace);
+    if (binding === undefined) {
+      throw new RegistryError('namespace/undefined', `namespace ${namespace} is not defined on this registry`, {
+        namespace,
+      });
+    }
+    if (binding.status === 'defined') return;
+    throw new RegistryError('namespace/imported', `namespace ${namespace} belongs to ${binding.registry}`, {
+      namespace,
+    });
+  }
+
+  async #verifySignature(logId: LogId, record: SignedRecord<PackageEntry>): Promise<void> {
+    const { keyId } = record.envelope;
+    const key = signerKey(await this.#parts.packages.load(logId), record);
+    if (key === null) throw new RegistryError('admission/unknown-key', `unknown key id ${keyId}`);
+    await verifyRecordSignature(PACKAGE_LOG, record, key).catch((cause: unknown) => {
+      if (!isRegistryError(cause, 'record/signature')) throw cause;
+      throw new RegistryError(
+        'admission/unknown-key',
+        `signature ${record.signature.text} verification failed`,
+        {},
+        { cause },
+      );
+    });
+  }
+
+  /** From the look-up of the state to the reservation there is no `await`: what is judged here cannot move on meanwhile. */
+  async #reserveJudged(command: PublishCommand, record: SignedRecord<PackageEntry>): Promise<Reservation | null> {
+    const { packages, clock } = this.#parts;
+    const { logId, name, final } = command;
+    await packages.load(logId);
+    const state = packages.cached(logId);
+    if (state === null) return this.#reserveJudged(command, record);
+    const standing = this.#byLog.get(logId);
+    if (standing?.record.id === record.id) return null;
+    if (standing !== undefined) throw conflict(standing.record.id);
+    // Checked once more: the same bytes may have been published while the signature was verified.
+    if (state.head?.id === record.id) return null;
+    if (state.head !== null && record.prev !== state.head.id) throw conflict(state.head.id);
+    const judged = judgeRecord(PACKAGE_LOG, state, record);
+    admitPackageRecord(PACKAGE_LOG, record, { state, judged, nowMs: clock(), final });
+    if (this.#byLog.size >= PENDING_RECORDS_MAX) {
+      throw new RegistryError('request/too-many', 'too many records wait for content: try again');
+    }
+    return this.#reserve({ logId, name, record });
+  }
+
+  #reserve({ logId, name, record }: Pick<Reservation, 'logId' | 'name' | 'record'>): Reservation {
+    const reservation = {
+      logId,
+      name,
+      record,
+      missing: new Set<Digest>(),
+      lastProgressMs: this.#parts.clock(),
+      durable: false,
+      sequencing: null,
+    };
+    this.#byLog.set(logId, reservation);
+    return reservation;
+  }
+
+  async #accept(reservation: Reservation): Promise<wargApi.RecordStatus> {
+    const { logId, record } = reservation;
+    try {
+      await this.#refuseForeignId(reservation);
+      await this.#findMissing(reservation);
+      if (reservation.missing.size > 0) {
+        await this.#makeDurable(reservation);
+        return sourcing(reservation);
+      }
+    } catch (failure) {
+      this.#byLog.delete(logId);
+      throw failure;
+    }
+    const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
+    if (failure !== null) throw failure;
+    // "processing" is a promise too: it is not made before a row can keep it (threats D2).
+    if (this.#byLog.get(logId) === reservation) await this.#makeDurable(reservation);
+    return this.status(logId, record.id);
+  }
+
+  async #makeDurable(reservation: Reservation): Promise<void> {
+    await this.#storePending(reservation, null);
+    reservation.durable = true;
+  }
+
+  /** Record bytes do not name their package; the same bytes in two logs would share one id (threats P6). */
+  async #refuseForeignId({ logId, record }: Reservation): Promise<void> {
+    const stored = await this.#parts.store.readRecord(record.id);
+    if (stored === null || stored.logId === logId) return;
+    throw new RegistryError('admission/policy', 'the same record stands in the log of another package: sign a new one');
+  }
+
+  async #findMissing(reservation: Reservation): Promise<void> {
+    for (const entry of reservation.record.entries) {
+      if (entry.type !== 'release' || !isDigest(entry.content)) continue;
+      if ((await this.#parts.content.size(entry.content)) === null) reservation.missing.add(entry.content);
+    }
+  }
+
+  #storePending({ logId, name, record }: Reservation, rejection: string | null): Promise<void> {
+    const { store, clock } = this.#parts;
+    return store.putPending({
+      recordId: record.id,
+      logId,
+      name,
+      envelope: record.envelope,
+      rejection,
+      updatedAtMs: clock(),
+    });
+  }
+
+  /** Waits for the sequencing at most `ms`; `null` when it succeeded or is still under way. */
+  async #sequenceWithin(reservation: Reservation, ms: number): Promise<unknown> {
+    let failure: unknown = null;
+    reservation.sequencing ??= this.#sequence(reservation);
+    const outcome = reservation.sequencing.catch((thrown: unknown) => {
+      failure = thrown;
+    });
+    await settledWithin(outcome, ms);
+    return failure;
+  }
+
+  async #sequence(reservation: Reservation): Promise<void> {
+    const { logId, name, record } = reservation;
+    try {
+      await this.#parts.sequencer.sequence({ kind: 'package', logId, name, record });
+      this.#byLog.delete(logId);
+    } catch (failure) {
+      // An infrastructure fault never rejects a record; it is tried again by sweep(), or after the next start.
+      if (isRegistryError(failure) && failure.code.startsWith('record/'))
+        await this.#reject(reservation, failure.message);
+      else this.#byLog.delete(logId);
+      throw failure;
+    }
+  }
+
+  async #reject(reservation: Reservation, why: string): Promise<void> {
+    this.#byLog.delete(reservation.logId);
+    await this.#storePending(reservation, why);
+  }
+
+  /** How far a record has come; waits for a commit under way. Throws `log/not-found`, `request/record`. */
+  async status(logId: LogId, recordId: RecordId): Promise<wargApi.RecordStatus> {
+    const { sequencing } = this.#reservationOf(logId, recordId) ?? {};
+    if (sequencing) await settledWithin(sequencing, COMMIT_WAIT_MS);
+    if (this.#reservationOf(logId, recordId) !== null) return { recordId, state: 'processing' };
+    const known = await this.#knownStatus(logId, recordId);
+    if (known !== null) return known;
+    const [first] = await this.#parts.store.readLog(logId, {
+      fromPosition: 0,
+      belowIndex: this.#parts.sequencer.length,
+      limit: 1,
+    });
+    if (first === undefined) throw new RegistryError('log/not-found', `there is no log ${logId}`, { logId });
+    throw new RegistryError('request/record', `there is no record ${recordId} in that log`, { recordId });
+  }
+
+  #reservationOf(logId: LogId, recordId: RecordId): Reservation | null {
+    const reservation = this.#byLog.get(logId);
+    return reservation?.record.id === recordId ? reservation : null;
+  }
+
+  /** `sourcing` with what is missing, for the publisher who posts again; `null` for a record not seen here. */
+  async #knownStatus(logId: LogId, recordId: RecordId): Promise<wargApi.RecordStatus | null> {
+    const reservation = this.#reservationOf(logId, recordId);
+    if (reservation !== null && reservation.missing.size > 0) return sourcing(reservation);
+    const stored = await this.#parts.store.readRecord(recordId);
+    if (stored?.logId === logId) return { recordId, state: 'published', registryIndex: stored.registryIndex };
+    const pending = await this.#parts.store.readPending(recordId);
+    if (pending?.logId !== logId || pending.rejection === null) return null;
+    return { recordId, state: 'rejected', reason: pending.rejection };
+  }
+
+  /**
+   * Receives one content of a record that waits for it; the last one sequences the record and waits for the commit.
+   * Throws `log/not-found`, `request/record`, `publish/not-sourcing`, `publish/not-wanted`, `content/…`.
+   */
+  async upload(logId: LogId, recordId: RecordId, digest: Digest, body: AsyncIterable<Uint8Array>): Promise<void> {
+    const reservation = this.#reservationOf(logId, recordId);
+    if (reservation === null || reservation.sequencing !== null) {
+      await this.status(logId, recordId);
+      throw new RegistryError('publish/not-sourcing', `record ${recordId} does not wait for content`);
+    }
+    const wanted = reservation.record.entries.some((entry) => entry.type === 'release' && entry.content === digest);
+    if (!wanted) throw new RegistryError('publish/not-wanted', `record ${recordId} does not want content ${digest}`);
+    await this.#receive(reservation, digest, body);
+    reservation.missing.delete(digest);
+    if (reservation.missing.size > 0 || this.#byLog.get(logId) !== reservation) return;
+    const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
+    if (failure !== null) throw failure;
+  }
+
+  async #receive(reservation: Reservation, digest: Digest, body: AsyncIterable<Uint8Array>): Promise<void> {
+    const { content, contentPolicy: policy, clock } = this.#parts;
+    const onProgress = (): void => {
+      reservation.lastProgressMs = clock();
+    };
+    onProgress();
+    try {
+      await receiveContent(content, { digest, body, policy, onProgress });
+    } catch (failure) {
+      if (isRegistryError(failure, 'content/policy')) {
+        await this.#reject(reservation, `content with digest ${digest} was rejected by policy: ${failure.message}`);
+      }
+      throw failure;
+    }
+  }
+
+  /** Rejects records whose uploads have stopped, and forgets rejections that nobody will ask for any more. */
+  async sweep(): Promise<void> {
+    const { clock, store } = this.#parts;
+    for (const reservation of this.#byLog.values()) {
+      if (reservation.sequencing !== null) continue;
+      if (reservation.missing.size === 0) void this.#sequenceWithin(reservation, 0);
+      else if (clock() - reservation.lastProgressMs > SOURCING_IDLE_MS) {
+        await this.#reject(reservation, 'its content was not uploaded in time');
+      }
+    }
+    for (const { recordId, rejection, updatedAtMs } of await store.listPending()) {
+      if (rejection !== null && clock() - updatedAtMs > REJECTION_KEPT_MS) await store.deletePending(recordId);
+    }
+  }
+}
+
+/** The signer's key: from the log so far, else from a first entry that is an `init`. */
+function signerKey(state: PackageState, record: SignedRecord<PackageEntry>): PublicKey | null {
+  const known = state.keys.get(record.envelope.keyId);
+  if (known !== undefined) return known;
+  const [first] = record.entries;
+  return first?.type === 'init' && first.key.id === record.envelope.keyId ? first.key : null;
+}
+
+function conflict(recordId: RecordId): RegistryError {
+  return new RegistryError('publish/conflict', `another record came first: ${recordId}`, { recordId });
+}
+
+function sourcing({ logId, record, missing }: Reservation): wargApi.RecordStatus {
+  const endpoint = (digest: Digest): wargApi.UploadEndpoint => ({
+    type: 'http',
+    method: 'POST',
+    // Relative to the base URL and usable without headers, which the Rust client sends wrongly (warg.md trap 10).
+    url: `v1/package/${logId}/record/${record.id}/content/${digest}`,
+    headers: {},
+  });
+  const missingContent = new Map([...missing].map((digest) => [digest, [endpoint(digest)]] as const));
+  return { recordId: record.id, state: 'sourcing', missingContent };
+}

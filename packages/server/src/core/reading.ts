@@ -1,0 +1,157 @@
+import {
+  OPERATOR_LOG_ID,
+  openCheckpoint,
+  parseRecordId,
+  RegistryError,
+  type LogId,
+  type PackageName,
+  type RecordId,
+  type SignedCheckpoint,
+  type wargApi,
+} from '@waybill/protocol';
+import { FETCH_LOGS_MAX, LEDGER_PAGE_LEAVES } from './limits.ts';
+import type { RegistryStore, StoredHead, StoredRecord } from './ports.ts';
+import type { Sequencer } from './sequencer.ts';
+import type { OperatorStates } from './state-caches.ts';
+
+export interface ReadingParts {
+  readonly store: RegistryStore;
+  readonly sequencer: Sequencer;
+  readonly operator: OperatorStates;
+}
+
+/** One page of the ledger: the leaves it describes, both ends included. */
+export interface LedgerSource {
+  readonly firstRegistryIndex: number;
+  readonly lastRegistryIndex: number;
+}
+
+/** The read side of the log. Everything it gives is under the head that is served. */
+export class Reading {
+  readonly #parts: ReadingParts;
+
+  constructor(parts: ReadingParts) {
+    this.#parts = parts;
+  }
+
+  /** The newest head. A started server always has one: the operator's first record. */
+  head(): StoredHead {
+    const { head } = this.#parts.sequencer;
+    if (head === null) throw new RegistryError('storage/damaged', 'the registry has no head');
+    return head;
+  }
+
+  /** Throws `request/log-length` for a length at which no head was signed. */
+  async headAt(logLength: number): Promise<StoredHead> {
+    const newest = this.head();
+    if (newest.checkpoint.contents.logLength === logLength) return newest;
+    const head = await this.#parts.store.readHeadAt(logLength);
+    if (head !== null) return head;
+    throw new RegistryError('request/log-length', `no checkpoint was made at ${logLength} records`, { logLength });
+  }
+
+  /**
+   * Records of logs after the given tokens, each log at most `limit`, none at or beyond the length.
+   * Throws `request/log-length`, `log/not-found`, `request/cursor`, `request/invalid`, `request/too-many`.
+   */
+  async logs(request: wargApi.FetchLogsRequest): Promise<wargApi.FetchLogsResponse> {
+    if (request.packages.size > FETCH_LOGS_MAX) {
+      throw new RegistryError('request/invalid', `at most ${FETCH_LOGS_MAX} logs can be fetched at once`);
+    }
+    await this.headAt(request.logLength);
+    const operator = await this.#logPage(OPERATOR_LOG_ID, request.operator, request);
+    const packages = new Map<LogId, readonly wargApi.PublishedRecord[]>();
+    for (const [logId, token] of request.packages) packages.set(logId, await this.#logPage(logId, token, request));
+    const more = [operator, ...packages.values()].some((records) => records.length === request.limit);
+    return { more, operator, packages };
+  }
+
+  async #logPage(
+    logId: LogId,
+    token: string | null,
+    request: wargApi.FetchLogsRequest,
+  ): Promise<wargApi.PublishedRecord[]> {
+    const fromPosition = token === null ? 0 : await this.#positionAfter(logId, token);
+    const range = { fromPosition, belowIndex: request.logLength, limit: request.limit };
+    const records = await this.#parts.store.readLog(logId, range);
+    if (records.length === 0 && fromPosition === 0) await this.#requireLog(logId);
+    return records.map(publishedRecord);
+  }
+
+  async #positionAfter(logId: LogId, token: string): Promise<number> {
+    const recordId = recordIdOrNull(token);
+    const record = recordId && (await this.#parts.store.readRecord(recordId));
+    if (record?.logId === logId) return record.logPosition + 1;
+    await this.#requireLog(logId);
+    throw new RegistryError('request/cursor', 'the fetch token is not one of that log', { token });
+  }
+
+  async #requireLog(logId: LogId): Promise<void> {
+    const [first] = await this.#parts.store.readLog(logId, {
+      fromPosition: 0,
+      belowIndex: this.#parts.sequencer.length,
+      limit: 1,
+    });
+    if (first === undefined) throw new RegistryError('log/not-found', `there is no log ${logId}`, { logId });
+  }
+
+  /** Names of package logs. Throws `log/not-found` if any of them is unknown. */
+  async names(logIds: readonly LogId[]): Promise<ReadonlyMap<LogId, PackageName>> {
+    const names = await this.#parts.store.readNames(logIds);
+    for (const logId of logIds) {
+      if (!names.has(logId)) throw new RegistryError('log/not-found', `there is no log ${logId}`, { logId });
+    }
+    return names;
+  }
+
+  /** One source for each page of leaves up to the newest head. */
+  ledger(): LedgerSource[] {
+    const length = this.#parts.sequencer.length;
+    const sources: LedgerSource[] = [];
+    for (let first = 0; first < length; first += LEDGER_PAGE_LEAVES) {
+      sources.push({ firstRegistryIndex: first, lastRegistryIndex: Math.min(first + LEDGER_PAGE_LEAVES, length) - 1 });
+    }
+    return sources;
+  }
+
+  /** Leaves from `start` on, at most one page; none beyond the end. */
+  ledgerRecords(start: number): Promise<StoredRecord[]> {
+    return this.#parts.store.readRecords(start, LEDGER_PAGE_LEAVES);
+  }
+
+  /**
+   * Judges a checkpoint somebody holds: whether this registry made it with these roots, and whether its signature, over
+   * its own timestamp, is by a key that may commit.
+   */
+  async verifyCheckpoint(signed: SignedCheckpoint): Promise<{ checkpoint: boolean; signature: boolean }> {
+    const { logLength, logRoot, mapRoot } = signed.contents;
+    const stored = (await this.#parts.store.readHeadAt(logLength))?.checkpoint.contents;
+    const operator = await this.#parts.operator.load(OPERATOR_LOG_ID);
+    const signature = await openCheckpoint(signed, operator).then(
+      () => true,
+      () => false,
+    );
+    return { checkpoint: stored?.logRoot === logRoot && stored.mapRoot === mapRoot, signature };
+  }
+
+  /** Namespaces in the order in which they were bound. */
+  async namespaces(): Promise<{ namespace: string; registry: string | null }[]> {
+    const operator = await this.#parts.operator.load(OPERATOR_LOG_ID);
+    return [...operator.bindings].map(([namespace, binding]) => ({
+      namespace,
+      registry: binding.status === 'imported' ? binding.registry : null,
+    }));
+  }
+}
+
+function recordIdOrNull(token: string): RecordId | null {
+  try {
+    return parseRecordId(token);
+  } catch {
+    return null;
+  }
+}
+
+function publishedRecord({ envelope, registryIndex, recordId }: StoredRecord): wargApi.PublishedRecord {
+  return { envelope, registryIndex, fetchToken: recordId };
+}
