@@ -30,7 +30,7 @@ function outcomeOf({ type, data }) {
   return data.name === data.file ? 'failed' : 'passed';
 }
 
-/** A `before` hook that throws fails the suite, and with it every test in it, without an event of their own. */
+/** A hook that throws is the failure of its suite itself, not of a test in it. */
 function isHookFailure({ details }) {
   return details?.error?.failureType === 'hookFailed';
 }

@@ -32,7 +32,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       wire: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
       content: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
-      merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
+      merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
       verify: {
         parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire', 'content', 'record-log', 'merkle'],
         modules: ['npm'],

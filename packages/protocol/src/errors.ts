@@ -72,6 +72,7 @@ export type ErrorCode =
   | 'request/invalid'
   | 'request/leaf'
   | 'request/log-length'
+  | 'request/media-type'
   | 'request/not-head'
   | 'request/proof'
   | 'request/record'

@@ -133,15 +133,6 @@ export class Reading {
     );
     return { checkpoint: stored?.logRoot === logRoot && stored.mapRoot === mapRoot, signature };
   }
-
-  /** Namespaces in the order in which they were bound. */
-  async namespaces(): Promise<{ namespace: string; registry: string | null }[]> {
-    const operator = await this.#parts.operator.load(OPERATOR_LOG_ID);
-    return [...operator.bindings].map(([namespace, binding]) => ({
-      namespace,
-      registry: binding.status === 'imported' ? binding.registry : null,
-    }));
-  }
 }
 
 function recordIdOrNull(token: string): RecordId | null {

@@ -80,6 +80,7 @@ export function asRow(value: unknown): SqliteRow | null {
   return isRow(value) ? value : null;
 }
 
-function isRow(value: unknown): value is SqliteRow {
+/** True for what SQLite gives as a row. */
+export function isRow(value: unknown): value is SqliteRow {
   return typeof value === 'object' && value !== null;
 }

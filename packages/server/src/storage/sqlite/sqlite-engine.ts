@@ -19,7 +19,7 @@ import {
   recordValues,
   textOf,
 } from './row.ts';
-import { asRow, prepareDatabase } from './schema.ts';
+import { asRow, isRow, prepareDatabase } from './schema.ts';
 import { openDatabase, type SqliteDatabase, type SqliteRow, type SqliteStatement } from './sqlite-module.ts';
 
 const SQL = {
@@ -172,7 +172,7 @@ export class SqliteEngine {
   #all(name: keyof typeof SQL, ...values: Parameters<SqliteStatement['all']>): SqliteRow[] {
     return this.#statement(name)
       .all(...values)
-      .flatMap((value) => asRow(value) ?? []);
+      .filter(isRow);
   }
 }
 

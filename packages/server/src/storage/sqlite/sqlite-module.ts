@@ -35,6 +35,11 @@ function hasBuiltIn(): boolean {
 
 /** Opens a database with Node's own SQLite, or on older Nodes with the package that has its interface. */
 export function openDatabase(file: string): SqliteDatabase {
-  const module: SqliteModule = require(hasBuiltIn() ? 'node:sqlite' : '@photostructure/sqlite');
+  const module: unknown = require(hasBuiltIn() ? 'node:sqlite' : '@photostructure/sqlite');
+  if (!isSqliteModule(module)) throw new TypeError('this SQLite module has no DatabaseSync');
   return new module.DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+}
+
+function isSqliteModule(module: unknown): module is SqliteModule {
+  return typeof module === 'object' && module !== null && 'DatabaseSync' in module;
 }

@@ -1,0 +1,90 @@
+import { isIP } from 'node:net';
+import { parseNamespace, RegistryError, type Namespace } from '@waybill/protocol';
+import type { ContentPolicy } from './core/content.ts';
+import type { Publishers } from './core/publishers.ts';
+import { readPublishersFile } from './publishers-file.ts';
+
+/** What a server is started with, as a person writes it. */
+export interface ServerOptions {
+  readonly data: string;
+  /** `host:port`; port 0 takes a free one. */
+  readonly listen: string;
+  readonly namespaces: readonly string[];
+  /** TOML file of who may publish. */
+  readonly publishers: string | null;
+  /** Anybody may publish. */
+  readonly open: boolean;
+  /** Other content than WebAssembly is taken too. */
+  readonly anyContent: boolean;
+  /** Where clients reach this server; `null`: where it listens. */
+  readonly publicUrl: string | null;
+  readonly logLevel: string;
+}
+
+/** The same, parsed and decided. */
+export interface Config {
+  readonly dataDirectory: string;
+  readonly host: string;
+  readonly port: number;
+  readonly namespaces: readonly Namespace[];
+  readonly publishers: Publishers;
+  readonly contentPolicy: ContentPolicy;
+  readonly publicUrl: URL | null;
+  readonly logLevel: string;
+}
+
+const PORT_MAX = 65_535;
+
+/** Throws `usage/invalid`, `text/namespace`. */
+export async function parseConfig(options: ServerOptions): Promise<Config> {
+  const { host, port } = parseListen(options.listen);
+  return {
+    dataDirectory: options.data,
+    host,
+    port,
+    namespaces: options.namespaces.map(parseNamespace),
+    publishers: await decidePublishers(options, host),
+    contentPolicy: options.anyContent ? 'any' : 'wasm',
+    publicUrl: options.publicUrl === null ? null : parsePublicUrl(options.publicUrl),
+    logLevel: options.logLevel,
+  };
+}
+
+function parseListen(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(listen);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > PORT_MAX) {
+    throw new RegistryError(
+      'usage/invalid',
+      `--listen takes an address and a port, such as 127.0.0.1:8090 or [::1]:8090, not ${listen}`,
+    );
+  }
+  return { host, port };
+}
+
+async function decidePublishers(options: ServerOptions, host: string): Promise<Publishers> {
+  if (options.publishers !== null && options.open) {
+    throw new RegistryError('usage/invalid', '--publishers and --open contradict each other: give one');
+  }
+  if (options.publishers !== null) return readPublishersFile(options.publishers);
+  if (options.open || isLoopback(host)) return 'open';
+  throw new RegistryError(
+    'usage/invalid',
+    `${host} can be reached from elsewhere, so say who may publish: --publishers FILE lists key ids, --open lets anybody`,
+  );
+}
+
+function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true;
+  return isIP(host) === 4 && host.startsWith('127.');
+}
+
+function parsePublicUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new RegistryError('usage/invalid', `--public-url takes an http or https address, not ${text}`);
+  }
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url;
+}

@@ -1,0 +1,39 @@
+import type { ErrorCode, ErrorDetail, JsonValue } from '@waybill/protocol';
+import { jsonResponse } from '../json-response.ts';
+import { problemOf } from '../problem.ts';
+
+/** Seconds after which a client that was told 429 or 503 may come again. */
+const RETRY_AFTER_SECONDS = 1;
+
+type Body = { [key: string]: JsonValue };
+type Shape = (detail: ErrorDetail, message: string) => Body;
+
+function entity(type: string, member: string): Shape {
+  return (detail) => ({ type, id: detail[member] ?? null });
+}
+
+/** Errors that Warg's client reads by shape (warg.md 6.2, 6.3); every other one is a status and a message. */
+const SHAPES: Partial<Readonly<Record<ErrorCode, Shape>>> = {
+  'log/not-found': entity('log', 'logId'),
+  'request/record': entity('record', 'recordId'),
+  'request/cursor': entity('fetchToken', 'token'),
+  'request/log-length': entity('logLength', 'logLength'),
+  'request/leaf': entity('leaf', 'leaf'),
+  'content/not-found': entity('contentDigest', 'digest'),
+  'namespace/undefined': entity('namespace', 'namespace'),
+  'namespace/imported': entity('namespaceImport', 'namespace'),
+  'publish/conflict': entity('record', 'recordId'),
+  'request/proof': (_, message) => ({ reason: 'failure', message }),
+  'request/not-head': ({ root, found }) => ({ reason: 'incorrectProof', root: root ?? null, found: found ?? null }),
+  'publish/not-sourcing': () => ({}),
+};
+
+/** The answer to anything that a Warg handler threw. */
+export function wargProblem(thrown: unknown): Response {
+  const { status, message, error } = problemOf(thrown);
+  const shape = error && SHAPES[error.code];
+  const body = shape && error ? shape(error.detail, message) : { message };
+  const headers: Record<string, string> =
+    status === 429 || status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {};
+  return jsonResponse(status, { status, ...body }, headers);
+}

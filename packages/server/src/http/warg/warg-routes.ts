@@ -1,0 +1,197 @@
+import {
+  concatBytes,
+  digestBytes,
+  encodeBase64,
+  parseDigest,
+  parseLogId,
+  parseRecordId,
+  RegistryError,
+  wargApi,
+  type Digest,
+  type JsonValue,
+} from '@waybill/protocol';
+import { Hono, type Context } from 'hono';
+import type { Publishing } from '../../core/publishing.ts';
+import type { Proving } from '../../core/proving.ts';
+import type { LedgerSource, Reading } from '../../core/reading.ts';
+import type { ContentReading } from '../../core/content-reading.ts';
+import { contentResponse } from '../content-response.ts';
+import { jsonResponse } from '../json-response.ts';
+import type { NodeEnv } from '../node-env.ts';
+import { readJsonBody, uploadBody } from '../request-body.ts';
+import { wargProblem } from './warg-problem.ts';
+
+export interface WargParts {
+  readonly reading: Reading;
+  readonly proving: Proving;
+  readonly publishing: Publishing;
+  readonly content: ContentReading;
+}
+
+type WargContext = Context<NodeEnv>;
+
+/** A publisher says with this header that locking everybody out is meant; the record itself cannot say it in version 0. */
+const FINAL_HEADER = 'waybill-final';
+const LEDGER_TYPE = 'application/vnd.warg.ledger.packed';
+const BINARY_TYPE = 'application/octet-stream';
+
+/** Warg HTTP v1 (warg.md section 6) below `/v1`, content below `/content`. */
+export function wargRoutes(parts: WargParts): Hono<NodeEnv> {
+  const app = new Hono<NodeEnv>();
+  app.use('/v1/*', refuseOtherRegistries);
+  fetchRoutes(app, parts.reading);
+  packageRoutes(app, parts.publishing);
+  proofRoutes(app, parts.proving);
+  ledgerRoutes(app, parts.reading);
+  contentRoutes(app, parts.content);
+  app.post('/v1/verify/checkpoint', async (c) => {
+    const verdict = await parts.reading.verifyCheckpoint(wargApi.decodeSignedCheckpoint(await readJsonBody(c.req.raw)));
+    const word = (valid: boolean): string => (valid ? 'verified' : 'invalid');
+    return jsonResponse(200, { checkpoint: word(verdict.checkpoint), signature: word(verdict.signature) });
+  });
+  refuseOtherMethods(app);
+  app.all('/v1/*', () => jsonResponse(404, { status: 404, message: 'not found' }));
+  app.onError((error) => wargProblem(error));
+  return app;
+}
+
+/** This registry answers for no other one; said in JSON, which every client can read. */
+async function refuseOtherRegistries(c: WargContext, next: () => Promise<void>): Promise<Response | undefined> {
+  const asked = c.req.header('warg-registry');
+  if (asked !== undefined) {
+    return wargProblem(
+      new RegistryError('request/unsupported', `this registry does not answer for ${asked.slice(0, 253)}`),
+    );
+  }
+  await next();
+  return undefined;
+}
+
+/** Known paths: whatever was not matched before has the wrong method (405, no body). */
+const PATHS = [
+  '/v1/fetch/checkpoint',
+  '/v1/fetch/logs',
+  '/v1/fetch/names',
+  '/v1/package/:logId/record',
+  '/v1/package/:logId/record/:recordId',
+  '/v1/package/:logId/record/:recordId/content/:digest',
+  '/v1/content/:digest',
+  '/v1/proof/consistency',
+  '/v1/proof/inclusion',
+  '/v1/proof/absence',
+  '/v1/verify/checkpoint',
+  '/v1/ledger',
+  '/v1/ledger/records/:start',
+  '/content/:file',
+];
+
+function refuseOtherMethods(app: Hono<NodeEnv>): void {
+  for (const path of PATHS) app.all(path, () => new Response(null, { status: 405 }));
+}
+
+function fetchRoutes(app: Hono<NodeEnv>, reading: Reading): void {
+  app.get('/v1/fetch/checkpoint', () => jsonResponse(200, wargApi.signedCheckpointBody(reading.head().checkpoint)));
+  app.post('/v1/fetch/logs', async (c) => {
+    const request = wargApi.decodeFetchLogsRequest(await readJsonBody(c.req.raw));
+    if (request.limit < 1 || request.limit > wargApi.FETCH_LIMIT_MAX) {
+      throw new RegistryError('request/invalid', `limit must be between 1 and ${wargApi.FETCH_LIMIT_MAX}`);
+    }
+    const { more, operator, packages } = await reading.logs(request);
+    const bodies = [...packages].map(([logId, records]) => [logId, records.map(wargApi.publishedRecordBody)] as const);
+    return jsonResponse(200, {
+      more,
+      operator: operator.map(wargApi.publishedRecordBody),
+      packages: Object.fromEntries(bodies),
+    });
+  });
+  app.post('/v1/fetch/names', async (c) => {
+    const asked = wargApi.decodeFetchNamesRequest(await readJsonBody(c.req.raw));
+    const names = await reading.names(asked.slice(0, wargApi.FETCH_NAMES_MAX));
+    return jsonResponse(200, { packages: Object.fromEntries(names) });
+  });
+}
+
+function packageRoutes(app: Hono<NodeEnv>, publishing: Publishing): void {
+  app.post('/v1/package/:logId/record', async (c) => {
+    const logId = parseLogId(c.req.param('logId'));
+    const request = wargApi.decodePublishRequest(await readJsonBody(c.req.raw));
+    if (request.namesContentSources) {
+      throw new RegistryError('request/unsupported', 'specifying content sources is not supported: upload the content');
+    }
+    const final = c.req.header(FINAL_HEADER) !== undefined;
+    const status = await publishing.publish({ logId, name: request.packageName, envelope: request.envelope, final });
+    return jsonResponse(202, wargApi.recordStatusBody(status));
+  });
+  app.get('/v1/package/:logId/record/:recordId', async (c) => {
+    const status = await publishing.status(parseLogId(c.req.param('logId')), parseRecordId(c.req.param('recordId')));
+    return jsonResponse(200, wargApi.recordStatusBody(status));
+  });
+  app.on(['POST', 'PUT'], '/v1/package/:logId/record/:recordId/content/:digest', async (c) => {
+    const { logId, recordId, digest } = c.req.param();
+    const body = uploadBody(c.req.raw, c.env?.incoming);
+    await publishing.upload(parseLogId(logId), parseRecordId(recordId), parseDigest(digest), body);
+    return new Response(null, { status: 201 });
+  });
+}
+
+function proofRoutes(app: Hono<NodeEnv>, proving: Proving): void {
+  app.post('/v1/proof/consistency', async (c) => {
+    const { from, to } = wargApi.decodeConsistencyRequest(await readJsonBody(c.req.raw));
+    return jsonResponse(200, { proof: encodeBase64(await proving.consistency(from, to)) });
+  });
+  app.post('/v1/proof/inclusion', async (c) => {
+    const { logLength, leafs } = wargApi.decodeInclusionRequest(await readJsonBody(c.req.raw));
+    const { log, map } = await proving.inclusion(logLength, leafs);
+    return jsonResponse(200, { log: encodeBase64(log), map: encodeBase64(map) });
+  });
+  app.post('/v1/proof/absence', async (c) => {
+    const { logLength, logs } = wargApi.decodeAbsenceRequest(await readJsonBody(c.req.raw));
+    return jsonResponse(200, { map: encodeBase64(await proving.absence(logLength, logs)) });
+  });
+}
+
+function ledgerRoutes(app: Hono<NodeEnv>, reading: Reading): void {
+  app.get('/v1/ledger', () =>
+    jsonResponse(200, { hashAlgorithm: 'sha256', sources: reading.ledger().map(ledgerSourceBody) }),
+  );
+  app.get('/v1/ledger/records/:start', async (c) => {
+    const start = parseStart(c.req.param('start'));
+    const records = await reading.ledgerRecords(start);
+    const leaves = records.map(({ logId, recordId }) => concatBytes(digestBytes(logId), digestBytes(recordId)));
+    return new Response(new Uint8Array(concatBytes(...leaves)), { headers: { 'content-type': LEDGER_TYPE } });
+  });
+}
+
+function ledgerSourceBody({ firstRegistryIndex, lastRegistryIndex }: LedgerSource): JsonValue {
+  const url = `v1/ledger/records/${firstRegistryIndex}`;
+  return { firstRegistryIndex, lastRegistryIndex, url, contentType: LEDGER_TYPE };
+}
+
+function parseStart(text: string): number {
+  const start = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(start)) return start;
+  throw new RegistryError(
+    'request/invalid',
+    `Invalid URL: ${JSON.stringify(text.slice(0, 40))} is not a registry index`,
+  );
+}
+
+function contentRoutes(app: Hono<NodeEnv>, content: ContentReading): void {
+  app.get('/v1/content/:digest', async (c) => {
+    const digest = parseDigest(c.req.param('digest'));
+    const size = await content.size(digest);
+    const url = new URL(`content/${digest.replace(':', '-')}`, content.baseUrl()).href;
+    const source = { type: 'httpGet', url, acceptRanges: true, size };
+    return jsonResponse(200, { contentSources: { [digest]: [source] } });
+  });
+  app.get('/content/:file', async (c) => {
+    const digest = contentFileDigest(c.req.param('file'));
+    if (digest === null || !(await content.has(digest))) return new Response(null, { status: 404 });
+    return contentResponse(content, digest, { request: c.req.raw, mediaType: BINARY_TYPE });
+  });
+}
+
+function contentFileDigest(file: string): Digest | null {
+  const match = /^sha256-([0-9a-f]{64})$/.exec(file);
+  return match === null ? null : parseDigest(`sha256:${match[1] ?? ''}`);
+}
