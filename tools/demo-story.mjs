@@ -137,7 +137,7 @@ async function stop(server) {
 
 /** The exit code; null if the process was ended by a signal, or by us because it took too long. */
 async function exitCode(child, msMax) {
-  if (child.exitCode !== null) return child.exitCode;
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const timer = setTimeout(() => child.kill('SIGKILL'), msMax);
   const [code] = await once(child, 'close');
   clearTimeout(timer);

@@ -21,7 +21,8 @@ export function run(command, args, { shown = false, env = {} } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: ROOT,
-      env: { ...process.env, ...env },
+      // Kept output is searched and printed later: colours would only be in the way.
+      env: { ...process.env, ...(shown ? {} : { NO_COLOR: '1' }), ...env },
       stdio: shown ? 'inherit' : ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

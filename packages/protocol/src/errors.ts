@@ -48,6 +48,7 @@ export type ErrorCode =
   | 'checkpoint/stale'
   | 'log/foreign'
   | 'log/incomplete'
+  | 'log/invalid'
   | 'log/not-found'
   | 'operator/changed'
   | 'operator/unpinned'

@@ -126,6 +126,7 @@ export {
   needsConsistencyProof,
   openCheckpoint,
   operatorInitKey,
+  reopenCheckpoint,
   type VerifiedCheckpoint,
 } from './verify/checkpoint.ts';
 export { checkAbsence, checkHeads, type ClaimedHead } from './verify/inclusion.ts';

@@ -36,10 +36,29 @@ export async function openCheckpoint(signed: SignedCheckpoint, operator: Operato
   if (key === undefined || !operator.permissions.get(signed.keyId)?.has('commit')) {
     throw new RegistryError('checkpoint/signer', `key ${signed.keyId} may not sign checkpoints of this registry`);
   }
-  if (!(await isSignedBy(signed, key))) {
-    throw new RegistryError('checkpoint/signature', 'the checkpoint is not signed by the key that it names');
-  }
+  await requireSignature(signed, key);
   return markVerified(signed);
+}
+
+/**
+ * Opens a checkpoint that was believed before, to compare with: its signer may have lost `commit` since, but must be known.
+ * Throws as {@link openCheckpoint}.
+ */
+export async function reopenCheckpoint(
+  remembered: SignedCheckpoint,
+  operator: OperatorState,
+): Promise<VerifiedCheckpoint> {
+  const key = operator.keys.get(remembered.keyId);
+  if (key === undefined) {
+    throw new RegistryError('checkpoint/signer', `the operator log no longer knows key ${remembered.keyId}`);
+  }
+  await requireSignature(remembered, key);
+  return markVerified(remembered);
+}
+
+async function requireSignature(signed: SignedCheckpoint, key: PublicKey): Promise<void> {
+  if (await isSignedBy(signed, key)) return;
+  throw new RegistryError('checkpoint/signature', 'the checkpoint is not signed by the key that it names');
 }
 
 async function isSignedBy(signed: SignedCheckpoint, key: PublicKey): Promise<boolean> {

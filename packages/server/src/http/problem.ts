@@ -44,6 +44,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'checkpoint/stale': 500,
   'log/foreign': 500,
   'log/incomplete': 500,
+  'log/invalid': 500,
   'log/not-found': 404,
   'operator/changed': 500,
   'operator/unpinned': 500,

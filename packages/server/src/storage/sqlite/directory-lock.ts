@@ -1,23 +1,35 @@
 import path from 'node:path';
-import { RegistryError } from '@waybill/protocol';
+import { isRegistryError, RegistryError } from '@waybill/protocol';
+import { rollBack } from './schema.ts';
+import { withStorageFailures } from './sqlite-failure.ts';
 import { openDatabase } from './sqlite-module.ts';
 
+const LOCK_FILE = 'lock.sqlite';
+
 /**
- * Holds a data folder for this process: a second one is refused. The lock is SQLite's own file lock, so the operating system
- * drops it however the process ends. Returns the release. Throws `storage/busy`.
+ * Holds an existing data folder for this process: a second one is refused. The lock is SQLite's own file lock, so the
+ * operating system drops it however the process ends. Returns the release. Throws `storage/busy`, and `storage/damaged` for
+ * a folder that is missing or may not be written.
  */
 export function holdDirectory(directory: string): () => void {
-  const database = openDatabase(path.join(directory, 'lock.sqlite'));
+  const file = path.join(directory, LOCK_FILE);
+  // Nothing else may open this file in this process: closing any handle of it would drop the lock (POSIX).
+  const database = withStorageFailures(file, () => openDatabase(file, 'write'));
   try {
-    database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;');
-  } catch (cause) {
+    // This transaction writes nothing and stays open: it is the lock.
+    withStorageFailures(file, () => database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE;'));
+  } catch (failure) {
     database.close();
-    throw new RegistryError(
-      'storage/busy',
-      `another process uses the data folder ${directory}: stop it, or give this one another --data`,
-      {},
-      { cause },
-    );
+    if (!isRegistryError(failure, 'storage/busy')) throw failure;
+    const message = `another process uses the data folder ${directory}: stop it, or give this one another --data`;
+    throw new RegistryError('storage/busy', message, {}, { cause: failure });
   }
-  return () => database.close();
+  let isHeld = true;
+  return () => {
+    if (isHeld) {
+      rollBack(database);
+      database.close();
+    }
+    isHeld = false;
+  };
 }

@@ -1,23 +1,94 @@
 import {
   digestBytes,
   formatDigest,
+  HASH_BYTES,
   parseLogId,
   parsePackageName,
   parseRecordId,
   RegistryError,
+  utf8,
+  utf8Text,
+  type Digest,
   type Envelope,
-  type SignedCheckpoint,
+  type PackageName,
 } from '@waybill/protocol';
 import type { PendingRecord, StoredHead, StoredRecord } from '../../core/ports.ts';
 import type { SqliteRow, SqliteValue } from './sqlite-module.ts';
 
-/* Rows to values and back. A column of an unexpected type means a damaged file. */
+/*
+ * Rows to values and back. A column that holds anything unexpected throws `storage/damaged`.
+ * Texts of free form are stored as their UTF-8 bytes: bound as text, the driver of Node 20 ends them at a NUL.
+ */
 
-function damaged(column: string): RegistryError {
-  return new RegistryError(
-    'storage/damaged',
-    `column ${column} of the store holds something unexpected: run a check of the disk`,
-  );
+export function recordOfRow(row: SqliteRow): StoredRecord {
+  return {
+    registryIndex: numberOf(row, 'registry_index'),
+    logId: parseLogId(digestOf(row, 'log_id')),
+    logPosition: numberOf(row, 'log_position'),
+    recordId: parseRecordId(digestOf(row, 'record_id')),
+    envelope: envelopeOf(row),
+  };
+}
+
+/** registry_index, log_id, log_position, record_id, contents, key_id, signature. */
+export function recordValues({ registryIndex, logId, logPosition, recordId, envelope }: StoredRecord): SqliteValue[] {
+  return [registryIndex, digestBytes(logId), logPosition, digestBytes(recordId), ...envelopeValues(envelope)];
+}
+
+export function headOfRow(row: SqliteRow): StoredHead {
+  const contents = {
+    logLength: numberOf(row, 'log_length'),
+    logRoot: digestOf(row, 'log_root'),
+    mapRoot: digestOf(row, 'map_root'),
+    timestamp: numberOf(row, 'timestamp'),
+  };
+  return {
+    checkpoint: { contents, keyId: textOf(row, 'key_id'), signature: textOf(row, 'signature') },
+    mapVersion: row['map_version'] === null ? null : numberOf(row, 'map_version'),
+  };
+}
+
+/** log_length, log_root, map_root, timestamp, key_id, signature, map_version. */
+export function headValues({ checkpoint, mapVersion }: StoredHead): SqliteValue[] {
+  const { contents, keyId, signature } = checkpoint;
+  const roots = [digestBytes(contents.logRoot), digestBytes(contents.mapRoot)];
+  return [contents.logLength, ...roots, contents.timestamp, utf8(keyId), utf8(signature), mapVersion];
+}
+
+export function pendingOfRow(row: SqliteRow): PendingRecord {
+  return {
+    recordId: parseRecordId(digestOf(row, 'record_id')),
+    logId: parseLogId(digestOf(row, 'log_id')),
+    name: nameOfRow(row),
+    envelope: envelopeOf(row),
+    rejection: row['rejection'] === null ? null : textOf(row, 'rejection'),
+    updatedAtMs: numberOf(row, 'updated_at_ms'),
+  };
+}
+
+/** record_id, log_id, name, contents, key_id, signature, rejection, updated_at_ms. */
+export function pendingValues({ recordId, logId, name, envelope, ...pending }: PendingRecord): SqliteValue[] {
+  const rejection = pending.rejection === null ? null : utf8(pending.rejection);
+  return [digestBytes(recordId), digestBytes(logId), name, ...envelopeValues(envelope), rejection, pending.updatedAtMs];
+}
+
+/** The name in a row of `names` or `pending`. */
+export function nameOfRow(row: SqliteRow): PackageName {
+  const name = row['name'];
+  if (typeof name !== 'string') throw damaged('name');
+  try {
+    return parsePackageName(name);
+  } catch (cause) {
+    throw damaged('name', cause);
+  }
+}
+
+function envelopeOf(row: SqliteRow): Envelope {
+  return { contents: bytesOf(row, 'contents'), keyId: textOf(row, 'key_id'), signature: textOf(row, 'signature') };
+}
+
+function envelopeValues({ contents, keyId, signature }: Envelope): SqliteValue[] {
+  return [contents, utf8(keyId), utf8(signature)];
 }
 
 export function bytesOf(row: SqliteRow, column: string): Uint8Array {
@@ -32,74 +103,19 @@ export function numberOf(row: SqliteRow, column: string): number {
   return value;
 }
 
-export function textOf(row: SqliteRow, column: string): string {
-  const value = row[column];
-  if (typeof value !== 'string') throw damaged(column);
-  return value;
+function textOf(row: SqliteRow, column: string): string {
+  const text = utf8Text(bytesOf(row, column));
+  if (text === null) throw damaged(column);
+  return text;
 }
 
-function envelopeOf(row: SqliteRow): Envelope {
-  return { contents: bytesOf(row, 'contents'), keyId: textOf(row, 'key_id'), signature: textOf(row, 'signature') };
+function digestOf(row: SqliteRow, column: string): Digest {
+  const bytes = bytesOf(row, column);
+  if (bytes.length !== HASH_BYTES) throw damaged(column);
+  return formatDigest(bytes);
 }
 
-export function recordOfRow(row: SqliteRow): StoredRecord {
-  return {
-    registryIndex: numberOf(row, 'registry_index'),
-    logId: parseLogId(formatDigest(bytesOf(row, 'log_id'))),
-    logPosition: numberOf(row, 'log_position'),
-    recordId: parseRecordId(formatDigest(bytesOf(row, 'record_id'))),
-    envelope: envelopeOf(row),
-  };
-}
-
-/** registry_index, log_id, log_position, record_id, contents, key_id, signature. */
-export function recordValues({ registryIndex, logId, logPosition, recordId, envelope }: StoredRecord): SqliteValue[] {
-  const { contents, keyId, signature } = envelope;
-  return [registryIndex, digestBytes(logId), logPosition, digestBytes(recordId), contents, keyId, signature];
-}
-
-export function headOfRow(row: SqliteRow): StoredHead {
-  const checkpoint: SignedCheckpoint = {
-    contents: {
-      logLength: numberOf(row, 'log_length'),
-      logRoot: formatDigest(bytesOf(row, 'log_root')),
-      mapRoot: formatDigest(bytesOf(row, 'map_root')),
-      timestamp: numberOf(row, 'timestamp'),
-    },
-    keyId: textOf(row, 'key_id'),
-    signature: textOf(row, 'signature'),
-  };
-  return { checkpoint, mapVersion: row['map_version'] === null ? null : numberOf(row, 'map_version') };
-}
-
-/** log_length, log_root, map_root, timestamp, key_id, signature, map_version. */
-export function headValues({ checkpoint, mapVersion }: StoredHead): SqliteValue[] {
-  const { logLength, logRoot, mapRoot, timestamp } = checkpoint.contents;
-  return [
-    logLength,
-    digestBytes(logRoot),
-    digestBytes(mapRoot),
-    timestamp,
-    checkpoint.keyId,
-    checkpoint.signature,
-    mapVersion,
-  ];
-}
-
-export function pendingOfRow(row: SqliteRow): PendingRecord {
-  return {
-    recordId: parseRecordId(formatDigest(bytesOf(row, 'record_id'))),
-    logId: parseLogId(formatDigest(bytesOf(row, 'log_id'))),
-    name: parsePackageName(textOf(row, 'name')),
-    envelope: envelopeOf(row),
-    rejection: row['rejection'] === null ? null : textOf(row, 'rejection'),
-    updatedAtMs: numberOf(row, 'updated_at_ms'),
-  };
-}
-
-/** record_id, log_id, name, contents, key_id, signature, rejection, updated_at_ms. */
-export function pendingValues(pending: PendingRecord): SqliteValue[] {
-  const { recordId, logId, name, envelope, rejection, updatedAtMs } = pending;
-  const { contents, keyId, signature } = envelope;
-  return [digestBytes(recordId), digestBytes(logId), name, contents, keyId, signature, rejection, updatedAtMs];
+function damaged(column: string, cause?: unknown): RegistryError {
+  const message = `column ${column} of the store holds something unexpected: restore it from a backup`;
+  return new RegistryError('storage/damaged', message, {}, { cause });
 }

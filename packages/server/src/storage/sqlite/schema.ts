@@ -1,5 +1,6 @@
 import { RegistryError } from '@waybill/protocol';
-import type { SqliteDatabase, SqliteRow } from './sqlite-module.ts';
+import { numberOf } from './row.ts';
+import { asRow, openDatabase, type SqliteAccess, type SqliteDatabase } from './sqlite-module.ts';
 
 /** "WAYB": tells a Waybill store from any other SQLite file. */
 const APPLICATION_ID = 0x57415942;
@@ -12,8 +13,8 @@ const MIGRATIONS: readonly string[] = [
      log_position INTEGER NOT NULL,
      record_id BLOB NOT NULL UNIQUE,
      contents BLOB NOT NULL,
-     key_id TEXT NOT NULL,
-     signature TEXT NOT NULL,
+     key_id BLOB NOT NULL,
+     signature BLOB NOT NULL,
      UNIQUE (log_id, log_position)
    ) STRICT;
    CREATE TABLE names (log_id BLOB PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -28,8 +29,8 @@ const MIGRATIONS: readonly string[] = [
      log_root BLOB NOT NULL,
      map_root BLOB NOT NULL,
      timestamp INTEGER NOT NULL,
-     key_id TEXT NOT NULL,
-     signature TEXT NOT NULL,
+     key_id BLOB NOT NULL,
+     signature BLOB NOT NULL,
      map_version INTEGER
    ) STRICT;
    CREATE TABLE pending (
@@ -37,50 +38,93 @@ const MIGRATIONS: readonly string[] = [
      log_id BLOB NOT NULL,
      name TEXT NOT NULL,
      contents BLOB NOT NULL,
-     key_id TEXT NOT NULL,
-     signature TEXT NOT NULL,
-     rejection TEXT,
+     key_id BLOB NOT NULL,
+     signature BLOB NOT NULL,
+     rejection BLOB,
      updated_at_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
 ];
 
-/** Sets durability and brings the schema up to date. Throws `storage/damaged` for a foreign or a newer file. */
-export function prepareDatabase(database: SqliteDatabase, file: string): void {
-  // FULL: a commit is on disk when it returns, also after a power cut. NORMAL would lose the last ones.
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
-  database.exec('BEGIN IMMEDIATE');
+/** How long a connection waits for another one's write transaction. */
+const BUSY_TIMEOUT_MS = 10_000;
+/** What stays of the write-ahead log's file after a burst. */
+const JOURNAL_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
+ * FULL: a commit is on disk when it returns, also after a power cut; NORMAL would lose the last ones. The `fullfsync` pair
+ * matters on macOS only, where a plain fsync stops at the disk's cache.
+ */
+const DURABILITY = `PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
+  PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX};`;
+
+/**
+ * Opens a connection to a store; the first one that writes makes the file and brings its schema up to date. Throws
+ * `storage/damaged` for a foreign or a newer file, which is left as it is, and what SQLite throws.
+ */
+export function openStoreFile(file: string, access: SqliteAccess): SqliteDatabase {
+  const database = openDatabase(file, access);
   try {
-    const version = pragma(database, 'user_version');
-    const application = pragma(database, 'application_id');
-    if (application !== APPLICATION_ID && (application !== 0 || version !== 0)) {
-      throw new RegistryError('storage/damaged', `${file} is not a Waybill store`);
-    }
-    if (version > MIGRATIONS.length) {
-      throw new RegistryError(
-        'storage/damaged',
-        `${file} was written by a newer Waybill (schema ${version}): update this one`,
-      );
-    }
-    for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
-    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length};`);
-    database.exec('COMMIT');
+    database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA trusted_schema = OFF;`);
+    const version = requireStore(database, file);
+    if (access === 'write') prepareWriting(database, file, version);
+    return database;
   } catch (failure) {
-    database.exec('ROLLBACK');
+    database.close();
     throw failure;
   }
 }
 
-function pragma(database: SqliteDatabase, name: 'user_version' | 'application_id'): number {
-  const row = asRow(database.prepare(`PRAGMA ${name}`).get());
-  return row === null ? 0 : Number(row[name]);
+/** The schema version of the file; 0 for a file that is still empty. */
+function requireStore(database: SqliteDatabase, file: string): number {
+  const version = numberFrom(database, 'PRAGMA user_version', 'user_version');
+  const application = numberFrom(database, 'PRAGMA application_id', 'application_id');
+  const isEmpty = version === 0 && application === 0 && countTables(database) === 0;
+  if (application !== APPLICATION_ID && !isEmpty) {
+    throw new RegistryError('storage/damaged', `${file} is not a Waybill store: name another file`);
+  }
+  if (version > MIGRATIONS.length) {
+    const message = `${file} was written by a newer Waybill (schema ${version}): update this one`;
+    throw new RegistryError('storage/damaged', message, { version });
+  }
+  return version;
 }
 
-/** A row as SQLite gives it; `null` when there is none. */
-export function asRow(value: unknown): SqliteRow | null {
-  return isRow(value) ? value : null;
+function prepareWriting(database: SqliteDatabase, file: string, version: number): void {
+  const mode = asRow(database.prepare('PRAGMA journal_mode = WAL').get())?.['journal_mode'];
+  if (mode !== 'wal') {
+    const message = `${file} is on a file system without shared memory (a network share?): move it to a local disk`;
+    throw new RegistryError('storage/damaged', message);
+  }
+  database.exec(DURABILITY);
+  if (version < MIGRATIONS.length) migrate(database, file);
 }
 
-/** True for what SQLite gives as a row. */
-export function isRow(value: unknown): value is SqliteRow {
-  return typeof value === 'object' && value !== null;
+function migrate(database: SqliteDatabase, file: string): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    // Asked again: another process may have migrated while this one waited for the lock.
+    for (const migration of MIGRATIONS.slice(requireStore(database, file))) database.exec(migration);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length};`);
+    database.exec('COMMIT');
+  } catch (failure) {
+    rollBack(database);
+    throw failure;
+  }
+}
+
+/** Ends a transaction that failed. */
+export function rollBack(database: SqliteDatabase): void {
+  try {
+    database.exec('ROLLBACK');
+  } catch {
+    // SQLite has ended the transaction by itself, as it does when the disk is full, or it never began.
+  }
+}
+
+function countTables(database: SqliteDatabase): number {
+  return numberFrom(database, 'SELECT count(*) AS tables FROM sqlite_schema', 'tables');
+}
+
+function numberFrom(database: SqliteDatabase, sql: string, column: string): number {
+  return numberOf(asRow(database.prepare(sql).get()) ?? {}, column);
 }

@@ -1,6 +1,5 @@
 import {
   digestBytes,
-  parsePackageName,
   RegistryError,
   type LogId,
   type MapPageRef,
@@ -13,11 +12,11 @@ import {
   bytesOf,
   headOfRow,
   headValues,
+  nameOfRow,
   pendingOfRow,
   pendingValues,
   recordOfRow,
   recordValues,
-  textOf,
 } from './row.ts';
 import { asRow, isRow, prepareDatabase } from './schema.ts';
 import { openDatabase, type SqliteDatabase, type SqliteRow, type SqliteStatement } from './sqlite-module.ts';
@@ -39,18 +38,27 @@ const SQL = {
   putMapPage: 'INSERT INTO map_pages VALUES (?, ?, ?)',
   putPending: 'INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   pending: 'SELECT * FROM pending WHERE record_id = ?',
-  allPending: 'SELECT * FROM pending ORDER BY updated_at_ms',
+  allPending: 'SELECT * FROM pending ORDER BY updated_at_ms, record_id',
   deletePending: 'DELETE FROM pending WHERE record_id = ?',
 } as const;
 
 /** One connection: plain synchronous calls, each statement prepared once. The asynchronous store stands before it. */
 export class SqliteEngine {
   readonly #database: SqliteDatabase;
+  readonly #file: string;
   readonly #statements = new Map<keyof typeof SQL, SqliteStatement>();
+  #broken: { readonly by: unknown } | null = null;
+  #closed = false;
 
-  constructor(file: string) {
-    this.#database = openDatabase(file);
-    prepareDatabase(this.#database, file);
+  /** Over a connection that {@link SqliteEngine.open} would have opened; `file` names it in messages. */
+  constructor(database: SqliteDatabase, file: string) {
+    this.#database = database;
+    this.#file = file;
+  }
+
+  /** Throws `storage/damaged` for a foreign, newer or damaged file, `storage/busy`, `storage/full`. */
+  static open(file: string, access: SqliteAccess): SqliteEngine {
+    return withStorageFailures(file, () => new SqliteEngine(openStoreFile(file, access), file));
   }
 
   /** See RegistryStore.commit: compare, write and make durable in one transaction. */
@@ -58,10 +66,8 @@ export class SqliteEngine {
     this.#transaction(() => {
       const newest = this.#one('newestLength')?.['log_length'] ?? null;
       if (newest !== previousLength) {
-        throw new RegistryError(
-          'head/conflict',
-          `another process has written the store: its head is at ${newest} records, not ${previousLength}`,
-        );
+        const message = `another process has written ${this.#file}: its head is at ${newest} records, not ${previousLength}`;
+        throw new RegistryError('head/conflict', message);
       }
       for (const record of commit.records) this.#run('putRecord', ...recordValues(record));
       for (const { logId, name } of commit.names) this.#run('putName', digestBytes(logId), name);
@@ -73,44 +79,54 @@ export class SqliteEngine {
   }
 
   readHead(): StoredHead | null {
-    const row = this.#one('newestHead');
-    return row && headOfRow(row);
+    return this.#read(() => nullable(this.#one('newestHead'), headOfRow));
   }
 
   readHeadAt(logLength: number): StoredHead | null {
-    const row = this.#one('headAt', logLength);
-    return row && headOfRow(row);
+    return this.#read(() => nullable(this.#one('headAt', logLength), headOfRow));
   }
 
   readRecord(recordId: RecordId): StoredRecord | null {
-    const row = this.#one('record', digestBytes(recordId));
-    return row && recordOfRow(row);
+    return this.#read(() => nullable(this.#one('record', digestBytes(recordId)), recordOfRow));
   }
 
   readLog(logId: LogId, fromPosition: number, belowIndex: number, limit: number): StoredRecord[] {
-    return this.#all('log', digestBytes(logId), fromPosition, belowIndex, limit).map(recordOfRow);
+    return this.#read(() => this.#all('log', digestBytes(logId), fromPosition, belowIndex, limit).map(recordOfRow));
   }
 
   readRecords(fromIndex: number, limit: number): StoredRecord[] {
-    return this.#all('records', fromIndex, limit).map(recordOfRow);
+    return this.#read(() => this.#all('records', fromIndex, limit).map(recordOfRow));
   }
 
-  readName(logId: LogId): PackageName | null {
-    const row = this.#one('name', digestBytes(logId));
-    return row && parsePackageName(textOf(row, 'name'));
+  readNames(logIds: readonly LogId[]): Map<LogId, PackageName> {
+    return this.#snapshot(() => {
+      const names = new Map<LogId, PackageName>();
+      for (const logId of logIds) {
+        const row = this.#one('name', digestBytes(logId));
+        if (row !== null) names.set(logId, nameOfRow(row));
+      }
+      return names;
+    });
   }
 
-  readTile({ level, index }: TileCoordinates): Uint8Array {
-    const row = this.#one('tile', level, index);
-    if (row === null) throw new RegistryError('storage/damaged', `tile ${level}/${index} is missing from the store`);
-    return bytesOf(row, 'hashes');
+  readTiles(tiles: readonly TileCoordinates[]): Uint8Array[] {
+    return this.#snapshot(() =>
+      tiles.map(({ level, index }) => {
+        const row = this.#one('tile', level, index);
+        if (row === null) throw missing(`tile ${level}/${index}`);
+        return bytesOf(row, 'hashes');
+      }),
+    );
   }
 
-  readMapPage({ prefix, version }: MapPageRef): Uint8Array {
-    const row = this.#one('mapPage', prefix, version);
-    if (row === null)
-      throw new RegistryError('storage/damaged', `map page '${prefix}'@${version} is missing from the store`);
-    return bytesOf(row, 'page');
+  readMapPages(pages: readonly MapPageRef[]): Uint8Array[] {
+    return this.#snapshot(() =>
+      pages.map(({ prefix, version }) => {
+        const row = this.#one('mapPage', prefix, version);
+        if (row === null) throw missing(`map page '${prefix}'@${version}`);
+        return bytesOf(row, 'page');
+      }),
+    );
   }
 
   putPending(pending: PendingRecord): void {
@@ -118,39 +134,55 @@ export class SqliteEngine {
   }
 
   readPending(recordId: RecordId): PendingRecord | null {
-    const row = this.#one('pending', digestBytes(recordId));
-    return row && pendingOfRow(row);
+    return this.#read(() => nullable(this.#one('pending', digestBytes(recordId)), pendingOfRow));
   }
 
   listPending(): PendingRecord[] {
-    return this.#all('allPending').map(pendingOfRow);
+    return this.#read(() => this.#all('allPending').map(pendingOfRow));
   }
 
   deletePending(recordId: RecordId): void {
     this.#transaction(() => this.#run('deletePending', digestBytes(recordId)));
   }
 
+  /** Closing again does nothing. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#database.close();
   }
 
   #transaction(work: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE');
+    if (this.#broken !== null) throw this.#broken.by;
     try {
-      work();
-      this.#database.exec('COMMIT');
+      withStorageFailures(this.#file, () => {
+        this.#database.exec('BEGIN IMMEDIATE');
+        work();
+        this.#database.exec('COMMIT');
+      });
     } catch (failure) {
-      this.#rollback();
-      throw storageError(failure);
+      rollBack(this.#database);
+      // After a failed write to the disk the system may have dropped what it could not write, and the next fsync would
+      // succeed without it: no retry (threats D5). Opening afresh reads what is really there.
+      if (failure instanceof Error && endsWriting(failure.cause)) this.#broken = { by: failure };
+      throw failure;
     }
   }
 
-  #rollback(): void {
-    try {
-      this.#database.exec('ROLLBACK');
-    } catch {
-      // SQLite has rolled back by itself, as it does when the disk is full.
-    }
+  #read<T>(work: () => T): T {
+    return withStorageFailures(this.#file, work);
+  }
+
+  /** Several statements on one state of the store, and one round of locks for all. */
+  #snapshot<T>(work: () => T): T {
+    return this.#read(() => {
+      this.#database.exec('BEGIN');
+      try {
+        return work();
+      } finally {
+        rollBack(this.#database);
+      }
+    });
   }
 
   #statement(name: keyof typeof SQL): SqliteStatement {
@@ -176,19 +208,10 @@ export class SqliteEngine {
   }
 }
 
-/** SQLite's primary result codes that the callers tell apart. */
-const SQLITE_CORRUPT = 11;
-const SQLITE_FULL = 13;
-const SQLITE_NOTADB = 26;
+function nullable<T>(row: SqliteRow | null, read: (row: SqliteRow) => T): T | null {
+  return row === null ? null : read(row);
+}
 
-function storageError(failure: unknown): unknown {
-  if (!(failure instanceof Error) || failure instanceof RegistryError) return failure;
-  const code = 'errcode' in failure && typeof failure.errcode === 'number' ? failure.errcode % 256 : null;
-  if (code === SQLITE_FULL || /database or disk is full/.test(failure.message)) {
-    return new RegistryError('storage/full', 'there is no room left for the registry', {}, { cause: failure });
-  }
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
-    return new RegistryError('storage/damaged', `the store is damaged: ${failure.message}`, {}, { cause: failure });
-  }
-  return failure;
+function missing(what: string): RegistryError {
+  return new RegistryError('storage/damaged', `${what} is missing from the store: restore it from a backup`);
 }

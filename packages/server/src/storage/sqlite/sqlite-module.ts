@@ -18,28 +18,33 @@ export interface SqliteDatabase {
 }
 
 interface SqliteModule {
-  readonly DatabaseSync: new (path: string, options?: { readonly timeout?: number }) => SqliteDatabase;
+  readonly DatabaseSync: new (path: string, options: { readonly readOnly: boolean }) => SqliteDatabase;
 }
 
-/** How long a connection waits for another one's write transaction. */
-const BUSY_TIMEOUT_MS = 10_000;
+/** How a connection is used; one that only reads sees committed data only. */
+export type SqliteAccess = 'read' | 'write';
+
 /** Node 22.13 is the first that has `node:sqlite` without a flag. */
 const BUILT_IN_SINCE = [22, 13] as const;
 
 const require = createRequire(import.meta.url);
+
+/** Opens a database with Node's own SQLite, or on older Nodes with the package that has its interface. */
+export function openDatabase(file: string, access: SqliteAccess): SqliteDatabase {
+  const module: SqliteModule = require(hasBuiltIn() ? 'node:sqlite' : '@photostructure/sqlite');
+  return new module.DatabaseSync(file, { readOnly: access === 'read' });
+}
 
 function hasBuiltIn(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   return major > BUILT_IN_SINCE[0] || (major === BUILT_IN_SINCE[0] && minor >= BUILT_IN_SINCE[1]);
 }
 
-/** Opens a database with Node's own SQLite, or on older Nodes with the package that has its interface. */
-export function openDatabase(file: string): SqliteDatabase {
-  const module: unknown = require(hasBuiltIn() ? 'node:sqlite' : '@photostructure/sqlite');
-  if (!isSqliteModule(module)) throw new TypeError('this SQLite module has no DatabaseSync');
-  return new module.DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+/** A row as SQLite gives it; `null` when there is none. */
+export function asRow(value: unknown): SqliteRow | null {
+  return isRow(value) ? value : null;
 }
 
-function isSqliteModule(module: unknown): module is SqliteModule {
-  return typeof module === 'object' && module !== null && 'DatabaseSync' in module;
+function isRow(value: unknown): value is SqliteRow {
+  return typeof value === 'object' && value !== null;
 }

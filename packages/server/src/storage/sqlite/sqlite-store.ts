@@ -1,14 +1,20 @@
-import type { LogId, PackageName } from '@waybill/protocol';
+import { setTimeout as wait } from 'node:timers/promises';
+import { isRegistryError } from '@waybill/protocol';
 import type { RegistryStore } from '../../core/ports.ts';
 import { SqliteEngine } from './sqlite-engine.ts';
 
+/** SQLite does not wait for its lock where a file becomes a write-ahead one: processes that start together collide. */
+const OPEN_ATTEMPTS_MAX = 100;
+const OPEN_WAIT_MS = 50;
+
 /**
  * The registry's state in one SQLite file. Writes and reads use a connection each, so that a read sees committed data only.
- * Throws `storage/damaged` for a file that is no store of this version.
+ * Several processes may open one file: the store decides who commits first. Throws `storage/damaged` for a file that is
+ * foreign, newer than this program or damaged, `storage/busy`, `storage/full`.
  */
 export async function openSqliteStore(file: string): Promise<RegistryStore> {
-  const writer = new SqliteEngine(file);
-  const reader = new SqliteEngine(file);
+  const writer = await openWriter(file);
+  const reader = SqliteEngine.open(file, 'read');
   return {
     readHead: async () => reader.readHead(),
     commit: async (previousLength, commit) => writer.commit(previousLength, commit),
@@ -17,25 +23,28 @@ export async function openSqliteStore(file: string): Promise<RegistryStore> {
     readLog: async (logId, { fromPosition, belowIndex, limit }) =>
       reader.readLog(logId, fromPosition, belowIndex, limit),
     readRecords: async (fromIndex, limit) => reader.readRecords(fromIndex, limit),
-    readNames: async (logIds) => readNames(reader, logIds),
-    readTiles: async (tiles) => tiles.map((tile) => reader.readTile(tile)),
-    readMapPages: async (pages) => pages.map((page) => reader.readMapPage(page)),
+    readNames: async (logIds) => reader.readNames(logIds),
+    readTiles: async (tiles) => reader.readTiles(tiles),
+    readMapPages: async (pages) => reader.readMapPages(pages),
     putPending: async (pending) => writer.putPending(pending),
     readPending: async (recordId) => reader.readPending(recordId),
     listPending: async () => reader.listPending(),
     deletePending: async (recordId) => writer.deletePending(recordId),
     async close() {
+      // The writer last: only a connection that may write can fold the write-ahead log into the file.
       reader.close();
       writer.close();
     },
   };
 }
 
-function readNames(reader: SqliteEngine, logIds: readonly LogId[]): ReadonlyMap<LogId, PackageName> {
-  const names = new Map<LogId, PackageName>();
-  for (const logId of logIds) {
-    const name = reader.readName(logId);
-    if (name !== null) names.set(logId, name);
+async function openWriter(file: string): Promise<SqliteEngine> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return SqliteEngine.open(file, 'write');
+    } catch (failure) {
+      if (attempt === OPEN_ATTEMPTS_MAX || !isRegistryError(failure, 'storage/busy')) throw failure;
+      await wait(OPEN_WAIT_MS);
+    }
   }
-  return names;
 }

@@ -1,0 +1,79 @@
+import { digestHex, encodeHex, RegistryError, sha256Stream, type Digest } from '@waybill/protocol';
+import type { ContentCache } from './ports.ts';
+import type { RegistryClient } from './registry-client.ts';
+import { chunksOf } from './transport.ts';
+
+/** Content larger than this is refused while it arrives; a version 0 record does not say how large it is. */
+const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+
+export interface ContentFetchParts {
+  readonly client: RegistryClient;
+  readonly cache: ContentCache;
+  /** Bytes so far, and in all when the source says so. */
+  readonly onProgress: (received: number, total: number | null) => void;
+}
+
+/**
+ * Makes sure that the content is in the cache with the right digest. Sources are tried in order; wrong bytes are never kept.
+ * Throws `content/digest`, `content/size`, `content/not-found`, `registry/unreachable`.
+ */
+export async function fetchContent(digest: Digest, parts: ContentFetchParts): Promise<void> {
+  if (await isCached(digest, parts.cache)) return;
+  const sources = await parts.client.api.contentSources(digest);
+  let failure: unknown = new RegistryError('content/not-found', `the registry names no source for content ${digest}`);
+  for (const { url, size } of sources) {
+    try {
+      await fetchFrom(new URL(url, parts.client.api.transport.baseUrl), digest, size, parts);
+      return;
+    } catch (thrown) {
+      failure = thrown;
+    }
+  }
+  throw failure;
+}
+
+/** Hashes what the cache has; what is not what it should be is dropped. */
+async function isCached(digest: Digest, cache: ContentCache): Promise<boolean> {
+  const cached = await cache.read(digest);
+  if (cached === null) return false;
+  const hash = sha256Stream();
+  for await (const chunk of cached) hash.update(chunk);
+  if (encodeHex(hash.digest()) === digestHex(digest)) return true;
+  await cache.forget(digest);
+  return false;
+}
+
+async function fetchFrom(
+  url: URL,
+  digest: Digest,
+  total: number | null,
+  { client, cache, onProgress }: ContentFetchParts,
+): Promise<void> {
+  if (!/^https?:$/.test(url.protocol))
+    throw new RegistryError('registry/protocol', `content source ${url.protocol} is not http`);
+  const response = await client.api.transport.open(url, { method: 'GET' });
+  if (!response.ok) throw new RegistryError('content/not-found', `${url.href} answered ${response.status}`);
+  const writer = await cache.writer(digest);
+  const hash = sha256Stream();
+  let received = 0;
+  try {
+    for await (const chunk of chunksOf(response)) {
+      received += chunk.length;
+      if (received > CONTENT_BYTES_MAX)
+        throw new RegistryError('content/size', `content is over ${CONTENT_BYTES_MAX} bytes`);
+      hash.update(chunk);
+      await writer.write(chunk);
+      onProgress(received, total);
+    }
+    const found = encodeHex(hash.digest());
+    if (found !== digestHex(digest)) {
+      throw new RegistryError('content/digest', `${url.href} gave sha256:${found}, not ${digest}`, {
+        found: `sha256:${found}`,
+      });
+    }
+    await writer.keep();
+  } catch (failure) {
+    await writer.discard();
+    throw failure;
+  }
+}

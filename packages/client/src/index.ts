@@ -1,0 +1,23 @@
+/* The client, for any platform: what it needs of one comes as arguments. Node's parts are in `@waybill/client/node`. */
+
+export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
+export type {
+  Clock,
+  ContentCache,
+  ContentWriter,
+  LogCache,
+  Random,
+  RememberedRegistry,
+  TrustRevision,
+  TrustStore,
+} from './ports.ts';
+export { publish, type PublishedPlan, type PublishParts, type PublishPlan } from './publish.ts';
+export { RegistryApi } from './registry-api.ts';
+export {
+  RegistryClient,
+  type RegistryClientParts,
+  type VerifiedPackage,
+  type VerifiedView,
+} from './registry-client.ts';
+export { parseRequirement, resolveRelease, type Requirement } from './requirement.ts';
+export { isLoopbackHost, parseRegistryUrl, Transport, type Exchange, type Fetch } from './transport.ts';

@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+
+/** Only the user reads and writes what the client keeps (threats U3). */
+export const FILE_MODE = 0o600;
+export const FOLDER_MODE = 0o700;
+
+/** Replaces a file at once: a reader sees the old bytes or the new ones, whole. */
+export async function replaceFile(file: string, bytes: Uint8Array | string): Promise<void> {
+  const temporary = await writeTemporary(file, bytes);
+  await rename(temporary, file).catch(async (failure: unknown) => {
+    await rm(temporary, { force: true });
+    throw failure;
+  });
+}
+
+/** Makes a file that must not exist yet; false when it does. Of many processes exactly one succeeds. */
+export async function createFile(file: string, bytes: Uint8Array | string): Promise<boolean> {
+  const temporary = await writeTemporary(file, bytes);
+  try {
+    await link(temporary, file);
+    return true;
+  } catch (failure) {
+    if (hasCode(failure, 'EEXIST')) return false;
+    throw failure;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function writeTemporary(file: string, bytes: Uint8Array | string): Promise<string> {
+  await mkdir(path.dirname(file), { recursive: true, mode: FOLDER_MODE });
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  const handle = await open(temporary, 'wx', FILE_MODE);
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return temporary;
+}
+
+/** True for a system error with this code, such as ENOENT. */
+export function hasCode(failure: unknown, code: string): boolean {
+  return failure instanceof Error && 'code' in failure && failure.code === code;
+}

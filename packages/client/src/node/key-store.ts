@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  formatPrivateKey,
+  parsePrivateKey,
+  privateKeyFromRandom,
+  RegistryError,
+  type PrivateKey,
+} from '@waybill/protocol';
+import { createFile, FILE_MODE, hasCode } from './durable-file.ts';
+
+/** A place that keeps secrets by name: the operating system's keyring. */
+export interface Keyring {
+  get(name: string): string | null;
+  set(name: string, secret: string): void;
+}
+
+export interface KeyStoreParts {
+  /** Folder of key files, each 0600. */
+  readonly folder: string;
+  /** `null` where there is none. */
+  readonly keyring: Keyring | null;
+  /** A private key from the environment, for CI; wins over every other. */
+  readonly environmentKey: string | undefined;
+}
+
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+
+/** Signing keys by name. A key is in the keyring or in a file, never in both. */
+export class KeyStore {
+  readonly #parts: KeyStoreParts;
+
+  constructor(parts: KeyStoreParts) {
+    this.#parts = parts;
+  }
+
+  /** Throws `key/not-found` with the command that makes one. */
+  async load(name: string): Promise<PrivateKey> {
+    const { environmentKey, keyring } = this.#parts;
+    if (environmentKey !== undefined) return parsePrivateKey(environmentKey.trim());
+    const text = keyring?.get(checkedName(name)) ?? (await this.#readFile(name));
+    if (text !== null) return parsePrivateKey(text.trim());
+    throw new RegistryError(
+      'key/not-found',
+      `there is no key named ${name}: make one with 'waybill key new${name === 'default' ? '' : ` --name ${name}`}'`,
+    );
+  }
+
+  /** Makes and keeps a new key. Throws `usage/invalid` when the name is taken. */
+  async create(name: string, inFile: boolean): Promise<PrivateKey> {
+    let key: PrivateKey | null = null;
+    while (key === null) key = privateKeyFromRandom(randomBytes(32));
+    await this.save(name, key, inFile);
+    return key;
+  }
+
+  /** Keeps a key under a name that is free. Throws `usage/invalid` when it is taken. */
+  async save(name: string, key: PrivateKey, inFile: boolean): Promise<void> {
+    const { keyring } = this.#parts;
+    const taken = keyring?.get(checkedName(name)) ?? (await this.#readFile(name));
+    if (taken !== null)
+      throw new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
+    if (keyring !== null && !inFile) keyring.set(name, formatPrivateKey(key));
+    else if (!(await createFile(this.fileOf(name), formatPrivateKey(key)))) {
+      throw new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
+    }
+  }
+
+  /** Names of the keys in files, and of the default one if the keyring has it. */
+  async names(): Promise<string[]> {
+    const files = await readdir(this.#parts.folder).catch(() => []);
+    const inFiles = files.flatMap((file) => (file.endsWith('.key') ? [file.slice(0, -'.key'.length)] : []));
+    const inKeyring = this.#parts.keyring?.get('default') != null ? ['default'] : [];
+    return [...new Set([...inKeyring, ...inFiles])].toSorted();
+  }
+
+  fileOf(name: string): string {
+    return path.join(this.#parts.folder, `${checkedName(name)}.key`);
+  }
+
+  async #readFile(name: string): Promise<string | null> {
+    const file = this.fileOf(name);
+    try {
+      const text = await readFile(file, 'utf8');
+      await chmod(file, FILE_MODE);
+      return text;
+    } catch (failure) {
+      if (hasCode(failure, 'ENOENT')) return null;
+      throw failure;
+    }
+  }
+}
+
+/** Names become file names, so they are letters, digits and hyphens. Throws `usage/invalid`. */
+function checkedName(name: string): string {
+  if (NAME.test(name)) return name;
+  throw new RegistryError(
+    'usage/invalid',
+    `${JSON.stringify(name.slice(0, 80))} is not a key name: use a-z, 0-9 and '-'`,
+  );
+}

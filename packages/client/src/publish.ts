@@ -1,0 +1,207 @@
+import {
+  compareTimestamps,
+  emptyLogState,
+  isRegistryError,
+  judgeRecord,
+  PACKAGE_LOG,
+  packageLogId,
+  parseRecordId,
+  RegistryError,
+  signRecord,
+  timestampFromMs,
+  type Digest,
+  type LogHead,
+  type LogId,
+  type PackageEntry,
+  type PackageName,
+  type PackageState,
+  type PrivateKey,
+  type RecordId,
+  type SignedRecord,
+  type Timestamp,
+  type wargApi,
+} from '@waybill/protocol';
+import type { Clock, Random } from './ports.ts';
+import type { RegistryClient } from './registry-client.ts';
+
+/** What to append, in one record. `init` is added by itself when the log is new. */
+export interface PublishPlan {
+  readonly name: PackageName;
+  /** Made for the state the record will follow; called again after every rebase. */
+  readonly entries: (state: PackageState) => readonly PackageEntry[];
+  /** The bytes of content that the entries name. */
+  readonly contents: ReadonlyMap<Digest, () => Promise<BodyInit>>;
+  /** Locking everybody out of a permission for ever is meant. */
+  readonly final: boolean;
+}
+
+export interface PublishParts {
+  readonly client: RegistryClient;
+  readonly key: PrivateKey;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Told what is being done, for a person who waits. */
+  readonly onStep: (step: string) => void;
+}
+
+export interface PublishedPlan {
+  readonly recordId: RecordId;
+  readonly registryIndex: number;
+  /** True when this record started the log. */
+  readonly started: boolean;
+}
+
+/** Publishers that were first, in a row, before this one gives up. */
+const REBASES_MAX = 20;
+const POLL_MS_FIRST = 50;
+const POLL_MS_MAX = 1_000;
+/** A record that is neither published nor rejected for this long is left to the next run. */
+const PUBLISH_MS_MAX = 120_000;
+const NANOS_BELOW_MS = 1_000_000;
+
+/**
+ * Signs and publishes a record, and verifies that it stands in the log. When another publisher is first, the record is made
+ * and signed anew on the new head. Throws the `record/…` code of a rule that the record would break, before it is sent.
+ */
+export async function publish(plan: PublishPlan, parts: PublishParts): Promise<PublishedPlan> {
+  for (let rebases = 0; ; rebases++) {
+    const outcome = await attemptPublish(plan, parts).catch((failure: unknown) =>
+      waitForOther(plan.name, parts, failure),
+    );
+    if (outcome !== null) return verifyPublished(plan.name, outcome, parts);
+    if (rebases === REBASES_MAX)
+      throw new RegistryError('publish/conflict', 'other publishers were first, again and again');
+    parts.onStep('another publisher was first; signing again on the new head');
+  }
+}
+
+interface Attempt {
+  readonly record: SignedRecord<PackageEntry>;
+  readonly started: boolean;
+}
+
+async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<Attempt> {
+  const { client, onStep } = parts;
+  onStep('checking the package log');
+  const logId = packageLogId(plan.name);
+  const view = await client.view([plan.name]);
+  const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState();
+  const record = await makeRecord(plan, state, parts);
+  onStep('publishing the record');
+  const status = await client.api.publish(logId, plan.name, record.envelope, plan.final);
+  if (status.state === 'sourcing') await uploadMissing(plan, status.missingContent, parts);
+  await waitUntilPublished(logId, record.id, parts);
+  return { record, started: state.length === 0 };
+}
+
+async function makeRecord(
+  plan: PublishPlan,
+  state: PackageState,
+  parts: PublishParts,
+): Promise<SignedRecord<PackageEntry>> {
+  const { key } = parts;
+  const init: readonly PackageEntry[] = state.length === 0 ? [{ type: 'init', key: key.publicKey }] : [];
+  const draft = {
+    prev: state.head?.id ?? null,
+    time: recordTime(state.head, parts),
+    entries: [...init, ...plan.entries(state)],
+  };
+  const record = await signRecord(PACKAGE_LOG, draft, key);
+  judgeRecord(PACKAGE_LOG, state, record);
+  return record;
+}
+
+/** Random below the millisecond, so that two packages never share an init record (version1.md section 5). */
+function recordTime(head: LogHead | null, { clock, random }: PublishParts): Timestamp {
+  const [a = 0, b = 0, c = 0] = random(3);
+  const now = timestampFromMs(clock(), (a * 65_536 + b * 256 + c) % NANOS_BELOW_MS);
+  return head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
+}
+
+async function uploadMissing(
+  plan: PublishPlan,
+  missing: ReadonlyMap<string, readonly wargApi.UploadEndpoint[]>,
+  { client, onStep }: PublishParts,
+): Promise<void> {
+  for (const [digest, endpoints] of missing) {
+    const content = [...plan.contents].find(([known]) => known === digest)?.[1];
+    const [endpoint] = endpoints;
+    if (content === undefined || endpoint === undefined) {
+      throw new RegistryError(
+        'registry/protocol',
+        `the registry wants content ${digest}, which this record does not carry`,
+      );
+    }
+    onStep(`uploading ${digest}`);
+    await client.api.upload(endpoint, await content());
+  }
+}
+
+async function waitUntilPublished(
+  logId: LogId,
+  recordId: RecordId,
+  { client, clock, onStep }: PublishParts,
+): Promise<void> {
+  const giveUpAtMs = clock() + PUBLISH_MS_MAX;
+  for (let pollMs = POLL_MS_FIRST; ; pollMs = Math.min(pollMs * 2, POLL_MS_MAX)) {
+    const status = await client.api.recordStatus(logId, recordId);
+    if (status.state === 'published') return;
+    if (status.state === 'rejected')
+      throw new RegistryError('registry/refused', `the registry rejected the record: ${status.reason}`);
+    if (clock() > giveUpAtMs) {
+      throw new RegistryError('registry/unreachable', `record ${recordId} is still not published; look again later`);
+    }
+    onStep('waiting until it is published');
+    await sleep(pollMs);
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+/** For a conflict, waits until the other record is decided and gives `null`; anything else is thrown on. */
+async function waitForOther(name: PackageName, parts: PublishParts, failure: unknown): Promise<null> {
+  if (isLostRace(failure)) return null;
+  if (!isRegistryError(failure, 'publish/conflict')) throw failure;
+  const logId = packageLogId(name);
+  const other = parseRecordId(String(failure.detail['recordId']));
+  const giveUpAtMs = parts.clock() + PUBLISH_MS_MAX;
+  for (let pollMs = POLL_MS_FIRST; parts.clock() < giveUpAtMs; pollMs = Math.min(pollMs * 2, POLL_MS_MAX)) {
+    const status = await parts.client.api.recordStatus(logId, other).catch(() => null);
+    if (status?.state !== 'processing' && status?.state !== 'sourcing') return null;
+    await sleep(pollMs);
+  }
+  throw failure;
+}
+
+/** The Rust server has no conflict answer: it takes both records and rejects the one whose turn comes second. */
+function isLostRace(failure: unknown): boolean {
+  return (
+    isRegistryError(failure, 'registry/refused') &&
+    /previous hash|does not match|not the first|already initialized|beginning/i.test(failure.message)
+  );
+}
+
+async function verifyPublished(
+  name: PackageName,
+  { record, started }: Attempt,
+  { client, onStep }: PublishParts,
+): Promise<PublishedPlan> {
+  onStep('verifying that it stands in the log');
+  const view = await client.view([name]);
+  for (const { registryIndex, envelope } of view.packages.get(name)?.records ?? []) {
+    if (sameContents(envelope.contents, record.envelope.contents))
+      return { recordId: record.id, registryIndex, started };
+  }
+  throw new RegistryError(
+    'log/incomplete',
+    `the registry says record ${record.id} is published, but its log does not hold it`,
+  );
+}
+
+function sameContents(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -1,0 +1,146 @@
+import {
+  isRegistryError,
+  RegistryError,
+  wargApi,
+  type Digest,
+  type Envelope,
+  type JsonValue,
+  type LogId,
+  type PackageName,
+  type RecordId,
+  type SignedCheckpoint,
+} from '@waybill/protocol';
+import type { Answer, Transport } from './transport.ts';
+
+/** The calls of Warg HTTP v1, typed. What they give is decoded, not believed. */
+export class RegistryApi {
+  readonly transport: Transport;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  async checkpoint(): Promise<SignedCheckpoint> {
+    return this.#call('GET', 'v1/fetch/checkpoint', undefined, wargApi.decodeSignedCheckpoint);
+  }
+
+  /** Throws `log/not-found` with `detail.logId` for the first log that is unknown. */
+  async logs(request: wargApi.FetchLogsRequest): Promise<wargApi.FetchLogsResponse> {
+    return this.#call('POST', 'v1/fetch/logs', wargApi.fetchLogsBody(request), wargApi.decodeFetchLogsResponse);
+  }
+
+  async inclusion(logLength: number, leafs: readonly number[]): Promise<wargApi.InclusionResponse> {
+    return this.#call('POST', 'v1/proof/inclusion', { logLength, leafs: [...leafs] }, wargApi.decodeInclusionResponse);
+  }
+
+  async consistency(from: number, to: number): Promise<Uint8Array> {
+    return this.#call('POST', 'v1/proof/consistency', { from, to }, wargApi.decodeConsistencyResponse);
+  }
+
+  /** `null` from a registry that cannot prove absence: a Rust one. */
+  async absence(logLength: number, logs: readonly LogId[]): Promise<Uint8Array | null> {
+    const answer = await this.transport.request('POST', 'v1/proof/absence', { logLength, logs: [...logs] });
+    const unknownRoute = answer.status === 405 || answer.status === 501 || (answer.status === 404 && !hasType(answer));
+    return unknownRoute ? null : decoded(answer, wargApi.decodeAbsenceResponse);
+  }
+
+  async contentSources(digest: Digest): Promise<readonly wargApi.ContentSource[]> {
+    const sources = await this.#call('GET', `v1/content/${digest}`, undefined, wargApi.decodeContentSources);
+    return sources.get(digest) ?? [];
+  }
+
+  /** Throws `publish/conflict` with `detail.recordId` when another record came first. */
+  async publish(logId: LogId, name: PackageName, envelope: Envelope, final: boolean): Promise<wargApi.RecordStatus> {
+    const headers: Record<string, string> = final ? { 'waybill-final': 'yes' } : {};
+    const path = `v1/package/${logId}/record`;
+    return decoded(
+      await this.transport.request('POST', path, wargApi.publishBody(name, envelope), headers),
+      wargApi.decodeRecordStatus,
+    );
+  }
+
+  async recordStatus(logId: LogId, recordId: RecordId): Promise<wargApi.RecordStatus> {
+    return this.#call('GET', `v1/package/${logId}/record/${recordId}`, undefined, wargApi.decodeRecordStatus);
+  }
+
+  /** Uploads one content to an endpoint that the registry named. */
+  async upload(endpoint: wargApi.UploadEndpoint, body: BodyInit): Promise<void> {
+    const url = new URL(endpoint.url, this.transport.baseUrl);
+    const init = { method: endpoint.method, body, headers: endpoint.headers, duplex: 'half' };
+    const response = await this.transport.open(url, init);
+    const answer = { status: response.status, body: new Uint8Array(await response.arrayBuffer()) };
+    if (!response.ok) throw refusal(answer);
+  }
+
+  /** Appends an operator record; a Waybill registry only. */
+  async appendOperatorRecord(envelope: Envelope): Promise<void> {
+    const answer = await this.transport.request('POST', 'api/v1/operator/records', wargApi.envelopeBody(envelope));
+    if (answer.status !== 201) throw refusal(answer);
+  }
+
+  async #call<T>(
+    method: 'GET' | 'POST',
+    path: string,
+    body: JsonValue | undefined,
+    decode: (source: Uint8Array) => T,
+  ): Promise<T> {
+    return decoded(await this.transport.request(method, path, body), decode);
+  }
+}
+
+function isSuccess({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
+function decoded<T>(answer: Answer, decode: (source: Uint8Array) => T): T {
+  if (!isSuccess(answer)) throw refusal(answer);
+  try {
+    return decode(answer.body);
+  } catch (cause) {
+    if (!isRegistryError(cause)) throw cause;
+    throw new RegistryError(
+      'registry/protocol',
+      `the registry's answer makes no sense: ${cause.message}`,
+      {},
+      { cause },
+    );
+  }
+}
+
+function hasType(answer: Answer): boolean {
+  return errorBody(answer)?.type != null;
+}
+
+function errorBody(answer: Answer): wargApi.ErrorBody | null {
+  try {
+    return wargApi.decodeErrorBody(answer.body);
+  } catch {
+    return null;
+  }
+}
+
+/** The error that an answer tells of, as one of ours. */
+function refusal(answer: Answer): RegistryError {
+  const body = errorBody(answer);
+  const said = body?.message ?? body?.reason ?? `HTTP status ${answer.status}`;
+  const id = body?.id ?? '';
+  if (body?.type === 'log') return new RegistryError('log/not-found', `the registry has no log ${id}`, { logId: id });
+  if (body?.type === 'record' && answer.status === 409) {
+    return new RegistryError('publish/conflict', `another record came first: ${id}`, { recordId: id });
+  }
+  if (body?.type === 'namespace') {
+    return new RegistryError('namespace/undefined', `namespace ${id} is not defined on this registry`, {
+      namespace: id,
+    });
+  }
+  if (body?.type === 'namespaceImport') {
+    return new RegistryError('namespace/imported', `namespace ${id} belongs to another registry`, { namespace: id });
+  }
+  if (body?.type)
+    return new RegistryError('registry/refused', `the registry has no such ${body.type}: ${id}`, {
+      status: answer.status,
+    });
+  if (answer.status === 429) return new RegistryError('request/too-many', said);
+  if (answer.status === 401) return new RegistryError('admission/denied', said);
+  return new RegistryError('registry/refused', `the registry refused: ${said}`, { status: answer.status });
+}

@@ -1,0 +1,264 @@
+import {
+  checkAbsence,
+  checkContinuation,
+  checkHeads,
+  checkOperatorPin,
+  emptyLogState,
+  isRegistryError,
+  messageOf,
+  needsConsistencyProof,
+  openCheckpoint,
+  OPERATOR_LOG,
+  OPERATOR_LOG_ID,
+  operatorInitKey,
+  PACKAGE_LOG,
+  packageLogId,
+  RegistryError,
+  reopenCheckpoint,
+  replayLog,
+  type ClaimedHead,
+  type Digest,
+  type ErrorCode,
+  type LogDialect,
+  type LogId,
+  type LogState,
+  type OperatorState,
+  type PackageName,
+  type PackageState,
+  type VerifiedCheckpoint,
+  type wargApi,
+} from '@waybill/protocol';
+import { fetchLogs, type FetchedLogs } from './log-fetch.ts';
+import type { LogCache, RememberedRegistry, TrustRevision, TrustStore } from './ports.ts';
+import type { RegistryApi } from './registry-api.ts';
+
+export interface RegistryClientParts {
+  readonly api: RegistryApi;
+  readonly trust: TrustStore;
+  readonly logs: LogCache;
+  /** Asked once, at first use: is this the operator's key? Later it is pinned. */
+  readonly confirmOperator: (keyId: Digest) => Promise<boolean>;
+  /** The operator key that the user named, if any; it must be the pinned one. */
+  readonly expectedOperator: Digest | null;
+}
+
+/** A package log replayed and proven complete under a head, with its records for whoever wants to see them. */
+export interface VerifiedPackage {
+  readonly name: PackageName;
+  readonly logId: LogId;
+  readonly state: PackageState;
+  readonly records: readonly wargApi.PublishedRecord[];
+}
+
+/** One head, and everything that was proven under it. */
+export interface VerifiedView {
+  readonly checkpoint: VerifiedCheckpoint;
+  readonly operator: OperatorState;
+  readonly packages: ReadonlyMap<PackageName, VerifiedPackage>;
+  /** Packages the registry does not have: proven, or only said by a registry that cannot prove it. */
+  readonly absent: ReadonlyMap<PackageName, 'proven' | 'not proven'>;
+}
+
+/** Times a view is fetched anew because another process or a publisher was faster. */
+const ATTEMPTS_MAX = 8;
+
+/** Codes that mean: the registry, or somebody before it, shows what cannot be true. */
+const EVIDENCE_CODES: readonly ErrorCode[] = [
+  'checkpoint/fork',
+  'checkpoint/rollback',
+  'checkpoint/signature',
+  'checkpoint/signer',
+  'log/foreign',
+  'log/incomplete',
+  'log/invalid',
+  'operator/changed',
+  'proof/malformed',
+  'proof/mismatch',
+  'proof/root',
+  'registry/protocol',
+  'content/digest',
+];
+
+/** Believes nothing of a registry but what verifies, and remembers what it has believed. */
+export class RegistryClient {
+  readonly api: RegistryApi;
+  readonly #parts: RegistryClientParts;
+
+  constructor(parts: RegistryClientParts) {
+    this.api = parts.api;
+    this.#parts = parts;
+  }
+
+  /**
+   * Fetches and verifies the newest head with the logs of the given packages. One head serves the whole view.
+   * Throws `checkpoint/…`, `proof/…`, `log/…`, `operator/…` for a registry that is caught, with `detail.evidence`.
+   */
+  async view(names: readonly PackageName[]): Promise<VerifiedView> {
+    return this.withEvidence(async () => {
+      for (let attempt = 1; ; attempt++) {
+        const view = await this.#attemptView(names).catch((failure: unknown) =>
+          this.#retryWithoutCache(names, attempt, failure),
+        );
+        if (view !== null) return view;
+        if (attempt === ATTEMPTS_MAX)
+          throw new RegistryError('storage/busy', 'other processes keep changing the memory of this registry');
+      }
+    });
+  }
+
+  /** What was read from the cache may be at fault: once, everything is fetched afresh before the registry is blamed. */
+  async #retryWithoutCache(names: readonly PackageName[], attempt: number, failure: unknown): Promise<null> {
+    if (attempt > 1 || !isRegistryError(failure, ...EVIDENCE_CODES)) throw failure;
+    let cached = 0;
+    for (const logId of [OPERATOR_LOG_ID, ...names.map(packageLogId)]) {
+      cached += (await this.#parts.logs.read(logId))?.length ?? 0;
+      await this.#parts.logs.write(logId, []);
+    }
+    if (cached === 0) throw failure;
+    return null;
+  }
+
+  /** Runs `work`; when it catches the registry at something impossible, what was exchanged is kept beside the error. */
+  async withEvidence<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (failure) {
+      if (!isRegistryError(failure, ...EVIDENCE_CODES) || 'evidence' in failure.detail) throw failure;
+      const evidence = await this.#parts.trust.keepEvidence(await this.#evidenceOf(failure));
+      throw new RegistryError(failure.code, failure.message, { ...failure.detail, evidence }, { cause: failure });
+    }
+  }
+
+  async #evidenceOf(failure: RegistryError): Promise<string> {
+    const { baseUrl, exchanges } = this.api.transport;
+    const remembered = await this.#parts.trust.read().catch(() => null);
+    const { code, message, detail } = failure;
+    return JSON.stringify(
+      { registry: baseUrl.href, code, message, detail, remembered: remembered?.remembered, exchanges },
+      null,
+      2,
+    );
+  }
+
+  /** `null` when another process replaced the remembered head meanwhile. */
+  async #attemptView(names: readonly PackageName[]): Promise<VerifiedView | null> {
+    const { api, logs: cache, trust } = this.#parts;
+    const previous = await trust.read();
+    const signed = await api.checkpoint();
+    const byLog = new Map(names.map((name) => [packageLogId(name), name]));
+    const fetched = await fetchLogs(api, cache, signed.contents.logLength, [...byLog.keys()]);
+    const operator = await this.#replay(OPERATOR_LOG, OPERATOR_LOG_ID, fetched.operator);
+    const operatorKeyId = await this.#checkOperator(operator, previous);
+    const checkpoint = await openCheckpoint(signed, operator);
+    const packages = await this.#verifyPackages(checkpoint, fetched, byLog, operator);
+    const absent = await this.#verifyAbsence(checkpoint, fetched.missing, byLog);
+    if (!(await this.#remember(previous, { operatorKeyId, checkpoint }, checkpoint, operator))) return null;
+    await cache.write(OPERATOR_LOG_ID, fetched.operator);
+    for (const { logId, records } of packages.values()) await cache.write(logId, records);
+    return { checkpoint, operator, packages, absent };
+  }
+
+  async #checkOperator(operator: OperatorState, previous: TrustRevision | null): Promise<Digest> {
+    const { expectedOperator, confirmOperator } = this.#parts;
+    const { id } = operatorInitKey(operator);
+    if (expectedOperator !== null) checkOperatorPin(operator, expectedOperator);
+    if (previous !== null) checkOperatorPin(operator, previous.remembered.operatorKeyId);
+    else if (expectedOperator === null && !(await confirmOperator(id))) {
+      throw new RegistryError('operator/unpinned', `the operator key ${id} is not pinned: give --operator-key`, {
+        found: id,
+      });
+    }
+    return id;
+  }
+
+  async #verifyPackages(
+    checkpoint: VerifiedCheckpoint,
+    fetched: FetchedLogs,
+    byLog: ReadonlyMap<LogId, PackageName>,
+    operator: OperatorState,
+  ): Promise<Map<PackageName, VerifiedPackage>> {
+    const packages = new Map<PackageName, VerifiedPackage>();
+    for (const [logId, records] of fetched.packages) {
+      const name = byLog.get(logId);
+      if (name === undefined) throw new RegistryError('log/foreign', `log ${logId} was not asked for`);
+      packages.set(name, { name, logId, records, state: await this.#replay(PACKAGE_LOG, logId, records) });
+    }
+    const claims = [...packages.values()].map(({ logId, state, records }) => claimedHead(logId, state, records));
+    const heads = [claimedHead(OPERATOR_LOG_ID, operator, fetched.operator), ...claims];
+    const proof = await this.api.inclusion(
+      checkpoint.contents.logLength,
+      heads.map(({ registryIndex }) => registryIndex),
+    );
+    checkHeads(checkpoint, heads, proof);
+    return packages;
+  }
+
+  /** Replays every rule and signature, also of what came from the cache. Throws `log/invalid`. */
+  async #replay<E, P extends string, B>(
+    dialect: LogDialect<E, P, B>,
+    logId: LogId,
+    records: readonly wargApi.PublishedRecord[],
+  ): Promise<LogState<P, B>> {
+    try {
+      return await replayLog(
+        dialect,
+        emptyLogState<P, B>(),
+        records.map(({ envelope }) => envelope),
+      );
+    } catch (cause) {
+      if (!isRegistryError(cause)) throw cause;
+      throw new RegistryError(
+        'log/invalid',
+        `log ${logId} breaks the rules: ${messageOf(cause)}`,
+        { ...cause.detail, rule: cause.code },
+        { cause },
+      );
+    }
+  }
+
+  async #verifyAbsence(
+    checkpoint: VerifiedCheckpoint,
+    missing: readonly LogId[],
+    byLog: ReadonlyMap<LogId, PackageName>,
+  ): Promise<Map<PackageName, 'proven' | 'not proven'>> {
+    const absent = new Map<PackageName, 'proven' | 'not proven'>();
+    if (missing.length === 0) return absent;
+    const proof = await this.api.absence(checkpoint.contents.logLength, missing);
+    if (proof !== null) checkAbsence(checkpoint, missing, proof);
+    for (const logId of missing) {
+      const name = byLog.get(logId);
+      if (name !== undefined) absent.set(name, proof === null ? 'not proven' : 'proven');
+    }
+    return absent;
+  }
+
+  /** Compares with what was believed before, and believes the newer from now on. */
+  async #remember(
+    previous: TrustRevision | null,
+    next: RememberedRegistry,
+    checkpoint: VerifiedCheckpoint,
+    operator: OperatorState,
+  ): Promise<boolean> {
+    if (previous !== null) {
+      const earlier = await reopenCheckpoint(previous.remembered.checkpoint, operator);
+      const [from, to] = [earlier.contents.logLength, checkpoint.contents.logLength];
+      const proof =
+        needsConsistencyProof(earlier, checkpoint) && from < to ? await this.api.consistency(from, to) : null;
+      checkContinuation(earlier, checkpoint, proof);
+      if (from === to && earlier.contents.timestamp >= checkpoint.contents.timestamp) return true;
+    }
+    return this.#parts.trust.replace(previous, next);
+  }
+}
+
+function claimedHead<P extends string, B>(
+  logId: LogId,
+  state: LogState<P, B>,
+  records: readonly wargApi.PublishedRecord[],
+): ClaimedHead {
+  const last = records.at(-1);
+  if (state.head === null || last === undefined) {
+    throw new RegistryError('log/incomplete', `log ${logId} is empty, though the registry does not say it is unknown`);
+  }
+  return { logId, recordId: state.head.id, registryIndex: last.registryIndex };
+}

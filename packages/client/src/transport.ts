@@ -1,0 +1,164 @@
+import { concatBytes, encodeBase64, messageOf, RegistryError, type JsonValue } from '@waybill/protocol';
+
+/** A JSON answer larger than this is refused while it arrives (threats T5). */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+/** An answer must start within this time, and each further chunk within the other. */
+const ANSWER_START_MS_MAX = 60_000;
+const CHUNK_MS_MAX = 30_000;
+/** Exchanges kept as evidence, and bytes of each body. */
+const EXCHANGES_KEPT = 16;
+const EXCHANGE_BYTES_KEPT = 256 * 1024;
+
+/** One request and what came back, for evidence. Headers are not kept: they may hold a token. */
+export interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly request: string | null;
+  readonly status: number;
+  readonly response: string;
+}
+
+/** A whole answer. */
+export interface Answer {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
+/** The fetch function of the platform, or a test's. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** HTTP to one registry: bounded in size and time, and with a memory of what was said. */
+export class Transport {
+  readonly baseUrl: URL;
+  readonly #fetch: Fetch;
+  readonly #headers: Readonly<Record<string, string>>;
+  #exchanges: Exchange[] = [];
+
+  constructor(baseUrl: URL, fetch: Fetch, headers: Readonly<Record<string, string>> = {}) {
+    this.baseUrl = baseUrl;
+    this.#fetch = fetch;
+    this.#headers = headers;
+  }
+
+  /** The last exchanges, oldest first. */
+  get exchanges(): readonly Exchange[] {
+    return this.#exchanges;
+  }
+
+  /** Throws `registry/unreachable`, `registry/protocol` for an answer that is too large. */
+  async request(
+    method: 'GET' | 'POST',
+    path: string,
+    json?: JsonValue,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const body = json === undefined ? null : JSON.stringify(json);
+    const jsonHeaders: Record<string, string> = body === null ? {} : { 'content-type': 'application/json' };
+    const init = { method, body, headers: { ...this.#headers, ...jsonHeaders, ...headers } };
+    const response = await this.open(new URL(path, this.baseUrl), init);
+    const answer = { status: response.status, body: await readWhole(response, ANSWER_BYTES_MAX) };
+    this.#remember({ method, path, request: body, status: answer.status, response: evidenceText(answer.body) });
+    return answer;
+  }
+
+  /** Opens any URL; the caller reads the body, with {@link chunksOf}. Throws `registry/unreachable`. */
+  async open(url: URL, init: RequestInit): Promise<Response> {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(new Error('no answer in time')), ANSWER_START_MS_MAX);
+    try {
+      const response = await this.#fetch(url.href, { ...init, signal: abort.signal });
+      return response;
+    } catch (cause) {
+      throw unreachable(url, cause);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #remember(exchange: Exchange): void {
+    this.#exchanges = [...this.#exchanges.slice(1 - EXCHANGES_KEPT), exchange];
+  }
+}
+
+function unreachable(url: URL, cause: unknown): RegistryError {
+  const inner = cause instanceof Error && cause.cause !== undefined ? `: ${messageOf(cause.cause)}` : '';
+  return new RegistryError(
+    'registry/unreachable',
+    `cannot reach ${url.origin}: ${messageOf(cause)}${inner}`,
+    {},
+    { cause },
+  );
+}
+
+function evidenceText(body: Uint8Array): string {
+  const kept = body.subarray(0, EXCHANGE_BYTES_KEPT);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(kept);
+  } catch {
+    return `base64:${encodeBase64(kept)}`;
+  }
+}
+
+async function readWhole(response: Response, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunksOf(response)) {
+    length += chunk.length;
+    if (length > bytesMax) throw new RegistryError('registry/protocol', `an answer is larger than ${bytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return concatBytes(...chunks);
+}
+
+/** The body of a response, each chunk within a time limit. Throws `registry/unreachable`. */
+export async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  try {
+    for (;;) {
+      const { done, value } = await withTimeout(reader.read());
+      if (done) return;
+      yield value;
+    }
+  } catch (cause) {
+    if (cause instanceof RegistryError) throw cause;
+    throw new RegistryError('registry/unreachable', `the answer broke off: ${messageOf(cause)}`, {}, { cause });
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+async function withTimeout<T>(work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('it stopped in the middle')), CHUNK_MS_MAX);
+  });
+  try {
+    return await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Reads the text of a base URL: `https` unless it says otherwise, plain `http` for loopback only. Throws `usage/invalid`. */
+export function parseRegistryUrl(text: string): URL {
+  const withScheme = /^[a-z]+:\/\//.test(text) ? text : `https://${text}`;
+  if (!URL.canParse(withScheme)) throw new RegistryError('usage/invalid', `${text} is not an address of a registry`);
+  const url = new URL(withScheme);
+  const plain = url.protocol === 'http:';
+  if ((!plain && url.protocol !== 'https:') || (plain && !isLoopbackHost(url.hostname))) {
+    throw new RegistryError(
+      'usage/invalid',
+      `${text}: use https; plain http is for this machine's own registries only`,
+    );
+  }
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  url.search = '';
+  url.hash = '';
+  return url;
+}
+
+/** True for `localhost` and the loopback addresses. */
+export function isLoopbackHost(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.[0-9]{1,3}){3}$/.test(hostname);
+}

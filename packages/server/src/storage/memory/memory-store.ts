@@ -1,0 +1,183 @@
+import { RegistryError, type LogId, type PackageName, type RecordId } from '@waybill/protocol';
+import type { MapPageRef, TileCoordinates } from '@waybill/protocol';
+import type { Commit, PendingRecord, RegistryStore, StoredHead, StoredRecord } from '../../core/ports.ts';
+
+/** What one memory store keeps. Stores over one of these see each other's writes, as processes on one file do. */
+export interface MemoryState {
+  readonly records: Map<number, StoredRecord>;
+  readonly recordsById: Map<RecordId, StoredRecord>;
+  /** The records of each log, by log position. */
+  readonly logs: Map<LogId, Map<number, StoredRecord>>;
+  readonly names: Map<LogId, PackageName>;
+  readonly tiles: Map<string, Uint8Array>;
+  readonly mapPages: Map<string, Uint8Array>;
+  readonly heads: Map<number, StoredHead>;
+  readonly pending: Map<RecordId, PendingRecord>;
+  newest: StoredHead | null;
+}
+
+/** Nothing yet. */
+export function emptyMemoryState(): MemoryState {
+  return {
+    records: new Map(),
+    recordsById: new Map(),
+    logs: new Map(),
+    names: new Map(),
+    tiles: new Map(),
+    mapPages: new Map(),
+    heads: new Map(),
+    pending: new Map(),
+    newest: null,
+  };
+}
+
+/** A {@link RegistryStore} that ends with the process: for tests. Durable means here that another store sees it. */
+export class MemoryStore implements RegistryStore {
+  readonly #state: MemoryState;
+  #closed = false;
+
+  constructor(state: MemoryState = emptyMemoryState()) {
+    this.#state = state;
+  }
+
+  async readHead(): Promise<StoredHead | null> {
+    return this.#open().newest;
+  }
+
+  async commit(previousLength: number | null, commit: Commit): Promise<void> {
+    const state = this.#open();
+    const newest = state.newest?.checkpoint.contents.logLength ?? null;
+    if (newest !== previousLength) {
+      throw new RegistryError('head/conflict', `the stored head is at ${newest} records, not at ${previousLength}`);
+    }
+    requireNew(state, commit);
+    apply(state, commit);
+  }
+
+  async readHeadAt(logLength: number): Promise<StoredHead | null> {
+    return this.#open().heads.get(logLength) ?? null;
+  }
+
+  async readRecord(recordId: RecordId): Promise<StoredRecord | null> {
+    const record = this.#open().recordsById.get(recordId);
+    return record === undefined ? null : copyOf(record);
+  }
+
+  async readLog(
+    logId: LogId,
+    { fromPosition, belowIndex, limit }: { fromPosition: number; belowIndex: number; limit: number },
+  ): Promise<StoredRecord[]> {
+    const log = [...(this.#open().logs.get(logId)?.values() ?? [])];
+    return log
+      .filter(({ logPosition, registryIndex }) => logPosition >= fromPosition && registryIndex < belowIndex)
+      .toSorted((a, b) => a.logPosition - b.logPosition)
+      .slice(0, limit)
+      .map(copyOf);
+  }
+
+  async readRecords(fromIndex: number, limit: number): Promise<StoredRecord[]> {
+    return [...this.#open().records.values()]
+      .filter(({ registryIndex }) => registryIndex >= fromIndex)
+      .toSorted((a, b) => a.registryIndex - b.registryIndex)
+      .slice(0, limit)
+      .map(copyOf);
+  }
+
+  async readNames(logIds: readonly LogId[]): Promise<ReadonlyMap<LogId, PackageName>> {
+    const { names } = this.#open();
+    return new Map(
+      logIds.flatMap((logId) => {
+        const name = names.get(logId);
+        return name === undefined ? [] : [[logId, name] as const];
+      }),
+    );
+  }
+
+  async readTiles(tiles: readonly TileCoordinates[]): Promise<Uint8Array[]> {
+    const stored = this.#open().tiles;
+    return tiles.map((tile) => requireBytes(stored, tileKey(tile)));
+  }
+
+  async readMapPages(pages: readonly MapPageRef[]): Promise<Uint8Array[]> {
+    const stored = this.#open().mapPages;
+    return pages.map((page) => requireBytes(stored, pageKey(page)));
+  }
+
+  async putPending(pending: PendingRecord): Promise<void> {
+    this.#open().pending.set(pending.recordId, copyOf(pending));
+  }
+
+  async readPending(recordId: RecordId): Promise<PendingRecord | null> {
+    const pending = this.#open().pending.get(recordId);
+    return pending === undefined ? null : copyOf(pending);
+  }
+
+  async listPending(): Promise<PendingRecord[]> {
+    return [...this.#open().pending.values()].toSorted((a, b) => a.updatedAtMs - b.updatedAtMs).map(copyOf);
+  }
+
+  async deletePending(recordId: RecordId): Promise<void> {
+    this.#open().pending.delete(recordId);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #open(): MemoryState {
+    if (this.#closed) throw new Error('the store is closed');
+    return this.#state;
+  }
+}
+
+/** Checked before anything is written, so that a commit that does not fit changes nothing. */
+function requireNew(state: MemoryState, { records, names, mapPages }: Commit): void {
+  const taken =
+    records.some((record) => state.records.has(record.registryIndex) || state.recordsById.has(record.recordId)) ||
+    records.some(({ logId, logPosition }) => state.logs.get(logId)?.has(logPosition)) ||
+    names.some(({ logId }) => state.names.has(logId)) ||
+    mapPages.some((page) => state.mapPages.has(pageKey(page)));
+  const repeated =
+    new Set(records.map(({ recordId }) => recordId)).size < records.length ||
+    new Set(records.map(({ registryIndex }) => registryIndex)).size < records.length ||
+    new Set(records.map(({ logId, logPosition }) => `${logId}/${logPosition}`)).size < records.length ||
+    new Set(names.map(({ logId }) => logId)).size < names.length ||
+    new Set(mapPages.map(pageKey)).size < mapPages.length;
+  if (taken || repeated) {
+    throw new RegistryError('storage/damaged', 'the commit brings a record, name or page that is there already');
+  }
+}
+
+function apply(state: MemoryState, { records, names, tiles, mapPages, head, settled }: Commit): void {
+  for (const record of records.map(copyOf)) {
+    state.records.set(record.registryIndex, record);
+    state.recordsById.set(record.recordId, record);
+    const log = state.logs.get(record.logId) ?? new Map<number, StoredRecord>();
+    state.logs.set(record.logId, log.set(record.logPosition, record));
+  }
+  for (const { logId, name } of names) state.names.set(logId, name);
+  for (const tile of tiles) state.tiles.set(tileKey(tile), tile.hashes.slice());
+  for (const page of mapPages) state.mapPages.set(pageKey(page), page.bytes.slice());
+  for (const recordId of settled) state.pending.delete(recordId);
+  state.heads.set(head.checkpoint.contents.logLength, head);
+  state.newest = head;
+}
+
+/** The caller may use its buffer again, and so may whoever reads. */
+function copyOf<T extends StoredRecord | PendingRecord>(row: T): T {
+  return { ...row, envelope: { ...row.envelope, contents: row.envelope.contents.slice() } };
+}
+
+function requireBytes(stored: ReadonlyMap<string, Uint8Array>, key: string): Uint8Array {
+  const bytes = stored.get(key);
+  if (bytes === undefined) throw new RegistryError('storage/damaged', `${key} is missing from the store`);
+  return bytes.slice();
+}
+
+function tileKey({ level, index }: TileCoordinates): string {
+  return `tile ${level}/${index}`;
+}
+
+function pageKey({ prefix, version }: MapPageRef): string {
+  return `map page '${prefix}'@${version}`;
+}
