@@ -50,7 +50,7 @@ export interface RunningServer {
  * `onFatal` is called when the process must end because going on could sign a second history.
  */
 export async function startServer(config: Config, onFatal: (failure: unknown) => void): Promise<RunningServer> {
-  const log = pino({ level: config.logLevel });
+  const log = pino({ level: config.logLevel }, pino.destination(2));
   await mkdir(config.dataDirectory, { recursive: true, mode: FOLDER_MODE });
   const release = holdDirectory(config.dataDirectory);
   try {

@@ -18,12 +18,19 @@ import {
   recordOfRow,
   recordValues,
 } from './row.ts';
-import { asRow, isRow, prepareDatabase } from './schema.ts';
-import { openDatabase, type SqliteDatabase, type SqliteRow, type SqliteStatement } from './sqlite-module.ts';
+import { openStoreFile, rollBack } from './schema.ts';
+import { endsWriting, withStorageFailures } from './sqlite-failure.ts';
+import {
+  asRow,
+  isRow,
+  type SqliteAccess,
+  type SqliteDatabase,
+  type SqliteRow,
+  type SqliteStatement,
+} from './sqlite-module.ts';
 
 const SQL = {
   newestHead: 'SELECT * FROM heads ORDER BY log_length DESC LIMIT 1',
-  newestLength: 'SELECT max(log_length) AS log_length FROM heads',
   headAt: 'SELECT * FROM heads WHERE log_length = ?',
   putHead: 'INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?)',
   record: 'SELECT * FROM records WHERE record_id = ?',
@@ -64,7 +71,7 @@ export class SqliteEngine {
   /** See RegistryStore.commit: compare, write and make durable in one transaction. */
   commit(previousLength: number | null, commit: Commit): void {
     this.#transaction(() => {
-      const newest = this.#one('newestLength')?.['log_length'] ?? null;
+      const newest = nullable(this.#one('newestHead'), headOfRow)?.checkpoint.contents.logLength ?? null;
       if (newest !== previousLength) {
         const message = `another process has written ${this.#file}: its head is at ${newest} records, not ${previousLength}`;
         throw new RegistryError('head/conflict', message);

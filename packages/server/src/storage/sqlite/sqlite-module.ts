@@ -31,7 +31,8 @@ const require = createRequire(import.meta.url);
 
 /** Opens a database with Node's own SQLite, or on older Nodes with the package that has its interface. */
 export function openDatabase(file: string, access: SqliteAccess): SqliteDatabase {
-  const module: SqliteModule = require(hasBuiltIn() ? 'node:sqlite' : '@photostructure/sqlite');
+  const module: unknown = require(hasBuiltIn() ? 'node:sqlite' : '@photostructure/sqlite');
+  if (!isSqliteModule(module)) throw new TypeError('this Node.js has no usable SQLite');
   return new module.DatabaseSync(file, { readOnly: access === 'read' });
 }
 
@@ -40,11 +41,16 @@ function hasBuiltIn(): boolean {
   return major > BUILT_IN_SINCE[0] || (major === BUILT_IN_SINCE[0] && minor >= BUILT_IN_SINCE[1]);
 }
 
+function isSqliteModule(module: unknown): module is SqliteModule {
+  return typeof module === 'object' && module !== null && 'DatabaseSync' in module;
+}
+
 /** A row as SQLite gives it; `null` when there is none. */
 export function asRow(value: unknown): SqliteRow | null {
   return isRow(value) ? value : null;
 }
 
-function isRow(value: unknown): value is SqliteRow {
+/** True for a row as SQLite gives it. */
+export function isRow(value: unknown): value is SqliteRow {
   return typeof value === 'object' && value !== null;
 }

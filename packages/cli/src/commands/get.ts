@@ -1,0 +1,208 @@
+import path from 'node:path';
+import { createReadStream } from 'node:fs';
+import { buildCommand, type Command } from '@stricli/core';
+import {
+  fetchContent,
+  parseRequirement,
+  resolveRelease,
+  type RegistryClient,
+  type Requirement,
+  type VerifiedPackage,
+} from '@waybill/client';
+import { fileWriter } from '@waybill/client/node';
+import {
+  digestHex,
+  encodeHex,
+  parseDigest,
+  RegistryError,
+  sha256Stream,
+  type Digest,
+  type FetchableRelease,
+} from '@waybill/protocol';
+import { action, type CommandResult } from '../action.ts';
+import type { CliContext } from '../context.ts';
+import { argument, registryFlags, requiredFlag, textFlag } from '../flags.ts';
+import { formatBytes, type Progress } from '../progress.ts';
+import { contentCacheOf, openClient, type RegistryFlags } from '../session.ts';
+
+interface GetFlags extends RegistryFlags {
+  readonly output?: string;
+  readonly json?: boolean;
+}
+
+const OUTPUT_MODE = 0o644;
+
+export const getCommand: Command<CliContext> = buildCommand({
+  docs: {
+    brief: 'Fetch a package, verified',
+    fullDescription: `Resolves the version, verifies the log, the proofs and the bytes, and writes the file.
+Without a version: the newest stable release. Ranges are those of npm and skip pre-releases.
+
+  waybill get demo:hello
+  waybill get demo:hello@1.0.0 -o hello.wasm
+  waybill get 'demo:hello@^1.0' -o - | wasm-tools print`,
+  },
+  parameters: {
+    flags: {
+      output: textFlag("Where to write; '-' is standard output (default: <name>.wasm)", 'file'),
+      ...registryFlags,
+    },
+    aliases: { o: 'output' },
+    positional: {
+      kind: 'tuple',
+      parameters: [argument('Package, with a version or range if wanted', 'ns:name[@range]')],
+    },
+  },
+  func: action<GetFlags, [string]>(get),
+});
+
+async function get(
+  context: CliContext,
+  flags: GetFlags,
+  progress: Progress,
+  target: string,
+): Promise<CommandResult | null> {
+  const requirement = parseRequirement(target);
+  const client = await openClient(context, flags);
+  progress.step('verifying the log');
+  const { release, content } = resolveRelease((await verifiedPackage(client, requirement)).state, requirement);
+  const cache = contentCacheOf(context);
+  await client.withEvidence(() =>
+    fetchContent(content, {
+      client,
+      cache,
+      onProgress: (received, total) => progress.step(progressText(received, total)),
+    }),
+  );
+  const bytes = await cache.read(content);
+  if (bytes === null)
+    throw new RegistryError('content/not-found', `content ${content} has left the cache meanwhile: try again`);
+  const output = flags.output ?? `${requirement.name.slice(requirement.name.indexOf(':') + 1)}.wasm`;
+  progress.step(`writing ${output}`);
+  await deliver(bytes, content, output);
+  if (output === '-') return null;
+  const size = formatBytes(await sizeOf(output));
+  const json = {
+    package: requirement.name,
+    version: release.version,
+    digest: content,
+    recordId: release.recordId,
+    file: path.resolve(output),
+  };
+  return { text: `${requirement.name}@${release.version} → ${output} (${size}, ${content}, verified)`, json };
+}
+
+function progressText(received: number, total: number | null): string {
+  return total === null
+    ? `received ${formatBytes(received)}`
+    : `received ${formatBytes(received)} of ${formatBytes(total)}`;
+}
+
+async function sizeOf(file: string): Promise<number> {
+  let size = 0;
+  for await (const chunk of createReadStream(file)) size += chunk.length;
+  return size;
+}
+
+/** Hashes once more on the way out: the file is put in place only when it is what the log names. */
+async function deliver(bytes: AsyncIterable<Uint8Array>, digest: Digest, output: string): Promise<void> {
+  if (output === '-') return deliverToPipe(bytes);
+  const writer = await fileWriter(path.resolve(output), OUTPUT_MODE);
+  const hash = sha256Stream();
+  try {
+    for await (const chunk of bytes) {
+      hash.update(chunk);
+      await writer.write(chunk);
+    }
+    if (encodeHex(hash.digest()) !== digestHex(digest))
+      throw new RegistryError('content/digest', `${digest} changed in the cache`);
+    await writer.keep();
+  } catch (failure) {
+    await writer.discard();
+    throw failure;
+  }
+}
+
+async function deliverToPipe(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of bytes) {
+    if (!process.stdout.write(chunk)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+  }
+}
+
+/** The package under a verified head. Throws `log/not-found`, saying whether that was proven. */
+export async function verifiedPackage(
+  client: RegistryClient,
+  { name }: Pick<Requirement, 'name'>,
+): Promise<VerifiedPackage> {
+  const view = await client.view([name]);
+  const found = view.packages.get(name);
+  if (found !== undefined) return found;
+  const how = view.absent.get(name) === 'proven' ? 'proven by its map' : 'so it says; not proven';
+  throw new RegistryError('log/not-found', `the registry has no package ${name} (${how})`, { proven: how });
+}
+
+interface VerifyFlags extends RegistryFlags {
+  readonly package: string;
+  readonly json?: boolean;
+}
+
+export const verifyCommand: Command<CliContext> = buildCommand({
+  docs: {
+    brief: 'Check a file against the log of a package',
+    fullDescription: `Says which release the file is. With a version, it must be that one.
+
+  waybill verify hello.wasm --package demo:hello@1.0.0`,
+  },
+  parameters: {
+    flags: { package: requiredFlag('Package, with a version if wanted', 'ns:name[@version]'), ...registryFlags },
+    positional: { kind: 'tuple', parameters: [argument('File to check', 'file')] },
+  },
+  func: action<VerifyFlags, [string]>(async (context, flags, progress, file) => {
+    const requirement = parseRequirement(flags.package);
+    progress.step(`hashing ${file}`);
+    const digest = await digestOfFile(file);
+    progress.step('verifying the log');
+    const { state } = await verifiedPackage(await openClient(context, flags), requirement);
+    const { release } =
+      requirement.version === null
+        ? releaseWith(state.bindings.values(), digest)
+        : exactly(resolveRelease(state, requirement), digest, file);
+    const json = {
+      package: requirement.name,
+      version: release.version,
+      digest,
+      recordId: release.recordId,
+      by: release.by,
+    };
+    return { text: `${file} is ${requirement.name}@${release.version} (${digest}), released by ${release.by}`, json };
+  }),
+});
+
+async function digestOfFile(file: string): Promise<Digest> {
+  const hash = sha256Stream();
+  for await (const chunk of createReadStream(file)) {
+    if (!(chunk instanceof Uint8Array)) throw new TypeError('a file is bytes');
+    hash.update(chunk);
+  }
+  return parseDigest(`sha256:${encodeHex(hash.digest())}`);
+}
+
+function releaseWith(releases: Iterable<FetchableRelease['release']>, digest: Digest): FetchableRelease {
+  for (const release of releases) {
+    if (release.state.status === 'released' && release.state.content === digest) return { release, content: digest };
+  }
+  throw new RegistryError(
+    'content/digest',
+    `no release of the package that is not yanked has these bytes (${digest})`,
+    { found: digest },
+  );
+}
+
+function exactly(found: FetchableRelease, digest: Digest, file: string): FetchableRelease {
+  if (found.content === digest) return found;
+  throw new RegistryError(
+    'content/digest',
+    `${file} is ${digest}, but version ${found.release.version} is ${found.content}`,
+    { found: digest },
+  );
+}

@@ -1,0 +1,223 @@
+import { readFile } from 'node:fs/promises';
+import { buildCommand, type Command } from '@stricli/core';
+import { replaceFile } from '@waybill/client/node';
+import {
+  compareVersions,
+  concatBytes,
+  decodeSignedRecord,
+  emptyLogState,
+  formatTimestamp,
+  isRegistryError,
+  logFileRecord,
+  OPERATOR_LOG,
+  PACKAGE_LOG,
+  parsePackageName,
+  readLogFile,
+  replayLog,
+  type Envelope,
+  type JsonValue,
+  type LogDialect,
+  type PackageEntry,
+  type PackageState,
+} from '@waybill/protocol';
+import { action, type CommandResult } from '../action.ts';
+import type { CliContext } from '../context.ts';
+import { EXIT } from '../exit-code.ts';
+import { argument, jsonFlag, registryFlags, requiredFlag } from '../flags.ts';
+import { openClient, type RegistryFlags } from '../session.ts';
+import { verifiedPackage } from './get.ts';
+
+interface LookFlags extends RegistryFlags {
+  readonly json?: boolean;
+}
+
+const packageArgument = { kind: 'tuple', parameters: [argument('Package', 'ns:name')] } as const;
+
+export const infoCommand: Command<CliContext> = buildCommand({
+  docs: {
+    brief: 'Show versions, keys and permissions of a package',
+    fullDescription: 'Everything shown was verified first.\n\n  waybill info demo:hello',
+  },
+  parameters: { flags: registryFlags, positional: packageArgument },
+  func: action<LookFlags, [string]>(async (context, flags, progress, text) => {
+    progress.step('verifying the log');
+    const { name, state } = await verifiedPackage(await openClient(context, flags), { name: parsePackageName(text) });
+    return { text: infoText(name, state), json: infoBody(name, state) };
+  }),
+});
+
+function infoText(name: string, state: PackageState): string {
+  const lines = [name, `  head ${state.head?.id ?? '-'}, ${state.length} records`, '  versions'];
+  for (const { version, by, time, state: status } of sortedReleases(state)) {
+    const what = status.status === 'yanked' ? `yanked ${formatTimestamp(status.time)}` : status.content;
+    lines.push(`    ${version}  ${what}  ${formatTimestamp(time)}  by ${by}`);
+  }
+  lines.push('  keys');
+  for (const [keyId, permissions] of state.permissions)
+    lines.push(`    ${keyId}  ${[...permissions].join(', ') || 'nothing any more'}`);
+  return lines.join('\n');
+}
+
+function sortedReleases(state: PackageState) {
+  return [...state.bindings.values()].toSorted((a, b) => compareVersions(b.version, a.version));
+}
+
+function infoBody(name: string, state: PackageState): JsonValue {
+  return {
+    package: name,
+    head: state.head?.id ?? null,
+    records: state.length,
+    versions: sortedReleases(state).map(({ version, by, time, recordId, state: status }) => ({
+      version,
+      status: status.status,
+      digest: status.status === 'released' ? status.content : null,
+      time: formatTimestamp(time),
+      by,
+      recordId,
+    })),
+    keys: Object.fromEntries(
+      [...state.permissions].map(([keyId, permissions]) => [
+        keyId,
+        { publicKey: state.keys.get(keyId)?.text ?? null, permissions: [...permissions] },
+      ]),
+    ),
+  };
+}
+
+export const logShowCommand: Command<CliContext> = buildCommand({
+  docs: { brief: 'Show the records of a package, oldest first', fullDescription: '  waybill log show demo:hello' },
+  parameters: { flags: registryFlags, positional: packageArgument },
+  func: action<LookFlags, [string]>(async (context, flags, progress, text) => {
+    progress.step('verifying the log');
+    const { records } = await verifiedPackage(await openClient(context, flags), { name: parsePackageName(text) });
+    const shown = records.map(({ envelope, registryIndex }) => {
+      const record = decodeSignedRecord(PACKAGE_LOG, envelope);
+      const entries = record.entries.map(entryBody);
+      return { recordId: record.id, registryIndex, time: formatTimestamp(record.time), keyId: envelope.keyId, entries };
+    });
+    const shownLines = shown.map(({ recordId, registryIndex, time, keyId, entries }) =>
+      [
+        `${registryIndex}  ${recordId}  ${time}  by ${keyId}`,
+        ...entries.map((entry) => `    ${Object.values(entry).flat().join(' ')}`),
+      ].join('\n'),
+    );
+    return { text: shownLines.join('\n'), json: shown };
+  }),
+});
+
+function entryBody(entry: PackageEntry): { [key: string]: string | string[] } {
+  switch (entry.type) {
+    case 'init':
+      return { type: entry.type, key: entry.key.text };
+    case 'grant':
+      return { type: entry.type, key: entry.key.text, permissions: [...entry.permissions] };
+    case 'revoke':
+      return { type: entry.type, keyId: entry.keyId, permissions: [...entry.permissions] };
+    case 'release':
+      return { type: entry.type, version: entry.version, content: entry.content };
+    case 'yank':
+      return { type: entry.type, version: entry.version };
+  }
+}
+
+interface ExportFlags extends LookFlags {
+  readonly output: string;
+}
+
+export const logExportCommand: Command<CliContext> = buildCommand({
+  docs: {
+    brief: 'Write the records of a package to a file',
+    fullDescription: `Each record as a 32-bit little-endian length and a protobuf Envelope.
+
+  waybill log export demo:hello -o hello.log`,
+  },
+  parameters: {
+    flags: { output: requiredFlag('File to write', 'file'), ...registryFlags },
+    aliases: { o: 'output' },
+    positional: packageArgument,
+  },
+  func: action<ExportFlags, [string]>(async (context, flags, progress, text) => {
+    progress.step('verifying the log');
+    const { records } = await verifiedPackage(await openClient(context, flags), { name: parsePackageName(text) });
+    await replaceFile(flags.output, concatBytes(...records.map(({ envelope }) => logFileRecord(envelope))));
+    return {
+      text: `${records.length} records → ${flags.output}`,
+      json: { records: records.length, file: flags.output },
+    };
+  }),
+});
+
+interface ValidateFlags {
+  readonly operator?: boolean;
+  readonly json?: boolean;
+}
+
+export const logValidateCommand: Command<CliContext> = buildCommand({
+  docs: {
+    brief: 'Replay a file of records: every rule, every signature',
+    fullDescription: `Needs no registry. Prints the head, the count and the speed; exit code 1 at the first invalid record.
+
+  waybill log validate hello.log`,
+  },
+  parameters: {
+    flags: {
+      operator: { kind: 'boolean', brief: 'It is an operator log', optional: true, withNegated: false },
+      ...jsonFlag,
+    },
+    positional: { kind: 'tuple', parameters: [argument('File of records', 'file')] },
+  },
+  func: action<ValidateFlags, [string]>(async (_context, flags, _progress, file) => {
+    const envelopes = readLogFile(await readFile(file));
+    return flags.operator ? validate(OPERATOR_LOG, envelopes) : validate(PACKAGE_LOG, envelopes);
+  }),
+});
+
+async function validate<E, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  envelopes: Iterable<Envelope>,
+): Promise<CommandResult> {
+  const startedMs = performance.now();
+  try {
+    const state = await replayLog(dialect, emptyLogState<P, B>(), envelopes);
+    const perSecond = Math.round((state.length * 1000) / Math.max(performance.now() - startedMs, 1));
+    const head = state.head?.id ?? null;
+    return {
+      text: `valid: head ${head ?? '-'}, ${state.length} records, ${perSecond} records/s`,
+      json: { valid: true, head, records: state.length, perSecond },
+    };
+  } catch (failure) {
+    if (!isRegistryError(failure)) throw failure;
+    const index = failure.detail['recordIndex'] ?? null;
+    const json = { valid: false, recordIndex: index, code: failure.code, message: failure.message };
+    return { text: `invalid: record ${index}: ${failure.code}: ${failure.message}`, json, exitCode: EXIT.other };
+  }
+}
+
+export const updateCommand: Command<CliContext> = buildCommand({
+  docs: {
+    brief: 'Fetch and verify the newest head and packages',
+    fullDescription: 'Without packages: the head and the operator log alone.\n\n  waybill update demo:hello demo:world',
+  },
+  parameters: {
+    flags: registryFlags,
+    positional: { kind: 'array', parameter: argument('Packages', 'ns:name') },
+  },
+  func: action<LookFlags, string[]>(async (context, flags, progress, ...names) => {
+    progress.step('verifying the newest head');
+    const view = await (await openClient(context, flags)).view(names.map(parsePackageName));
+    const { logLength, timestamp } = view.checkpoint.contents;
+    const absent = [...view.absent].map(([name, how]) => ({ package: name, absence: how }));
+    const lines = [`head of ${logLength} records, signed ${new Date(timestamp * 1000).toISOString()}, verified`];
+    for (const [name, { state }] of view.packages)
+      lines.push(`${name}: ${state.length} records, ${state.bindings.size} versions`);
+    for (const { package: name, absence } of absent) lines.push(`${name}: not there (${absence})`);
+    const packages = Object.fromEntries(
+      [...view.packages].map(([name, { state }]) => [name, { records: state.length, head: state.head?.id ?? null }]),
+    );
+    return {
+      text: lines.join('\n'),
+      json: { logLength, timestamp, packages, absent },
+      exitCode: absent.length > 0 ? EXIT.notFound : EXIT.ok,
+    };
+  }),
+});

@@ -1,0 +1,140 @@
+import { stat } from 'node:fs/promises';
+import { createReadStream, openAsBlob } from 'node:fs';
+import { publish } from '@waybill/client';
+import {
+  encodeHex,
+  PACKAGE_PERMISSIONS,
+  parseDigest,
+  parsePackageName,
+  parsePublicKey,
+  parseVersion,
+  RegistryError,
+  sha256Stream,
+  WasmScanner,
+  type Digest,
+  type PackageEntry,
+  type PackagePermission,
+  type PackageState,
+} from '@waybill/protocol';
+import type { CommandResult } from '../action.ts';
+import type { CliContext } from '../context.ts';
+import type { Progress } from '../progress.ts';
+import { openClient, signingKey, type RegistryFlags, type SigningFlags } from '../session.ts';
+
+export interface PlanFlags extends RegistryFlags, SigningFlags {
+  readonly final?: boolean;
+  readonly json?: boolean;
+}
+
+/** Entries of one record in the making, with the files whose content they name. */
+export interface Plan {
+  readonly package: string;
+  readonly entries: readonly PackageEntry[];
+  readonly files: ReadonlyMap<Digest, string>;
+}
+
+/** Signs and publishes a plan as one record, and says what was done. */
+export async function publishPlan(
+  context: CliContext,
+  flags: PlanFlags,
+  progress: Progress,
+  plan: Plan,
+): Promise<CommandResult> {
+  const name = parsePackageName(plan.package);
+  const client = await openClient(context, flags);
+  const parts = {
+    client,
+    key: await signingKey(context, flags),
+    clock: Date.now,
+    random: (length: number) => crypto.getRandomValues(new Uint8Array(length)),
+    onStep: (step: string) => progress.step(step),
+  };
+  const contents = new Map([...plan.files].map(([digest, file]) => [digest, () => openAsBlob(file)] as const));
+  const done = await client.withEvidence(() =>
+    publish({ name, entries: (state) => entriesFor(state, plan), contents, final: flags.final ?? false }, parts),
+  );
+  const lines = plan.entries.map((entry) => describeEntry(plan.package, entry));
+  if (done.started) lines.unshift(`started the log of ${plan.package}`);
+  lines.push(`record ${done.recordId} is number ${done.registryIndex} of the registry log, verified`);
+  const json = {
+    package: plan.package,
+    recordId: done.recordId,
+    registryIndex: done.registryIndex,
+    startedLog: done.started,
+  };
+  return { text: lines.join('\n'), json };
+}
+
+/** Only a release, or a key to share the work with, starts a log: anything else would be a slip in the name. */
+function entriesFor(state: PackageState, { entries, package: name }: Plan): readonly PackageEntry[] {
+  if (state.length > 0 || entries.some(({ type }) => type === 'release')) return entries;
+  throw new RegistryError('log/not-found', `there is no package ${name} yet: publish a release first`);
+}
+
+function describeEntry(name: string, entry: PackageEntry): string {
+  switch (entry.type) {
+    case 'init':
+      return `started the log of ${name}`;
+    case 'release':
+      return `released ${name}@${entry.version} (${entry.content})`;
+    case 'yank':
+      return `yanked ${name}@${entry.version}`;
+    case 'grant':
+      return `granted ${entry.permissions.join(', ')} on ${name} to ${entry.key.id}`;
+    case 'revoke':
+      return `revoked ${entry.permissions.join(', ')} on ${name} from ${entry.keyId}`;
+  }
+}
+
+/** A release of a file: hashed now, uploaded later. Warns when it is no WebAssembly, which most registries refuse. */
+export async function releaseOfFile(
+  context: CliContext,
+  version: string,
+  file: string,
+): Promise<{ entry: PackageEntry; content: Digest }> {
+  if (!(await stat(file)).isFile()) throw new RegistryError('usage/invalid', `${file} is not a file`);
+  const hash = sha256Stream();
+  const scanner = new WasmScanner();
+  let isWasm = true;
+  for await (const chunk of createReadStream(file)) {
+    if (!(chunk instanceof Uint8Array)) throw new TypeError('a file is bytes');
+    hash.update(chunk);
+    if (isWasm) isWasm = passes(() => scanner.update(chunk));
+  }
+  if (!isWasm || !passes(() => scanner.finish())) context.process.stderr.write(`warning: ${file} is not WebAssembly\n`);
+  const content = parseDigest(`sha256:${encodeHex(hash.digest())}`);
+  return { entry: { type: 'release', version: parseVersion(version), content }, content };
+}
+
+function passes(step: () => unknown): boolean {
+  try {
+    step();
+    return true;
+  } catch (failure) {
+    if (failure instanceof RegistryError) return false;
+    throw failure;
+  }
+}
+
+/** `release`, `yank` or both, separated by commas; nothing means both. Throws `usage/invalid`. */
+export function parsePermissions(text: string | undefined): PackagePermission[] {
+  const names = text === undefined ? PACKAGE_PERMISSIONS : text.split(',');
+  return names.map((name) => {
+    const permission = PACKAGE_PERMISSIONS.find((known) => known === name.trim());
+    if (permission !== undefined) return permission;
+    throw new RegistryError(
+      'usage/invalid',
+      `${name} is not a permission: there are ${PACKAGE_PERMISSIONS.join(' and ')}`,
+    );
+  });
+}
+
+export function grantEntry(key: string, permissions: string | undefined): PackageEntry {
+  return { type: 'grant', key: parsePublicKey(key), permissions: parsePermissions(permissions) };
+}
+
+/** By key id, or by the public key itself. */
+export function revokeEntry(key: string, permissions: string | undefined): PackageEntry {
+  const keyId = key.startsWith('sha256:') ? parseDigest(key) : parsePublicKey(key).id;
+  return { type: 'revoke', keyId, permissions: parsePermissions(permissions) };
+}

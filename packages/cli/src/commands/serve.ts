@@ -1,0 +1,98 @@
+import { buildCommand, type Command } from '@stricli/core';
+import { messageOf } from '@waybill/protocol';
+import { action } from '../action.ts';
+import type { CliContext } from '../context.ts';
+import { EXIT } from '../exit-code.ts';
+import { jsonFlag, textFlag } from '../flags.ts';
+
+interface ServeFlags {
+  readonly data?: string;
+  readonly listen?: string;
+  readonly namespace?: string;
+  readonly publishers?: string;
+  readonly open?: boolean;
+  readonly anyContent?: boolean;
+  readonly publicUrl?: string;
+  readonly logLevel?: string;
+  readonly json?: boolean;
+}
+
+const LISTEN_DEFAULT = '127.0.0.1:8090';
+
+export const serveCommand: Command<CliContext> = buildCommand({
+  docs: {
+    brief: 'Run a registry',
+    fullDescription: `On this machine it needs no set-up: the folder, the operator's key and the namespaces are made at the first start,
+and anybody who reaches it may publish there. To be reached from elsewhere it must be told who may publish.
+
+  waybill serve --namespace demo
+  waybill serve --listen 0.0.0.0:8090 --publishers publishers.toml --public-url https://registry.example`,
+  },
+  parameters: {
+    flags: {
+      data: textFlag('Folder of everything it keeps (default: ./waybill-data)', 'folder'),
+      listen: textFlag(`Address and port (default: ${LISTEN_DEFAULT}; port 0: a free one)`, 'address'),
+      namespace: textFlag('Namespaces to define, separated by commas', 'list'),
+      publishers: textFlag('TOML file of the keys that may publish', 'file'),
+      open: { kind: 'boolean', brief: 'Anybody may publish', optional: true, withNegated: false },
+      anyContent: { kind: 'boolean', brief: 'Take other content than WebAssembly', optional: true, withNegated: false },
+      publicUrl: textFlag('Address at which clients reach it (default: where it listens)', 'url'),
+      logLevel: textFlag('trace, debug, info, warn, error or silent (default: warn)', 'level'),
+      ...jsonFlag,
+    },
+  },
+  func: action<ServeFlags, []>(async (context, flags) => {
+    // Loaded here alone: the other commands start faster without the server.
+    const { parseConfig, startServer } = await import('@waybill/server');
+    const config = await parseConfig({
+      data: flags.data ?? './waybill-data',
+      listen: flags.listen ?? LISTEN_DEFAULT,
+      namespaces: flags.namespace?.split(',').map((name) => name.trim()) ?? [],
+      publishers: flags.publishers ?? null,
+      open: flags.open ?? false,
+      anyContent: flags.anyContent ?? false,
+      publicUrl: flags.publicUrl ?? null,
+      logLevel: flags.logLevel ?? 'warn',
+    });
+    const server = await startServer(config, (failure) => endAtOnce(context, failure));
+    const [namespace = 'demo'] = config.namespaces;
+    const ready = {
+      url: server.url.href,
+      operatorKeyId: server.operatorKeyId,
+      operatorKeyFile: server.operatorKeyFile,
+    };
+    context.process.stdout.write(flags.json ? `${JSON.stringify(ready)}\n` : readyText(ready, namespace));
+    await stopSignal();
+    await server.stop();
+    return null;
+  }),
+});
+
+function readyText(
+  ready: { readonly url: string; readonly operatorKeyId: string; readonly operatorKeyFile: string },
+  namespace: string,
+): string {
+  const url = ready.url.replace(/\/$/, '');
+  return `waybill is listening on ${url}
+  operator key  ${ready.operatorKeyId}
+  kept in       ${ready.operatorKeyFile} (back it up; whoever has it is the operator)
+
+next, in another terminal:
+  waybill config registry ${url}
+  waybill key new
+  waybill publish FILE --package ${namespace}:hello --version 1.0.0
+  waybill get ${namespace}:hello
+`;
+}
+
+/** Going on could sign a second history: nothing is tidied up, the next start recovers from what is durable. */
+function endAtOnce({ process: { stderr } }: CliContext, failure: unknown): never {
+  stderr.write(`error: the registry stops: ${messageOf(failure)}\n`);
+  process.exit(EXIT.other);
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}

@@ -1,0 +1,61 @@
+/* Flags that several commands share. */
+
+const text = (input: string): string => input;
+
+export const jsonFlag = {
+  json: { kind: 'boolean', brief: 'Print the result as JSON', optional: true, withNegated: false },
+} as const;
+
+export const registryFlags = {
+  registry: {
+    kind: 'parsed',
+    parse: text,
+    brief: 'Address of the registry (or WAYBILL_REGISTRY)',
+    optional: true,
+    placeholder: 'url',
+  },
+  operatorKey: {
+    kind: 'parsed',
+    parse: text,
+    brief: 'Key id of its operator, for the first contact without a terminal',
+    optional: true,
+    placeholder: 'sha256:…',
+  },
+  ...jsonFlag,
+} as const;
+
+export const signingFlags = {
+  key: {
+    kind: 'parsed',
+    parse: text,
+    brief: "Name of the signing key (default: 'default'; or the key in WAYBILL_KEY)",
+    optional: true,
+  },
+  final: {
+    kind: 'boolean',
+    brief: 'Yes, lock everybody out of a permission for ever',
+    optional: true,
+    withNegated: false,
+  },
+  ...registryFlags,
+} as const;
+
+/** One required text argument. */
+export function argument(brief: string, placeholder: string) {
+  return { brief, parse: text, placeholder } as const;
+}
+
+/** One optional text flag. */
+export function textFlag(brief: string, placeholder: string) {
+  return { kind: 'parsed', parse: text, brief, optional: true, placeholder } as const;
+}
+
+/** A text flag that must be given. */
+export function requiredFlag(brief: string, placeholder: string) {
+  return { kind: 'parsed', parse: text, brief, placeholder } as const;
+}
+
+/** A text flag that may be given several times. */
+export function repeatedFlag(brief: string, placeholder: string) {
+  return { kind: 'parsed', parse: text, brief, optional: true, placeholder, variadic: true } as const;
+}

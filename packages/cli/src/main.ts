@@ -1,0 +1,69 @@
+import { buildApplication, buildRouteMap, proposeCompletions, run, type Application } from '@stricli/core';
+import { configCommand } from './commands/config.ts';
+import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
+import { getCommand, verifyCommand } from './commands/get.ts';
+import { keyRoutes } from './commands/key.ts';
+import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, updateCommand } from './commands/look.ts';
+import { operatorRoutes } from './commands/operator.ts';
+import { grantCommand, publishCommand, recordCommand, revokeCommand, yankCommand } from './commands/publish.ts';
+import { serveCommand } from './commands/serve.ts';
+import type { CliContext } from './context.ts';
+import { EXIT } from './exit-code.ts';
+
+const VERSION = '0.1.0';
+
+const logRoutes = buildRouteMap({
+  routes: { show: logShowCommand, export: logExportCommand, validate: logValidateCommand },
+  docs: { brief: 'Logs of packages: show, export, validate' },
+});
+
+const root = buildRouteMap({
+  routes: {
+    publish: publishCommand,
+    get: getCommand,
+    yank: yankCommand,
+    grant: grantCommand,
+    revoke: revokeCommand,
+    record: recordCommand,
+    info: infoCommand,
+    log: logRoutes,
+    verify: verifyCommand,
+    update: updateCommand,
+    key: keyRoutes,
+    config: configCommand,
+    serve: serveCommand,
+    operator: operatorRoutes,
+    completion: completionCommand,
+  },
+  docs: {
+    brief: 'WebAssembly packages from a registry that nobody has to trust',
+    fullDescription: `Every release is a signed entry in a public log; every command verifies before it believes.
+
+  waybill serve --namespace demo                                            run a registry here
+  waybill publish hello.wasm --package demo:hello --version 1.0.0           release a file
+  waybill get demo:hello                                                    fetch it, verified
+
+Exit codes: 0 done · 64 usage · 65 tampered · 66 stale · 67 quorum · 68 not found · 69 network · 77 refused · 1 other`,
+  },
+});
+
+const application: Application<CliContext> = buildApplication(root, {
+  name: 'waybill',
+  versionInfo: { currentVersion: VERSION },
+  scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
+  documentation: { caseStyle: 'convert-camel-to-kebab', useAliasInUsageLine: false },
+});
+
+/** Runs one command line and sets the exit code of the process. */
+export async function main(args: readonly string[]): Promise<void> {
+  const context: CliContext = { process, interactive: process.stderr.isTTY && process.stdin.isTTY };
+  const [first, ...words] = args;
+  if (first === COMPLETE_WORD) {
+    const proposals = await proposeCompletions(application, words, context);
+    process.stdout.write(proposals.map(({ completion }) => `${completion}\n`).join(''));
+    return;
+  }
+  await run(application, args.length === 0 ? ['--help'] : args, context);
+  // The parser's own codes are negative: whatever it did not understand is a mistake in usage.
+  if (typeof process.exitCode === 'number' && process.exitCode < 0) process.exitCode = EXIT.usage;
+}

@@ -1,0 +1,74 @@
+import path from 'node:path';
+import { isLoopbackHost, parseRegistryUrl, RegistryApi, RegistryClient, Transport } from '@waybill/client';
+import { KeyStore, openContentCache, openLogFiles, openTrustFiles, registryFolder } from '@waybill/client/node';
+import { parseDigest, RegistryError, type Digest, type PrivateKey } from '@waybill/protocol';
+import { foldersOf, openKeyring, type CliContext, type Folders } from './context.ts';
+import { readSettings } from './settings.ts';
+
+/** Flags of every command that talks to a registry. */
+export interface RegistryFlags {
+  readonly registry?: string;
+  readonly operatorKey?: string;
+}
+
+/** Flags of every command that signs. */
+export interface SigningFlags {
+  readonly key?: string;
+}
+
+const AGENT = 'waybill/0.1.0';
+
+export function keyStoreOf({ process }: CliContext): KeyStore {
+  return new KeyStore({
+    folder: path.join(foldersOf(process.env).config, 'keys'),
+    keyring: openKeyring(process.env),
+    environmentKey: process.env['WAYBILL_KEY'],
+  });
+}
+
+/** The signing key that the flags, the environment or the configuration name. */
+export async function signingKey(context: CliContext, flags: SigningFlags): Promise<PrivateKey> {
+  const settings = await readSettings(foldersOf(context.process.env));
+  return keyStoreOf(context).load(flags.key ?? settings.key ?? 'default');
+}
+
+/** The registry that the flags, the environment or the configuration name. Throws `usage/invalid`. */
+export async function registryUrl({ process }: CliContext, flags: RegistryFlags): Promise<URL> {
+  const settings = await readSettings(foldersOf(process.env));
+  const text = flags.registry ?? process.env['WAYBILL_REGISTRY'] ?? settings.registry;
+  if (text !== undefined) return parseRegistryUrl(text);
+  throw new RegistryError(
+    'usage/invalid',
+    'which registry? Give --registry URL, or keep one: waybill config registry URL',
+  );
+}
+
+export async function openClient(context: CliContext, flags: RegistryFlags): Promise<RegistryClient> {
+  const url = await registryUrl(context, flags);
+  const folders: Folders = foldersOf(context.process.env);
+  const folder = registryFolder(folders.cache, url);
+  return new RegistryClient({
+    api: new RegistryApi(new Transport(url, fetch, { 'user-agent': AGENT })),
+    trust: openTrustFiles(folder),
+    logs: openLogFiles(path.join(folder, 'logs')),
+    expectedOperator: flags.operatorKey === undefined ? null : parseDigest(flags.operatorKey),
+    confirmOperator: (keyId) => confirmOperator(context, url, keyId),
+  });
+}
+
+export function contentCacheOf({ process }: CliContext): ReturnType<typeof openContentCache> {
+  return openContentCache(path.join(foldersOf(process.env).cache, 'content'));
+}
+
+/** On this machine the operator is the user. Elsewhere a person decides; without one it is refused. */
+async function confirmOperator({ interactive }: CliContext, url: URL, keyId: Digest): Promise<boolean> {
+  if (isLoopbackHost(url.hostname)) return true;
+  if (!interactive) return false;
+  const { confirm } = await import('@clack/prompts');
+  const answer = await confirm({
+    message: `First contact with ${url.host}. Is this its operator's key?\n  ${keyId}`,
+    initialValue: false,
+    output: process.stderr,
+  });
+  return answer === true;
+}
