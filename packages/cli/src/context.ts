@@ -9,7 +9,7 @@ export interface CliContext {
     readonly stdout: { write(text: string): void };
     readonly stderr: { write(text: string): void };
     readonly env: Readonly<Record<string, string | undefined>>;
-    exitCode?: number | string | null | undefined;
+    exitCode?: number | string | null;
   };
   /** A person sits at the terminal and can answer. */
   readonly interactive: boolean;

@@ -56,14 +56,19 @@ const application: Application<CliContext> = buildApplication(root, {
 
 /** Runs one command line and sets the exit code of the process. */
 export async function main(args: readonly string[]): Promise<void> {
-  const context: CliContext = { process, interactive: process.stderr.isTTY && process.stdin.isTTY };
+  const { stdout, stderr, stdin, env } = process;
+  const context: CliContext = {
+    process: { stdout, stderr, env, exitCode: EXIT.ok },
+    interactive: stderr.isTTY && stdin.isTTY,
+  };
   const [first, ...words] = args;
   if (first === COMPLETE_WORD) {
     const proposals = await proposeCompletions(application, words, context);
-    process.stdout.write(proposals.map(({ completion }) => `${completion}\n`).join(''));
+    stdout.write(proposals.map(({ completion }) => `${completion}\n`).join(''));
     return;
   }
   await run(application, args.length === 0 ? ['--help'] : args, context);
+  const code = Number(context.process.exitCode);
   // The parser's own codes are negative: whatever it did not understand is a mistake in usage.
-  if (typeof process.exitCode === 'number' && process.exitCode < 0) process.exitCode = EXIT.usage;
+  process.exitCode = code < 0 ? EXIT.usage : code;
 }
