@@ -9,7 +9,12 @@ import { join } from 'node:path';
 import { ROOT, binary } from './workspace.mjs';
 
 /** The component that is published: a file of a development dependency, built by people who do not know of Waybill. */
-const COMPONENT = { package: 'demo:component', version: '1.0.0', npmPackage: 'component', file: 'component.wasm' };
+const COMPONENT = {
+  package: 'demo:wasm-tools',
+  version: '1.0.0',
+  npmPackage: '@bytecodealliance/jco',
+  file: 'obj/wasm-tools.component.wasm',
+};
 
 const START_MS_MAX = 20_000;
 const COMMAND_MS_MAX = 60_000;
@@ -46,6 +51,7 @@ function userFolders(folder) {
     XDG_DATA_HOME: join(home, 'data'),
     XDG_STATE_HOME: join(home, 'state'),
     XDG_CACHE_HOME: join(home, 'cache'),
+    WAYBILL_KEYRING: 'off',
   };
 }
 

@@ -51,7 +51,10 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'blobs/*': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       'http/*.ts': { parts: ['core', 'core/ports.ts'], modules: ['npm', 'node'] },
       'http/*': { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
-      'config.ts': { parts: [], modules: ['npm', 'node'] },
+      // What an operator writes, parsed into the values that core asks for.
+      'config.ts': { parts: ['core', 'publishers-file.ts'], modules: ['npm', 'node'] },
+      'publishers-file.ts': { parts: ['core'], modules: ['npm', 'node'] },
+      'operator-key.ts': { parts: [], modules: ['npm', 'node'] },
       'main.ts': { parts: ['*'], modules: ['npm', 'node'] },
       'index.ts': { parts: ['*'], modules: [] },
     },

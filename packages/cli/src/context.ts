@@ -46,6 +46,8 @@ interface KeyringModule {
  */
 export function openKeyring(env: CliContext['process']['env']): Keyring | null {
   if (env['WAYBILL_KEYRING'] === 'off') return null;
+  // Without a session bus the package falls back to the kernel's key store, which forgets at the next start of the machine.
+  if (process.platform === 'linux' && !env['DBUS_SESSION_BUS_ADDRESS']) return null;
   try {
     const module: unknown = createRequire(import.meta.url)('@napi-rs/keyring');
     if (!isKeyringModule(module)) return null;

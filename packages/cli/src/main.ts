@@ -58,7 +58,7 @@ const application: Application<CliContext> = buildApplication(root, {
 export async function main(args: readonly string[]): Promise<void> {
   const { stdout, stderr, stdin, env } = process;
   const context: CliContext = {
-    process: { stdout, stderr, env, exitCode: EXIT.ok },
+    process: { stdout, stderr, env, exitCode: null },
     interactive: stderr.isTTY && stdin.isTTY,
   };
   const [first, ...words] = args;

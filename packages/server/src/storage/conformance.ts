@@ -412,7 +412,9 @@ function checkExactness(check: Check): void {
   check('indexes, lengths and times are exact up to 2^53 - 1', async ({ store }) => {
     const largest = Number.MAX_SAFE_INTEGER;
     const record = { ...sampleRecord(0), registryIndex: largest - 1, logPosition: largest };
-    const head = sampleHead(largest, -1_700_000_000);
+    const { checkpoint } = sampleHead(0);
+    const contents = { ...checkpoint.contents, logLength: largest, timestamp: largest };
+    const head = { checkpoint: { ...checkpoint, contents }, mapVersion: largest };
     const tile = { level: 6, index: largest, hashes: sampleHashes(0, 1) };
     const page = { prefix: 'f'.repeat(64), version: largest, bytes: utf8('page') };
     await store.commit(null, { ...resigning(head), records: [record], tiles: [tile], mapPages: [page] });

@@ -8,9 +8,10 @@ import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isRegistryError, utf8, type ErrorCode } from '@waybill/protocol';
 import { sampleCommit, sampleHashes, sampleHead, sampleRecord } from '../../src/storage/conformance.ts';
+import { numberOf } from '../../src/storage/sqlite/row.ts';
 import { openStoreFile } from '../../src/storage/sqlite/schema.ts';
 import { SqliteEngine } from '../../src/storage/sqlite/sqlite-engine.ts';
-import { openDatabase, type SqliteDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { asRow, openDatabase, type SqliteDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 
 const ROUNDS = process.env['WAYBILL_TEST_SCALE'] === 'full' ? 10 : 2;
@@ -92,11 +93,11 @@ test('processes that start and write together lose nothing, killed or not', asyn
 test('a commit for which there is no room changes nothing, and the next one may fit', async (context) => {
   const file = await storeFile(context);
   const database = openStoreFile(file, 'write');
-  const engine = new SqliteEngine(database, file);
+  const engine = new SqliteEngine(database, file, 'write');
   context.after(() => engine.close());
   engine.commit(null, sampleCommit(0, 3));
-  const { page_count: pages } = Object(database.prepare('PRAGMA page_count').get());
-  database.exec(`PRAGMA max_page_count = ${Number(pages) + 2}`);
+  const pages = numberOf(asRow(database.prepare('PRAGMA page_count').get()) ?? {}, 'page_count');
+  database.exec(`PRAGMA max_page_count = ${pages + 2}`);
   const large = { ...sampleRecord(3), envelope: { ...sampleRecord(3).envelope, contents: new Uint8Array(100_000) } };
   assert.throws(() => engine.commit(3, { ...sampleCommit(3, 4), records: [large] }), failsWith('storage/full'));
   assert.deepEqual(engine.readHead(), sampleHead(3));
@@ -124,7 +125,7 @@ for (const stored of [false, true]) {
   test(`after an fsync that failed nothing is written any more (${stored ? 'stored' : 'not stored'})`, async (context) => {
     const file = await storeFile(context);
     await (await openSqliteStore(file)).close();
-    const engine = new SqliteEngine(failingCommit(openStoreFile(file, 'write'), stored), file);
+    const engine = new SqliteEngine(failingCommit(openStoreFile(file, 'write'), stored), file, 'write');
     assert.throws(() => engine.commit(null, sampleCommit(0, 3)), failsWith('storage/damaged'));
     for (const previous of [null, 3]) {
       assert.throws(() => engine.commit(previous, sampleCommit(3, 4)), failsWith('storage/damaged'));
@@ -138,7 +139,7 @@ const FOREIGN: readonly (readonly [string, string])[] = [
   ['of another program', 'PRAGMA application_id = 7'],
   ['of another program without an id', 'CREATE TABLE other (x)'],
   ['with a schema version of another program', 'PRAGMA user_version = 1'],
-  ['of a newer Waybill', `PRAGMA application_id = ${0x57415942}; PRAGMA user_version = 1000`],
+  ['of a newer Waybill', 'PRAGMA application_id = 1463900482; PRAGMA user_version = 1000'],
 ];
 for (const [whose, sql] of FOREIGN) {
   test(`a file ${whose} is refused and left as it was`, async (context) => {

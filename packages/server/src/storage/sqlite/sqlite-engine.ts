@@ -53,19 +53,21 @@ const SQL = {
 export class SqliteEngine {
   readonly #database: SqliteDatabase;
   readonly #file: string;
+  readonly #access: SqliteAccess;
   readonly #statements = new Map<keyof typeof SQL, SqliteStatement>();
   #broken: { readonly by: unknown } | null = null;
   #closed = false;
 
   /** Over a connection that {@link SqliteEngine.open} would have opened; `file` names it in messages. */
-  constructor(database: SqliteDatabase, file: string) {
+  constructor(database: SqliteDatabase, file: string, access: SqliteAccess) {
     this.#database = database;
     this.#file = file;
+    this.#access = access;
   }
 
   /** Throws `storage/damaged` for a foreign, newer or damaged file, `storage/busy`, `storage/full`. */
   static open(file: string, access: SqliteAccess): SqliteEngine {
-    return withStorageFailures(file, () => new SqliteEngine(openStoreFile(file, access), file));
+    return withStorageFailures(file, () => new SqliteEngine(openStoreFile(file, access), file, access));
   }
 
   /** See RegistryStore.commit: compare, write and make durable in one transaction. */
@@ -156,7 +158,18 @@ export class SqliteEngine {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#database.close();
+    try {
+      if (this.#access === 'write' && this.#broken === null) this.#foldJournal();
+    } finally {
+      this.#database.close();
+    }
+  }
+
+  /** SQLite does this by itself at the last close, but the driver of Node 20 keeps its statements, and so the file, open. */
+  #foldJournal(): void {
+    withStorageFailures(this.#file, () =>
+      this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE);'),
+    );
   }
 
   #transaction(work: () => void): void {
