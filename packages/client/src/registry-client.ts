@@ -185,12 +185,27 @@ export class RegistryClient {
     }
     const claims = [...packages.values()].map(({ logId, state, records }) => claimedHead(logId, state, records));
     const heads = [claimedHead(OPERATOR_LOG_ID, operator, fetched.operator), ...claims];
-    const proof = await this.api.inclusion(
-      checkpoint.contents.logLength,
-      heads.map(({ registryIndex }) => registryIndex),
-    );
+    const proof = await this.#inclusionOf(heads, checkpoint.contents.logLength);
     checkHeads(checkpoint, heads, proof);
     return packages;
+  }
+
+  async #inclusionOf(heads: readonly ClaimedHead[], logLength: number): Promise<wargApi.InclusionResponse> {
+    try {
+      return await this.api.inclusion(
+        logLength,
+        heads.map(({ registryIndex }) => registryIndex),
+      );
+    } catch (cause) {
+      if (!isRegistryError(cause, 'registry/refused')) throw cause;
+      // It served these records as whole logs and now will not prove it: records were withheld, or made up.
+      throw new RegistryError(
+        'log/incomplete',
+        `the registry will not prove the logs it has served: ${cause.message}`,
+        {},
+        { cause },
+      );
+    }
   }
 
   /** Replays every rule and signature, also of what came from the cache. Throws `log/invalid`. */

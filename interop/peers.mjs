@@ -1,0 +1,118 @@
+// node interop/peers.mjs: installs the other implementations that the interop tests talk to; what is there already is kept.
+// node interop/peers.mjs --list: says as JSON where each of them is, `null` for one that is missing. Plain JavaScript without
+// dependencies. Everything is kept in one folder, named by WAYBILL_PEERS, by default waybill-peers in the user's cache folder.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const WARG_VERSION = '0.10.0';
+const APT_PACKAGES = ['protobuf-compiler', 'libdbus-1-dev', 'libssl-dev', 'libpq-dev', 'pkg-config'];
+
+const CACHE = process.env['WAYBILL_PEERS'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'waybill-peers');
+const JUDGE_SOURCE = join(dirname(fileURLToPath(import.meta.url)), 'judge');
+const JUDGE_MANIFEST = join(JUDGE_SOURCE, 'Cargo.toml');
+const JUDGE_TARGET = join(CACHE, `judge-${judgeHash()}`);
+
+/** By name: the file or folder that a test asks for, and how it gets there. */
+const PEERS = {
+  warg: cargoProgram('warg-cli', 'warg', []),
+  'warg-server': cargoProgram('warg-server', 'warg-server', ['--features', 'postgres']),
+  judge: { path: join(JUDGE_TARGET, 'release', 'waybill-judge'), install: buildJudge },
+  'upstream-logs': { path: join(CACHE, `warg-protocol-${WARG_VERSION}-tests`), install: copyUpstreamLogs },
+};
+
+if (process.argv.includes('--list')) {
+  const paths = Object.entries(PEERS).map(([name, { path }]) => [name, existsSync(path) ? path : null]);
+  console.log(JSON.stringify(Object.fromEntries(paths)));
+} else {
+  process.exitCode = installAll() ? 0 : 1;
+}
+
+function installAll() {
+  mkdirSync(CACHE, { recursive: true });
+  const missing = Object.entries(PEERS).filter(([, { path }]) => !existsSync(path));
+  // Only what is compiled needs the system's packages.
+  const steps = [
+    { name: 'system packages', isThere: missing.length === 0, install: installSystemPackages },
+    ...Object.entries(PEERS).map(([name, { path, install }]) => ({ name, isThere: existsSync(path), install, path })),
+  ];
+  // One after the other, to the end or to the first that fails: a half installed peer would only fail a test later.
+  return steps.every(takeStep);
+}
+
+function takeStep({ name, isThere, install, path }) {
+  const startedAt = performance.now();
+  const ok = isThere || (install() && (path === undefined || existsSync(path)));
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const outcome = isThere ? 'there already' : ok ? 'installed' : 'FAILED';
+  console.log(`peers: ${name.padEnd(16)} ${seconds.padStart(7)} s  ${outcome}`);
+  if (!ok) console.error(`peers: ${name} could not be installed; the reason stands above. The interop tests need it.`);
+  return ok;
+}
+
+function installSystemPackages() {
+  const wanted = APT_PACKAGES.filter((name) => !isSystemPackageInstalled(name));
+  if (wanted.length === 0) return true;
+  if (process.getuid?.() !== 0 || !hasProgram('apt-get')) {
+    // Another system may name them otherwise and have them: the compiler will tell.
+    console.log(`peers: not installed here, and not by us: ${wanted.join(', ')}`);
+    return true;
+  }
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  return run('apt-get', ['update'], env) && run('apt-get', ['install', '--yes', '--no-install-recommends', ...wanted], env);
+}
+
+function isSystemPackageInstalled(name) {
+  const { stdout } = spawnSync('dpkg-query', ['--show', '--showformat=${Status}', name], { encoding: 'utf8' });
+  return stdout?.includes('install ok installed') ?? false;
+}
+
+function hasProgram(name) {
+  return spawnSync(name, ['--version']).error === undefined;
+}
+
+function cargoProgram(crate, program, features) {
+  const root = join(CACHE, `${crate}-${WARG_VERSION}`);
+  const args = ['install', `${crate}@${WARG_VERSION}`, '--locked', ...features, '--root', root];
+  return { path: join(root, 'bin', program), install: () => run('cargo', args) };
+}
+
+function buildJudge() {
+  const args = ['build', '--release', '--locked', '--manifest-path', JUDGE_MANIFEST];
+  return run('cargo', args, { CARGO_TARGET_DIR: JUDGE_TARGET });
+}
+
+/** A changed judge is another peer: everything it is built from is in its folder's name. */
+function judgeHash() {
+  const sources = readdirSync(join(JUDGE_SOURCE, 'src')).toSorted();
+  const files = ['Cargo.toml', 'Cargo.lock', ...sources.map((name) => join('src', name))];
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(`${file}\0`).update(readFileSync(join(JUDGE_SOURCE, file))).update('\0');
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** The published crate brings its test logs; cargo says where it has unpacked it. */
+function copyUpstreamLogs() {
+  const args = ['metadata', '--locked', '--format-version', '1', '--manifest-path', JUDGE_MANIFEST];
+  const { status, stdout, stderr } = spawnSync('cargo', args, { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 });
+  if (status !== 0) {
+    console.error(stderr ?? 'cargo is not installed');
+    return false;
+  }
+  const crate = JSON.parse(stdout).packages.find(({ name }) => name === 'warg-protocol');
+  const { path } = PEERS['upstream-logs'];
+  rmSync(`${path}.new`, { recursive: true, force: true });
+  cpSync(join(dirname(crate.manifest_path), 'tests'), `${path}.new`, { recursive: true });
+  renameSync(`${path}.new`, path);
+  return true;
+}
+
+function run(command, args, env = {}) {
+  console.log(`peers: ${[command, ...args].join(' ')}`);
+  const { status, error } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+  if (error !== undefined) console.error(`peers: ${command}: ${error.message}`);
+  return status === 0;
+}
