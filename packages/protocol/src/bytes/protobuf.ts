@@ -1,5 +1,5 @@
 import { RegistryError } from '../errors.ts';
-import { concatBytes, utf8, utf8Text } from './byte-array.ts';
+import { joinBytes, utf8, utf8Text } from './byte-array.ts';
 import { encodeUleb128 } from './uleb128.ts';
 
 /*
@@ -194,7 +194,7 @@ export class ProtoMessage {
     for (const field of this.#fields) {
       if (field.number !== number) continue;
       if (field.wire === WIRE_VARINT) values.push(Number(BigInt.asIntN(32, field.varint)));
-      else if (field.wire === WIRE_BYTES) values.push(...readPackedInt32(field.bytes));
+      else if (field.wire === WIRE_BYTES) for (const value of readPackedInt32(field.bytes)) values.push(value);
       else throw malformed(`field ${number} has wire type ${field.wire}`);
     }
     return values;
@@ -298,7 +298,7 @@ export class ProtoWriter {
   /** A packed list; empty is left out. */
   packed(number: number, values: readonly (number | bigint)[]): this {
     if (values.length === 0) return this;
-    return this.message(number, concatBytes(...values.map((value) => encodeUleb128(value))));
+    return this.message(number, joinBytes(values.map((value) => encodeUleb128(value))));
   }
 
   /** An embedded message, written also when empty; likewise an optional or repeated string or bytes field. */
@@ -308,7 +308,7 @@ export class ProtoWriter {
   }
 
   finish(): Uint8Array {
-    return concatBytes(...this.#parts);
+    return joinBytes(this.#parts);
   }
 }
 

@@ -69,6 +69,8 @@ export interface PathToRoot {
 
 /** `null` when the node is not wholly within a log of this size. */
 export function pathToRoot(node: LogNode, size: number): PathToRoot | null {
+  // A position that is no natural number never meets a peak: the climb below would not end.
+  if (!Number.isSafeInteger(node.position) || node.position < 0) return null;
   if ((node.position + 1) * 2 ** node.height > size) return null;
   const peaks = logPeaks(size);
   const siblings: LogNode[] = [];

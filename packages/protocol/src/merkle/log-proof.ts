@@ -52,6 +52,7 @@ function tileKey({ level, index }: TileCoordinates): string {
 
 /** Exactly the nodes that the bundle for a request holds, ascending by index. */
 function bundleNodes(request: LogProofRequest): LogNode[] {
+  if (request.leafIndexes.length + request.consistentLengths.length === 0) throw unprovable('nothing was asked');
   const indexes = new Set<number>();
   const add = (nodes: readonly LogNode[]): void => nodes.forEach((node) => indexes.add(nodeIndex(node)));
   for (const leaf of request.leafIndexes) add(nodesOfPath(pathWithin({ height: 0, position: leaf }, request.size)));

@@ -1,4 +1,4 @@
-import { concatBytes } from '../bytes/byte-array.ts';
+import { joinBytes } from '../bytes/byte-array.ts';
 import { HASH_BYTES } from '../crypto/hash.ts';
 import { RegistryError } from '../errors.ts';
 import { EMPTY_LOG_ROOT, hashNode } from './log-hash.ts';
@@ -60,7 +60,7 @@ export function appendToLog(edge: LogEdge, leafHashes: readonly Uint8Array[]): {
   let incoming = leafHashes;
   let before = edge.size;
   for (let level = 0; incoming.length > 0; level++) {
-    const hashes = concatBytes(levels[level] ?? new Uint8Array(), ...incoming);
+    const hashes = joinBytes([levels[level] ?? new Uint8Array(), ...incoming]);
     const first = Math.floor(before / TILE_WIDTH);
     const full: Uint8Array[] = [];
     for (let offset = 0; offset < hashes.length; offset += TILE_WIDTH * HASH_BYTES) {

@@ -106,7 +106,7 @@ export function decodeMapPage(bytes: Uint8Array): MapPage {
     offset += slotBytes(slot);
     page.push(slot);
   }
-  if (offset !== bytes.length) throw damaged();
+  if (offset !== bytes.length || page.every((slot) => slot === null)) throw damaged();
   return page;
 }
 
@@ -126,7 +126,9 @@ function readSlot(
   const hashAt = (position: number): Uint8Array => bytes.slice(offset + position, offset + position + HASH_BYTES);
   if (marked.single)
     return { type: 'single', path: hashAt(0), leafHash: hashAt(HASH_BYTES), hash: hashAt(2 * HASH_BYTES) };
-  return { type: 'child', hash: hashAt(0), version: Number(view.getBigUint64(offset + HASH_BYTES)) };
+  const version = Number(view.getBigUint64(offset + HASH_BYTES));
+  if (!Number.isSafeInteger(version)) throw damaged();
+  return { type: 'child', hash: hashAt(0), version };
 }
 
 function damaged(): RegistryError {

@@ -4,9 +4,10 @@ import type { LogId } from '../names/log-id.ts';
 import { MAP_HEIGHT, type MapProof, type MapProofBundle } from '../wire/map-proof-bundle.ts';
 import { climbMap, emptySubtree, mapPath } from './map-hash.ts';
 
-/** The root that a proof leads to from a leaf hash at `path`. */
+/** The root that a proof leads to from a leaf hash at `path`. Throws `proof/malformed` for more than 256 siblings. */
 export function foldMapProof(path: Uint8Array, leafHash: Uint8Array, proof: MapProof): Uint8Array {
   const missing = MAP_HEIGHT - proof.length;
+  if (missing < 0) throw new RegistryError('proof/malformed', `more than ${MAP_HEIGHT} siblings`);
   return climbMap(
     path,
     leafHash,
@@ -17,7 +18,7 @@ export function foldMapProof(path: Uint8Array, leafHash: Uint8Array, proof: MapP
 
 /**
  * Checks that the map names each entry's leaf for its log. Exactly one proof an entry, in order.
- * Throws `proof/mismatch`, `proof/root`.
+ * Throws `proof/malformed`, `proof/mismatch`, `proof/root`.
  */
 export function verifyMapInclusion(
   map: {

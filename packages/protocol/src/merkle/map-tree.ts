@@ -1,5 +1,6 @@
 import { equalBytes } from '../bytes/byte-array.ts';
 import { encodeHex } from '../bytes/hex.ts';
+import { RegistryError } from '../errors.ts';
 import { MAP_HEIGHT, type MapProof } from '../wire/map-proof-bundle.ts';
 import { emptySubtree, pathBit, singleSubtree } from './map-hash.ts';
 import {
@@ -47,56 +48,55 @@ export function emptyMapRoot(): MapRoot {
 }
 
 /**
- * Sets keys (distinct paths) and gives the new root with the pages it needs, one for each page on the way to a changed key.
- * Pages of older versions stay true for their roots. `version` must be new for this map.
+ * Sets keys and gives the new root with the pages it needs, one for each page on the way to a changed key; of two updates
+ * of one path the later stands. `superseded` are the pages that the new root no longer needs: they stay true for older
+ * roots. `version` must be new for this map. Throws `storage/damaged` for a page that is not the one its root names.
  */
 export async function updateMap(
   root: MapRoot,
   updates: readonly MapUpdate[],
   version: number,
   readPages: MapPageReader,
-): Promise<{ root: MapRoot; pages: WrittenPage[] }> {
-  if (updates.length === 0) return { root, pages: [] };
-  const update = new MapBatch(version, readPages);
-  const top = root.version === null ? EMPTY_PAGE : await update.page({ prefix: '', version: root.version });
-  const hash = await update.rewrite('', top, updates);
-  return { root: { hash, version }, pages: update.pages };
+): Promise<{ root: MapRoot; pages: WrittenPage[]; superseded: MapPageRef[] }> {
+  if (updates.length === 0) return { root, pages: [], superseded: [] };
+  // Two equal paths would never part, whatever the depth.
+  const newest = [...new Map(updates.map((update) => [encodeHex(update.path), update])).values()];
+  const paths = newest.map(({ path }) => path);
+  const batch = new MapBatch(version, await loadPages(root, paths, readPages));
+  const hash = batch.rewrite('', newest);
+  return { root: { hash, version }, pages: batch.pages, superseded: batch.superseded };
 }
 
 class MapBatch {
   readonly pages: WrittenPage[] = [];
+  readonly superseded: MapPageRef[] = [];
   readonly #version: number;
-  readonly #readPages: MapPageReader;
+  readonly #standing: ReadonlyMap<string, StandingPage>;
 
-  constructor(version: number, readPages: MapPageReader) {
+  constructor(version: number, standing: ReadonlyMap<string, StandingPage>) {
     this.#version = version;
-    this.#readPages = readPages;
+    this.#standing = standing;
   }
 
-  async page(ref: MapPageRef): Promise<MapPage> {
-    const [bytes] = await this.#readPages([ref]);
-    return decodeMapPage(bytes ?? new Uint8Array());
-  }
-
-  /** Writes the page at `prefix` anew with `updates` below it; resolves with its hash. */
-  async rewrite(prefix: string, page: MapPage, updates: readonly MapUpdate[]): Promise<Uint8Array> {
-    const slots = [...page];
-    for (const [slot, below] of bySlot(updates, prefix.length)) {
-      slots[slot] = await this.#place(`${prefix}${slot.toString(16)}`, page[slot] ?? null, below);
+  /** Writes the page at `prefix` anew with `updates` below it; returns its hash. */
+  rewrite(prefix: string, updates: readonly MapUpdate[]): Uint8Array {
+    const standing = this.#standing.get(prefix);
+    if (standing !== undefined) this.superseded.push({ prefix, version: standing.version });
+    const slots = [...(standing?.page ?? EMPTY_PAGE)];
+    for (const [slot, below] of bySlot(updates, ({ path }) => path, prefix.length)) {
+      slots[slot] = this.#place(`${prefix}${slot.toString(16)}`, slots[slot] ?? null, below);
     }
     this.pages.push({ prefix, version: this.#version, bytes: encodeMapPage(slots) });
     return pageHash(slots, prefix.length);
   }
 
-  async #place(prefix: string, standing: MapSlot, updates: readonly MapUpdate[]): Promise<MapSlot> {
-    if (standing?.type === 'child') {
-      const child = await this.page({ prefix, version: standing.version });
-      return { type: 'child', version: this.#version, hash: await this.rewrite(prefix, child, updates) };
-    }
-    const keys = standing === null ? updates : withStanding(standing, updates);
+  #place(prefix: string, standing: MapSlot, updates: readonly MapUpdate[]): MapSlot {
+    const keys = standing?.type === 'single' ? withStanding(standing, updates) : updates;
     const [only] = keys;
-    if (only !== undefined && keys.length === 1) return singleSlot(only, prefix.length - 1);
-    return { type: 'child', version: this.#version, hash: await this.rewrite(prefix, EMPTY_PAGE, keys) };
+    if (standing?.type !== 'child' && only !== undefined && keys.length === 1) {
+      return singleSlot(only, prefix.length - 1);
+    }
+    return { type: 'child', version: this.#version, hash: this.rewrite(prefix, keys) };
   }
 }
 
@@ -108,22 +108,82 @@ function singleSlot({ path, leafHash }: MapUpdate, depth: number): SingleSlot {
   return { type: 'single', path, leafHash, hash: singleSubtree(path, leafHash, slotHeight(depth)) };
 }
 
-function bySlot(updates: readonly MapUpdate[], depth: number): Map<number, MapUpdate[]> {
-  const slots = new Map<number, MapUpdate[]>();
-  for (const update of updates) {
-    const slot = slotOf(update.path, depth);
+/** A page as its store gave it, found true to the hash above it. */
+interface StandingPage {
+  readonly version: number;
+  readonly page: MapPage;
+  readonly rows: readonly (readonly Uint8Array[])[];
+}
+
+interface WantedPage extends MapPageRef {
+  readonly hash: Uint8Array;
+  readonly paths: readonly Uint8Array[];
+}
+
+/** Every page on the ways to `paths`, by prefix; one read for each level, whatever the number of paths. */
+async function loadPages(
+  root: MapRoot,
+  paths: readonly Uint8Array[],
+  readPages: MapPageReader,
+): Promise<Map<string, StandingPage>> {
+  const loaded = new Map<string, StandingPage>();
+  let wanted: WantedPage[] =
+    root.version === null ? [] : [{ prefix: '', version: root.version, hash: root.hash, paths }];
+  while (wanted.length > 0) {
+    const contents = await readPages(wanted.map(({ prefix, version }) => ({ prefix, version })));
+    const below: WantedPage[] = [];
+    for (const [i, ref] of wanted.entries()) {
+      const standing = openPage(ref, contents[i] ?? new Uint8Array());
+      loaded.set(ref.prefix, standing);
+      below.push(...childrenOnTheWay(ref, standing.page));
+    }
+    wanted = below;
+  }
+  return loaded;
+}
+
+function openPage({ prefix, version, hash }: WantedPage, bytes: Uint8Array): StandingPage {
+  const page = decodeMapPage(bytes);
+  const rows = pageRows(page, prefix.length);
+  const found = rows[PAGE_HEIGHT]?.[0];
+  // A damaged page must not become part of a root that is then signed.
+  if (found === undefined || !equalBytes(found, hash)) {
+    throw new RegistryError('storage/damaged', `map page '${prefix}' of version ${version} has another hash`);
+  }
+  return { version, page, rows };
+}
+
+function childrenOnTheWay({ prefix, paths }: WantedPage, page: MapPage): WantedPage[] {
+  const children: WantedPage[] = [];
+  for (const [position, below] of bySlot(paths, (path) => path, prefix.length)) {
+    const slot = page[position] ?? null;
+    if (slot?.type !== 'child') continue;
+    children.push({
+      prefix: `${prefix}${position.toString(16)}`,
+      version: slot.version,
+      hash: slot.hash,
+      paths: below,
+    });
+  }
+  return children;
+}
+
+function bySlot<T>(items: readonly T[], pathOf: (item: T) => Uint8Array, depth: number): Map<number, T[]> {
+  const slots = new Map<number, T[]>();
+  for (const item of items) {
+    const slot = slotOf(pathOf(item), depth);
     const below = slots.get(slot);
-    if (below === undefined) slots.set(slot, [update]);
-    else below.push(update);
+    if (below === undefined) slots.set(slot, [item]);
+    else below.push(item);
   }
   return slots;
 }
 
+/** Nibble `depth` of a path, high half of a byte first. */
 function slotOf(path: Uint8Array, depth: number): number {
-  return Number.parseInt(
-    encodeHex(path.subarray(Math.floor(depth / 2), Math.floor(depth / 2) + 1))[depth % 2] ?? '',
-    16,
-  );
+  const byte = path[Math.floor(depth / 2)];
+  if (byte === undefined) throw new RangeError(`a map path has no nibble ${depth}`);
+  return depth % 2 === 0 ? byte >> 4 : byte & 0x0f;
 }
 
 /** What the map says of a path, and the proof of it. */
@@ -133,39 +193,40 @@ export interface ProvenKey {
   readonly proof: MapProof;
 }
 
-/** Proves presence or absence of each path, with the siblings that the Rust server gives. */
+/**
+ * Proves presence or absence of each path, with the siblings that the Rust server gives. Throws `storage/damaged` for a
+ * page that is not the one its root names.
+ */
 export async function proveMap(
   root: MapRoot,
   paths: readonly Uint8Array[],
   readPages: MapPageReader,
 ): Promise<ProvenKey[]> {
-  const proven: ProvenKey[] = [];
-  for (const path of paths) proven.push(await provePath(root, path, readPages));
-  return proven;
+  const loaded = await loadPages(root, paths, readPages);
+  return paths.map((path) => provePath(path, loaded));
 }
 
-async function provePath(root: MapRoot, path: Uint8Array, readPages: MapPageReader): Promise<ProvenKey> {
+function provePath(path: Uint8Array, loaded: ReadonlyMap<string, StandingPage>): ProvenKey {
   // From the root down; turned round at the end.
   const siblings: Uint8Array[] = [];
-  let leafHash: Uint8Array | null = null;
-  let ref: MapPageRef | null = root.version === null ? null : { prefix: '', version: root.version };
-  while (ref !== null) {
-    const depth: number = ref.prefix.length;
-    const [bytes] = await readPages([ref]);
-    const page: MapPage = decodeMapPage(bytes ?? new Uint8Array());
+  let prefix = '';
+  let standing = loaded.get(prefix);
+  while (standing !== undefined) {
+    const depth = prefix.length;
     const position = slotOf(path, depth);
-    siblings.push(...siblingsInPage(page, depth, position));
-    const slot: MapSlot = page[position] ?? null;
-    ref = slot?.type === 'child' ? { prefix: `${ref.prefix}${position.toString(16)}`, version: slot.version } : null;
-    if (slot?.type !== 'single') continue;
-    if (equalBytes(slot.path, path)) leafHash = slot.leafHash;
-    else siblings.push(...siblingsDownToFork(slot, path, depth));
+    siblings.push(...siblingsInPage(standing.rows, position));
+    const slot = standing.page[position] ?? null;
+    if (slot?.type === 'single') {
+      if (equalBytes(slot.path, path)) return { leafHash: slot.leafHash, proof: compressed(siblings, 1) };
+      siblings.push(...siblingsDownToFork(slot, path, depth));
+    }
+    prefix += position.toString(16);
+    standing = slot?.type === 'child' ? loaded.get(prefix) : undefined;
   }
-  return { leafHash, proof: compressed(siblings.toReversed()) };
+  return { leafHash: null, proof: compressed(siblings, 0) };
 }
 
-function siblingsInPage(page: MapPage, depth: number, position: number): Uint8Array[] {
-  const rows = pageRows(page, depth);
+function siblingsInPage(rows: StandingPage['rows'], position: number): Uint8Array[] {
   const siblings: Uint8Array[] = [];
   for (let row = PAGE_HEIGHT - 1; row >= 0; row--) {
     const column = Math.floor(position / 2 ** row);
@@ -184,9 +245,11 @@ function siblingsDownToFork(other: SingleSlot, path: Uint8Array, depth: number):
   return siblings;
 }
 
-/** Bottom-up siblings without the empty ones below the first that is not: the reader supplies those (warg.md 5.3). */
-function compressed(siblings: readonly Uint8Array[]): Uint8Array[] {
-  const bottom = MAP_HEIGHT - siblings.length;
-  const first = siblings.findIndex((hash, i) => !equalBytes(hash, emptySubtree(bottom + i)));
-  return first < 0 ? [] : siblings.slice(first);
+/**
+ * Bottom-up siblings without the empty ones below the first that is not: the reader supplies those (warg.md 5.3). The Rust
+ * server keeps the topmost sibling of a present key also where the map holds nothing else.
+ */
+function compressed(fromTop: readonly Uint8Array[], kept: 0 | 1): Uint8Array[] {
+  const last = fromTop.findLastIndex((hash, depth) => !equalBytes(hash, emptySubtree(MAP_HEIGHT - 1 - depth)));
+  return fromTop.slice(0, Math.max(last + 1, kept)).toReversed();
 }

@@ -5,6 +5,11 @@ import { isRegistryError, RegistryError } from '../errors.ts';
 /** Proofs of Warg write sizes and node indexes as u32. */
 const UINT32_MAX = 0xffff_ffff;
 
+/** Most leaves, older sizes and hashes in one bundle; 31 levels for every leaf and peak stay below the last. */
+const INCLUDED_MAX = 8_192;
+const CONSISTENT_MAX = 64;
+const HASHES_MAX = 2 ** 19;
+
 /** A hash of the log tree with its in-order node index. */
 export interface BundleHash {
   readonly index: number;
@@ -22,8 +27,9 @@ export interface LogProofBundle {
 
 /** Throws `request/unsupported` for a tree that u32 cannot describe. */
 export function encodeLogProofBundle(bundle: LogProofBundle): Uint8Array {
-  const numbers = [...bundle.consistentLengths, ...bundle.includedIndices, ...bundle.hashes.map(({ index }) => index)];
-  if (Math.max(bundle.logLength, ...numbers) > UINT32_MAX) {
+  const indexes = bundle.hashes.map(({ index }) => index);
+  const numbers = [bundle.logLength, ...bundle.consistentLengths, ...bundle.includedIndices, ...indexes];
+  if (numbers.some((number) => number > UINT32_MAX)) {
     throw new RegistryError('request/unsupported', 'the log is too long for proofs with 32-bit indexes');
   }
   const writer = new ProtoWriter()
@@ -45,17 +51,24 @@ export function decodeLogProofBundle(bytes: Uint8Array): LogProofBundle {
       if (hash.length !== HASH_BYTES) throw malformed('a hash is not 32 bytes long');
       if (i > 0 && index <= (hashes[i - 1]?.index ?? 0)) throw malformed('hashes are not in ascending order');
     }
-    const unsigned = (value: number): number => (value < 0 ? value + 2 ** 32 : value);
-    return {
-      logLength: message.uint32(1),
-      consistentLengths: message.repeatedInt32(2).map(unsigned),
-      includedIndices: message.repeatedInt32(3).map(unsigned),
-      hashes,
-    };
+    const consistentLengths = message.repeatedInt32(2).map(unsigned);
+    const includedIndices = message.repeatedInt32(3).map(unsigned);
+    requireAtMost(CONSISTENT_MAX, consistentLengths);
+    requireAtMost(INCLUDED_MAX, includedIndices);
+    requireAtMost(HASHES_MAX, hashes);
+    return { logLength: message.uint32(1), consistentLengths, includedIndices, hashes };
   } catch (thrown) {
     if (isRegistryError(thrown, 'wire/protobuf')) throw malformed(thrown.message);
     throw thrown;
   }
+}
+
+function unsigned(value: number): number {
+  return value < 0 ? value + 2 ** 32 : value;
+}
+
+function requireAtMost(count: number, list: readonly unknown[]): void {
+  if (list.length > count) throw malformed(`more than ${count} items in one list`);
 }
 
 function malformed(why: string): RegistryError {

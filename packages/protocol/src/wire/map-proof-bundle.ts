@@ -5,6 +5,9 @@ import { isRegistryError, RegistryError } from '../errors.ts';
 /** Height of the map: a longer list of siblings is refused (the Rust reader underflows). */
 export const MAP_HEIGHT = 256;
 
+/** Most proofs in one bundle. */
+const PROOFS_MAX = 8_192;
+
 /** Siblings from the bottom up; what is missing below is empty. `null` stands for the empty subtree of its height. */
 export type MapProof = readonly (Uint8Array | null)[];
 
@@ -29,6 +32,7 @@ export function encodeMapProofBundle(bundle: MapProofBundle): Uint8Array {
 export function decodeMapProofBundle(bytes: Uint8Array): MapProofBundle {
   try {
     const proofs = ProtoMessage.decode(bytes).repeatedMessages(1);
+    if (proofs.length > PROOFS_MAX) throw malformed(`more than ${PROOFS_MAX} proofs`);
     return { proofs: proofs.map((proof) => proof.repeatedMessages(1).map(readSibling)).map(boundedProof) };
   } catch (thrown) {
     if (isRegistryError(thrown, 'wire/protobuf')) throw malformed(thrown.message);
