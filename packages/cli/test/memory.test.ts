@@ -120,7 +120,7 @@ test('a damaged memory of a registry is an error, not a first use', async () => 
     await user.ok('update', '--registry', registry.url.href);
     const [folder = assert.fail()] = await readdir(path.join(user.home, '.cache/waybill/registries'));
     const registryFolder = path.join(user.home, '.cache/waybill/registries', folder);
-    const [trust = assert.fail()] = (await readdir(registryFolder)).filter((name) => name.startsWith('trust-'));
+    const trust = (await readdir(registryFolder)).find((name) => name.startsWith('trust-')) ?? assert.fail();
     await writeFile(path.join(registryFolder, trust), '{"operatorKeyId":');
     const { code, stderr } = await user.run('update', '--registry', registry.url.href, '--json');
     assert.equal(code, 1);

@@ -69,14 +69,35 @@ after(async () => {
   await publisher.dispose();
 });
 
-function json(answer: PassedAnswer): Record<string, any> {
+interface RecordBody {
+  contentBytes: string;
+  registryIndex: number;
+}
+
+/** The members of answers that the lies below change; an answer has some of them. */
+interface AnswerBody {
+  packages: Record<string, RecordBody[]>;
+  contents: { mapRoot: string; timestamp: number };
+  log: string;
+  map: string;
+}
+
+function json(answer: PassedAnswer): AnswerBody {
   return JSON.parse(answer.body.toString());
+}
+
+function recordsOf(body: AnswerBody, logId: string): RecordBody[] {
+  return body.packages[logId] ?? assert.fail('no such log in the answer');
+}
+
+function firstRecord(body: AnswerBody): RecordBody {
+  return recordsOf(body, VICTIM)[0] ?? assert.fail('no record');
 }
 
 const isProof = ({ path: url }: PassedAnswer): boolean => url === '/v1/proof/inclusion';
 const isLogs = ({ path: url }: PassedAnswer): boolean => url === '/v1/fetch/logs';
 
-function changed(answer: PassedAnswer, change: (body: Record<string, any>) => void): Buffer {
+function changed(answer: PassedAnswer, change: (body: AnswerBody) => void): Buffer {
   const body = json(answer);
   change(body);
   return Buffer.from(JSON.stringify(body));
@@ -91,8 +112,8 @@ async function swapLogAndContent(answer: PassedAnswer): Promise<Buffer> {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(request),
     });
-    const forged: Record<string, any> = JSON.parse(await response.text());
-    return changed(answer, (body) => (body['packages'][VICTIM] = forged['packages'][VICTIM]));
+    const forged: AnswerBody = JSON.parse(await response.text());
+    return changed(answer, (body) => (body.packages[VICTIM] = recordsOf(forged, VICTIM)));
   }
   if (answer.path.startsWith('/content/')) return readFile(COMPONENT);
   return answer.body;
@@ -102,9 +123,9 @@ function withProof(change: (proof: { log: Uint8Array; map: Uint8Array }) => { lo
   return (answer) => {
     if (!isProof(answer) || answer.status !== 200) return answer.body;
     return changed(answer, (body) => {
-      const proof = change({ log: Buffer.from(body['log'], 'base64'), map: Buffer.from(body['map'], 'base64') });
-      body['log'] = Buffer.from(proof.log).toString('base64');
-      body['map'] = Buffer.from(proof.map).toString('base64');
+      const proof = change({ log: Buffer.from(body.log, 'base64'), map: Buffer.from(body.map, 'base64') });
+      body.log = Buffer.from(proof.log).toString('base64');
+      body.map = Buffer.from(proof.map).toString('base64');
     });
   };
 }
@@ -163,30 +184,30 @@ const LIES: Readonly<Record<string, Lie>> = {
       answer.path,
       Buffer.from(JSON.stringify({ logLength, packages: { [OTHER]: null } })),
     );
-    return changed(answer, (body) => (body['packages'] = { [VICTIM]: json(other)['packages'][OTHER] }));
+    return changed(answer, (body) => (body.packages = { [VICTIM]: recordsOf(json(other), OTHER) }));
   },
   'an answer for a log that was not asked for': (answer) =>
     isLogs(answer) && answer.status === 200
-      ? changed(answer, (body) => (body['packages'] = { [OTHER]: body['packages'][VICTIM] }))
+      ? changed(answer, (body) => (body.packages = { [OTHER]: recordsOf(body, VICTIM) }))
       : answer.body,
   'a record with another index': (answer) =>
     isLogs(answer) && answer.status === 200
-      ? changed(answer, (body) => (body['packages'][VICTIM][0].registryIndex += 1))
+      ? changed(answer, (body) => (firstRecord(body).registryIndex += 1))
       : answer.body,
   'a record with a bit changed': (answer) =>
     isLogs(answer) && answer.status === 200
       ? changed(answer, (body) => {
-          const bytes = Buffer.from(body['packages'][VICTIM][0].contentBytes, 'base64');
+          const bytes = Buffer.from(firstRecord(body).contentBytes, 'base64');
           bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1;
-          body['packages'][VICTIM][0].contentBytes = bytes.toString('base64');
+          firstRecord(body).contentBytes = bytes.toString('base64');
         })
       : answer.body,
   'a checkpoint with another root': (answer) =>
     answer.path === '/v1/fetch/checkpoint'
-      ? changed(answer, (body) => (body['contents'].mapRoot = `sha256:${'00'.repeat(32)}`))
+      ? changed(answer, (body) => (body.contents.mapRoot = `sha256:${'00'.repeat(32)}`))
       : answer.body,
   'a checkpoint with another time': (answer) =>
-    answer.path === '/v1/fetch/checkpoint' ? changed(answer, (body) => (body['contents'].timestamp += 1)) : answer.body,
+    answer.path === '/v1/fetch/checkpoint' ? changed(answer, (body) => (body.contents.timestamp += 1)) : answer.body,
   'other content': async (answer) => (answer.path.startsWith('/content/') ? readFile(COMPONENT) : answer.body),
   'content cut short': (answer) => (answer.path.startsWith('/content/') ? answer.body.subarray(0, 1_000) : answer.body),
 };
@@ -213,7 +234,7 @@ for (const [name, lie] of sampleOf(Object.entries(LIES), 5)) {
 test('a withheld yank: the log without its last record is refused (threats L4)', async () => {
   const third = packageLogId(parsePackageName('test:third'));
   const proxy = await openLyingProxy(registry.url, (answer) =>
-    isLogs(answer) && answer.status === 200 ? changed(answer, (body) => body['packages'][third].pop()) : answer.body,
+    isLogs(answer) && answer.status === 200 ? changed(answer, (body) => recordsOf(body, third).pop()) : answer.body,
   );
   const user = await openUser();
   try {

@@ -33,7 +33,8 @@ test('§11.2 keys and log ids', () => {
   for (const { text, id } of v.keys) assert.equal(digestHex(parsePublicKey(text).id), id);
   assert.equal(digestHex(OPERATOR_LOG_ID), v.operatorLogId);
   assert.equal(encodeHex(mapPath(OPERATOR_LOG_ID)), v.operatorMapPath);
-  for (const [name, id] of Object.entries(v.packageLogIds)) assert.equal(digestHex(packageLogId(parsePackageName(name))), id);
+  for (const [name, id] of Object.entries(v.packageLogIds))
+    assert.equal(digestHex(packageLogId(parsePackageName(name))), id);
 });
 
 test('§11.2 empty trees', () => {
@@ -45,11 +46,19 @@ test('§11.2 empty trees', () => {
 
 test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async () => {
   const [alice = '', bob = ''] = v.keys.map(({ text }) => parsePublicKey(text).id);
-  const o = decodeSignedRecord(OPERATOR_LOG, { contents: decodeHex(v.O.contents), keyId: alice, signature: `ecdsa-p256:${v.O.signature}` });
+  const o = decodeSignedRecord(OPERATOR_LOG, {
+    contents: decodeHex(v.O.contents),
+    keyId: alice,
+    signature: `ecdsa-p256:${v.O.signature}`,
+  });
   assert.equal(digestHex(o.id), v.O.recordId);
   assert.equal(encodeHex(encodeRecordContents(OPERATOR_LOG, o)), v.O.contents);
   await applyRecord(OPERATOR_LOG, emptyLogState(), o);
-  const p1 = decodeSignedRecord(PACKAGE_LOG, { contents: decodeHex(v.P1.contents), keyId: bob, signature: `ecdsa-p256:${v.P1.signature}` });
+  const p1 = decodeSignedRecord(PACKAGE_LOG, {
+    contents: decodeHex(v.P1.contents),
+    keyId: bob,
+    signature: `ecdsa-p256:${v.P1.signature}`,
+  });
   assert.equal(digestHex(p1.id), v.P1.recordId);
   assert.equal(encodeHex(encodeRecordContents(PACKAGE_LOG, p1)), v.P1.contents);
   const state = await applyRecord(PACKAGE_LOG, emptyLogState(), p1);
@@ -77,11 +86,20 @@ test('§11.2 registry log and map, checkpoint, bundles', async () => {
   let root = emptyMapRoot();
   for (const [i, leaf] of leaves.entries()) {
     edge = tiles.append(edge, [hashLogLeaf(encodeLogLeaf(leaf))]);
-    root = await map.update(root, [{ path: mapPath(leaf.logId), leafHash: hashMapLeaf(encodeMapLeaf(leaf.recordId)) }], i + 1);
+    root = await map.update(
+      root,
+      [{ path: mapPath(leaf.logId), leafHash: hashMapLeaf(encodeMapLeaf(leaf.recordId)) }],
+      i + 1,
+    );
     assert.equal(encodeHex(logRootOfEdge(edge)), v.roots[i]?.log);
     assert.equal(encodeHex(root.hash), v.roots[i]?.map);
   }
-  const checkpoint = { logLength: 3, logRoot: formatDigest(logRootOfEdge(edge)), mapRoot: formatDigest(root.hash), timestamp: 1700000005 };
+  const checkpoint = {
+    logLength: 3,
+    logRoot: formatDigest(logRootOfEdge(edge)),
+    mapRoot: formatDigest(root.hash),
+    timestamp: 1700000005,
+  };
   assert.equal(digestHex(digestOf(encodeCheckpoint(checkpoint))), v.checkpoint.id);
   const [alice = assert.fail()] = v.keys.map(({ text }) => parsePublicKey(text));
   const signature = parseSignature(`ecdsa-p256:${v.checkpoint.signature}`);
@@ -89,17 +107,30 @@ test('§11.2 registry log and map, checkpoint, bundles', async () => {
 
   const inclusion = await proveLog({ size: 3, consistentLengths: [], leafIndexes: [0, 2] }, tiles.read);
   assert.equal(encodeHex(encodeLogProofBundle(inclusion)), v.bundles.inclusion);
-  const proven = leaves.map((leaf, index) => ({ index, hash: hashLogLeaf(encodeLogLeaf(leaf)) })).filter(({ index }) => index !== 1);
-  verifyLogInclusion({ size: 3, root: digestBytes(checkpoint.logRoot), leaves: proven }, decodeLogProofBundle(decodeHex(v.bundles.inclusion)));
-  for (const [from, hex] of [[1, v.bundles.consistency1], [2, v.bundles.consistency2]] as const) {
+  const proven = leaves
+    .map((leaf, index) => ({ index, hash: hashLogLeaf(encodeLogLeaf(leaf)) }))
+    .filter(({ index }) => index !== 1);
+  verifyLogInclusion(
+    { size: 3, root: digestBytes(checkpoint.logRoot), leaves: proven },
+    decodeLogProofBundle(decodeHex(v.bundles.inclusion)),
+  );
+  for (const [from, hex] of [
+    [1, v.bundles.consistency1],
+    [2, v.bundles.consistency2],
+  ] as const) {
     const bundle = await proveLog({ size: 3, consistentLengths: [from], leafIndexes: [] }, tiles.read);
     assert.equal(encodeHex(encodeLogProofBundle(bundle)), hex);
     const old = { size: from, root: decodeHex(v.roots[from - 1]?.log ?? '') };
-    verifyLogConsistency({ from: old, to: { size: 3, root: digestBytes(checkpoint.logRoot) } }, decodeLogProofBundle(decodeHex(hex)));
+    verifyLogConsistency(
+      { from: old, to: { size: 3, root: digestBytes(checkpoint.logRoot) } },
+      decodeLogProofBundle(decodeHex(hex)),
+    );
   }
   const keys = await proveMap(root, [mapPath(OPERATOR_LOG_ID), mapPath(testComponent)], map.read);
   assert.equal(encodeHex(encodeMapProofBundle({ proofs: keys.map(({ proof }) => proof) })), v.bundles.map);
-  const entries = [0, 2].map((i) => leaves[i] ?? assert.fail()).map(({ logId, recordId }) => ({ logId, leafHash: hashMapLeaf(encodeMapLeaf(recordId)) }));
+  const entries = [0, 2]
+    .map((i) => leaves[i] ?? assert.fail())
+    .map(({ logId, recordId }) => ({ logId, leafHash: hashMapLeaf(encodeMapLeaf(recordId)) }));
   verifyMapInclusion({ root: root.hash, entries }, decodeMapProofBundle(decodeHex(v.bundles.map)));
 });
 
@@ -135,4 +166,3 @@ test('a digest is what sha256 says, in the text of §1', () => {
   assert.deepEqual(digestBytes(parseDigest(text)), sha256(utf8('waybill')));
   assert.equal(encodeBase64(Uint8Array.of(0, 255)), 'AP8=');
 });
-

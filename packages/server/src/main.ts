@@ -149,9 +149,10 @@ function mountRoutes(log: Logger, apis: readonly App[]): App {
 }
 
 async function listen(app: App, config: Config): Promise<Server> {
+  const listener = getRequestListener(app.fetch);
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
-    getRequestListener(app.fetch),
+    (incoming, outgoing) => void listener(incoming, outgoing),
   );
   server.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { buildCommand, type Command } from '@stricli/core';
 import {
   fetchContent,
@@ -81,7 +82,7 @@ async function get(
   progress.step(`writing ${output}`);
   await deliver(bytes, content, output);
   if (output === '-') return null;
-  const size = formatBytes(await sizeOf(output));
+  const size = formatBytes((await stat(output)).size);
   const json = {
     package: requirement.name,
     version: release.version,
@@ -96,12 +97,6 @@ function progressText(received: number, total: number | null): string {
   return total === null
     ? `received ${formatBytes(received)}`
     : `received ${formatBytes(received)} of ${formatBytes(total)}`;
-}
-
-async function sizeOf(file: string): Promise<number> {
-  let size = 0;
-  for await (const chunk of createReadStream(file)) size += chunk.length;
-  return size;
 }
 
 /** Hashes once more on the way out: the file is put in place only when it is what the log names. */

@@ -68,7 +68,7 @@ class JsonReader {
   }
 
   #object(depth: number): JsonValue {
-    const object: { [key: string]: JsonValue } = Object.create(null);
+    const object: { [key: string]: JsonValue } = { __proto__: null };
     this.#offset++;
     if (this.#next('}')) return object;
     do {

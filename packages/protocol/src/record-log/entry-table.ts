@@ -20,7 +20,8 @@ export function dialectOf<M extends EntryFields, P extends string, B>(
   kind: LogKind,
   table: EntryTable<M, P, B>,
 ): LogDialect<EntryOf<M>, P, B> {
-  const rows: EntryKind<EntryOf<M>, P, B>[] = Object.values(table);
+  const rows: EntryKind<EntryOf<M>, P, B>[] = [];
+  for (const type in table) rows.push(table[type]);
   const readers = new Map(rows.map((row) => [row.number, row]));
   const shapes = new Map<number, ProtoShape>(rows.map((row) => [row.number, row.shape]));
 

@@ -9,38 +9,69 @@ export interface LogHead {
   readonly time: Timestamp;
 }
 
-/**
- * What replaying a log so far has established. `P` is the log's set of permissions, `B` what a name is bound to:
- * a release by version, or a namespace. Written only by {@link LogDraft.accept}.
- */
-export interface LogState<P extends string, B> {
-  readonly head: LogHead | null;
-  /** Records accepted so far. */
-  readonly length: number;
-  /** Key id → live permissions. A key without any stays, with an empty set. */
-  readonly permissions: ReadonlyMap<string, ReadonlySet<P>>;
-  /** Key id → key. Keys are never forgotten. */
-  readonly keys: ReadonlyMap<string, PublicKey>;
-  /** In the order of first binding. */
-  readonly bindings: ReadonlyMap<string, B>;
-}
-
-interface MutableState<P extends string, B> extends LogState<P, B> {
-  head: LogHead | null;
-  length: number;
+interface StateMaps<P extends string, B> {
   readonly permissions: Map<string, ReadonlySet<P>>;
   readonly keys: Map<string, PublicKey>;
   readonly bindings: Map<string, B>;
 }
 
-/** A log of which nothing is known yet. */
-export function emptyLogState<P extends string, B>(): LogState<P, B> {
-  return { head: null, length: 0, permissions: new Map(), keys: new Map(), bindings: new Map() };
+/**
+ * What replaying a log so far has established. `P` is the log's set of permissions, `B` what a name is bound to: a release
+ * by version, or a namespace. A state moves on: once a record was accepted onto it only its successor may be used, as with
+ * a moved value in Rust; reading a spent one throws TypeError. So accepting costs what the record changes, not what the log
+ * holds.
+ */
+export class LogState<P extends string, B> {
+  readonly head: LogHead | null;
+  /** Records accepted so far. */
+  readonly length: number;
+  #maps: StateMaps<P, B> | null;
+
+  private constructor(head: LogHead | null, length: number, maps: StateMaps<P, B>) {
+    this.head = head;
+    this.length = length;
+    this.#maps = maps;
+  }
+
+  /** A log of which nothing is known yet. */
+  static empty<P extends string, B>(): LogState<P, B> {
+    return new LogState<P, B>(null, 0, { permissions: new Map(), keys: new Map(), bindings: new Map() });
+  }
+
+  /** Key id → live permissions. A key without any stays, with an empty set. */
+  get permissions(): ReadonlyMap<string, ReadonlySet<P>> {
+    return this.#live.permissions;
+  }
+
+  /** Key id → key. Keys are never forgotten. */
+  get keys(): ReadonlyMap<string, PublicKey> {
+    return this.#live.keys;
+  }
+
+  /** In the order of first binding. */
+  get bindings(): ReadonlyMap<string, B> {
+    return this.#live.bindings;
+  }
+
+  /** The state after one more record; this one is spent. For {@link LogDraft.accept}. */
+  advance(head: LogHead, changes: StateMaps<P, B>): LogState<P, B> {
+    const maps = this.#live;
+    for (const [keyId, permissions] of changes.permissions) maps.permissions.set(keyId, permissions);
+    for (const [keyId, key] of changes.keys) maps.keys.set(keyId, key);
+    for (const [name, binding] of changes.bindings) maps.bindings.set(name, binding);
+    this.#maps = null;
+    return new LogState(head, this.length + 1, maps);
+  }
+
+  get #live(): StateMaps<P, B> {
+    if (this.#maps === null) throw new TypeError('this log state has moved on');
+    return this.#maps;
+  }
 }
 
-/** True once `init` was seen. */
-export function isInitialised(state: Pick<LogState<string, unknown>, 'length'>): boolean {
-  return state.length > 0;
+/** A log of which nothing is known yet. */
+export function emptyLogState<P extends string, B>(): LogState<P, B> {
+  return LogState.empty();
 }
 
 /**
@@ -57,7 +88,7 @@ export class LogDraft<P extends string, B> {
 
   constructor(base: LogState<P, B>) {
     this.#base = base;
-    this.#initialised = isInitialised(base);
+    this.#initialised = base.length > 0;
   }
 
   get initialised(): boolean {
@@ -106,33 +137,15 @@ export class LogDraft<P extends string, B> {
     this.#head = head;
   }
 
-  /**
-   * Merges the draft and gives the new state. The old state is spent, as a moved value is in Rust: it must not be used
-   * again. Throws TypeError when the state has moved on since the draft was made.
-   */
+  /** The state after the record; the one before it is spent. Throws TypeError when that has moved on meanwhile. */
   accept(): LogState<P, B> {
-    const base = this.#base;
-    const next = takeState(base);
     if (this.#head === null) throw new TypeError('a draft without a head was accepted');
-    for (const [keyId, permissions] of this.#permissions) next.permissions.set(keyId, permissions);
-    for (const [keyId, key] of this.#keys) next.keys.set(keyId, key);
-    for (const [name, binding] of this.#bindings) next.bindings.set(name, binding);
-    next.head = this.#head;
-    next.length = base.length + 1;
-    return next;
+    return this.#base.advance(this.#head, {
+      permissions: this.#permissions,
+      keys: this.#keys,
+      bindings: this.#bindings,
+    });
   }
-}
-
-const spentStates = new WeakSet<object>();
-
-function takeState<P extends string, B>(state: LogState<P, B>): MutableState<P, B> {
-  if (spentStates.has(state)) throw new TypeError('this log state has moved on');
-  spentStates.add(state);
-  const { permissions, keys, bindings } = state;
-  if (!(permissions instanceof Map && keys instanceof Map && bindings instanceof Map)) {
-    throw new TypeError('not a log state of this module');
-  }
-  return { head: state.head, length: state.length, permissions, keys, bindings };
 }
 
 /** Throws `record/unauthorized` unless the signer holds `permission`. */

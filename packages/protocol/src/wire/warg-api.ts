@@ -210,7 +210,7 @@ export function decodeRecordStatus(source: Uint8Array): RecordStatus {
 
 export function recordStatusBody(status: RecordStatus): JsonValue {
   if (status.state !== 'sourcing') return { ...status };
-  const missing = [...status.missingContent].map(([text, upload]) => [
+  const missing = [...status.missingContent].map(([text, upload]): [string, JsonValue] => [
     text,
     { upload: upload.map(({ type, method, url, headers }) => ({ type, method, url, headers: { ...headers } })) },
   ]);

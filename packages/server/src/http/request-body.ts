@@ -12,7 +12,7 @@ export async function readJsonBody(request: Request): Promise<Uint8Array> {
   }
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of chunksOf(request.body)) {
     length += chunk.length;
     if (length > JSON_BODY_BYTES_MAX)
       throw new RegistryError('wire/too-large', `the body is over ${JSON_BODY_BYTES_MAX} bytes`);
@@ -27,11 +27,15 @@ export async function readJsonBody(request: Request): Promise<Uint8Array> {
  */
 export async function* uploadBody(request: Request, incoming: IncomingMessage | undefined): AsyncIterable<Uint8Array> {
   try {
-    for await (const chunk of incoming ?? request.body ?? []) {
-      if (!(chunk instanceof Uint8Array)) throw new TypeError('a body is bytes');
-      yield chunk;
-    }
+    yield* chunksOf(incoming ?? request.body);
   } catch (cause) {
     throw new RegistryError('request/invalid', 'the upload broke off', {}, { cause });
+  }
+}
+
+async function* chunksOf(body: AsyncIterable<unknown> | null): AsyncIterable<Uint8Array> {
+  for await (const chunk of body ?? []) {
+    if (!(chunk instanceof Uint8Array)) throw new TypeError('a body is bytes');
+    yield chunk;
   }
 }

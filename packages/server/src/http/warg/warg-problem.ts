@@ -33,7 +33,11 @@ export function wargProblem(thrown: unknown): Response {
   const { status, message, error } = problemOf(thrown);
   const shape = error && SHAPES[error.code];
   const body = shape && error ? shape(error.detail, message) : { message };
-  const headers: Record<string, string> =
-    status === 429 || status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {};
-  return jsonResponse(status, { status, ...body }, headers);
+  return jsonResponse(status, { status, ...body }, headersOf(status));
+}
+
+function headersOf(status: number): Readonly<Record<string, string>> {
+  if (status === 429 || status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) };
+  // The rest of the body is not read, so the connection must not be used again.
+  return status === 413 || status === 507 ? { connection: 'close' } : {};
 }

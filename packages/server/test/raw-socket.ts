@@ -1,0 +1,28 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { RunningRegistry } from './running-registry.ts';
+
+/** Bytes on a socket, with nothing between test and server that would tidy them up first. */
+export async function openSocket({ url }: RunningRegistry): Promise<Socket> {
+  const socket = connect(Number(url.port), url.hostname);
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Everything the server answers to these bytes until it closes, as text. Ask it to with `connection: close`. */
+export async function answerTo(registry: RunningRegistry, request: string): Promise<string> {
+  const socket = await openSocket(registry);
+  socket.write(request, 'latin1');
+  return text(socket);
+}
+
+/** The status of each answer on a connection; bodies of this server hold no line that looks like a status line. */
+export function statusesOf(answers: string): number[] {
+  return [...answers.matchAll(/^HTTP\/1\.1 ([0-9]{3}) /gm)].map(([, status]) => Number(status));
+}
+
+/** A GET of exactly this target. */
+export function rawGet(target: string): string {
+  return `GET ${target} HTTP/1.1\r\nhost: registry\r\nconnection: close\r\n\r\n`;
+}
