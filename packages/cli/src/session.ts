@@ -1,5 +1,12 @@
 import path from 'node:path';
-import { isLoopbackHost, parseRegistryUrl, RegistryApi, RegistryClient, Transport } from '@waybill/client';
+import {
+  isLoopbackHost,
+  parseRegistryUrl,
+  RegistryApi,
+  RegistryClient,
+  Transport,
+  TRANSPORT_LIMITS,
+} from '@waybill/client';
 import { KeyStore, openContentCache, openLogFiles, openTrustFiles, registryFolder } from '@waybill/client/node';
 import { parseDigest, RegistryError, type Digest, type PrivateKey } from '@waybill/protocol';
 import { foldersOf, openKeyring, type CliContext, type Folders } from './context.ts';
@@ -48,7 +55,7 @@ export async function openClient(context: CliContext, flags: RegistryFlags): Pro
   const folders: Folders = foldersOf(context.process.env);
   const folder = registryFolder(folders.cache, url);
   return new RegistryClient({
-    api: new RegistryApi(new Transport(url, fetch, { 'user-agent': AGENT })),
+    api: new RegistryApi(new Transport(url, fetch, { 'user-agent': AGENT }, TRANSPORT_LIMITS)),
     trust: openTrustFiles(folder),
     logs: openLogFiles(path.join(folder, 'logs')),
     expectedOperator: flags.operatorKey === undefined ? null : parseDigest(flags.operatorKey),

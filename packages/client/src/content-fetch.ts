@@ -57,7 +57,7 @@ async function fetchFrom(
   const hash = sha256Stream();
   let received = 0;
   try {
-    for await (const chunk of chunksOf(response)) {
+    for await (const chunk of chunksOf(response, client.api.transport.limits)) {
       received += chunk.length;
       if (received > CONTENT_BYTES_MAX)
         throw new RegistryError('content/size', `content is over ${CONTENT_BYTES_MAX} bytes`);

@@ -20,4 +20,12 @@ export {
   type VerifiedView,
 } from './registry-client.ts';
 export { parseRequirement, resolveRelease, type Requirement } from './requirement.ts';
-export { isLoopbackHost, parseRegistryUrl, Transport, type Exchange, type Fetch } from './transport.ts';
+export {
+  isLoopbackHost,
+  parseRegistryUrl,
+  Transport,
+  TRANSPORT_LIMITS,
+  type Exchange,
+  type Fetch,
+  type TransportLimits,
+} from './transport.ts';

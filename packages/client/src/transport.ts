@@ -1,10 +1,25 @@
 import { concatBytes, encodeBase64, messageOf, RegistryError, type JsonValue } from '@waybill/protocol';
 
-/** A JSON answer larger than this is refused while it arrives (threats T5). */
-const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
-/** An answer must start within this time, and each further chunk within the other. */
-const ANSWER_START_MS_MAX = 60_000;
-const CHUNK_MS_MAX = 30_000;
+/** What an answer may cost (threats T5). */
+export interface TransportLimits {
+  /** Bytes of a JSON answer. */
+  readonly answerBytesMax: number;
+  /** Until an answer starts, and between two chunks of it. */
+  readonly startMsMax: number;
+  readonly chunkMsMax: number;
+  /** After the first `graceMs` an answer must have come at this speed on average. */
+  readonly graceMs: number;
+  readonly bytesPerSecondMin: number;
+}
+
+export const TRANSPORT_LIMITS: TransportLimits = {
+  answerBytesMax: 64 * 1024 * 1024,
+  startMsMax: 60_000,
+  chunkMsMax: 30_000,
+  graceMs: 30_000,
+  bytesPerSecondMin: 1024,
+};
+
 /** Exchanges kept as evidence, and bytes of each body. */
 const EXCHANGES_KEPT = 16;
 const EXCHANGE_BYTES_KEPT = 256 * 1024;
@@ -30,14 +45,16 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 /** HTTP to one registry: bounded in size and time, and with a memory of what was said. */
 export class Transport {
   readonly baseUrl: URL;
+  readonly limits: TransportLimits;
   readonly #fetch: Fetch;
   readonly #headers: Readonly<Record<string, string>>;
   #exchanges: Exchange[] = [];
 
-  constructor(baseUrl: URL, fetch: Fetch, headers: Readonly<Record<string, string>> = {}) {
+  constructor(baseUrl: URL, fetch: Fetch, headers: Readonly<Record<string, string>>, limits: TransportLimits) {
     this.baseUrl = baseUrl;
     this.#fetch = fetch;
     this.#headers = headers;
+    this.limits = limits;
   }
 
   /** The last exchanges, oldest first. */
@@ -56,7 +73,7 @@ export class Transport {
     const jsonHeaders: Record<string, string> = body === null ? {} : { 'content-type': 'application/json' };
     const init = { method, body, headers: { ...this.#headers, ...jsonHeaders, ...headers } };
     const response = await this.open(new URL(path, this.baseUrl), init);
-    const answer = { status: response.status, body: await readWhole(response, ANSWER_BYTES_MAX) };
+    const answer = { status: response.status, body: await readWhole(response, this.limits) };
     this.#remember({ method, path, request: body, status: answer.status, response: evidenceText(answer.body) });
     return answer;
   }
@@ -64,7 +81,7 @@ export class Transport {
   /** Opens any URL; the caller reads the body, with {@link chunksOf}. Throws `registry/unreachable`. */
   async open(url: URL, init: RequestInit): Promise<Response> {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(new Error('no answer in time')), ANSWER_START_MS_MAX);
+    const timer = setTimeout(() => abort.abort(new Error('no answer in time')), this.limits.startMsMax);
     try {
       const response = await this.#fetch(url.href, { ...init, signal: abort.signal });
       return response;
@@ -99,39 +116,50 @@ function evidenceText(body: Uint8Array): string {
   }
 }
 
-async function readWhole(response: Response, bytesMax: number): Promise<Uint8Array> {
+async function readWhole(response: Response, limits: TransportLimits): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of chunksOf(response)) {
+  for await (const chunk of chunksOf(response, limits)) {
     length += chunk.length;
-    if (length > bytesMax) throw new RegistryError('registry/protocol', `an answer is larger than ${bytesMax} bytes`);
+    if (length > limits.answerBytesMax) {
+      throw new RegistryError('registry/protocol', `an answer is larger than ${limits.answerBytesMax} bytes`);
+    }
     chunks.push(chunk);
   }
   return concatBytes(...chunks);
 }
 
-/** The body of a response, each chunk within a time limit. Throws `registry/unreachable`. */
-export async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
+/** The body of a response, within the limits of time and speed. Throws `registry/unreachable`. */
+export async function* chunksOf(
+  response: Response,
+  limits: TransportLimits,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
+  const startedMs = performance.now();
+  let received = 0;
   try {
     for (;;) {
-      const { done, value } = await withTimeout(reader.read());
+      const { done, value } = await withTimeout(reader.read(), limits.chunkMsMax);
       if (done) return;
+      received += value.length;
+      const lateMs = performance.now() - startedMs - limits.graceMs;
+      if (lateMs > (received * 1000) / limits.bytesPerSecondMin) throw new Error('it comes too slowly');
       yield value;
     }
   } catch (cause) {
     if (cause instanceof RegistryError) throw cause;
     throw new RegistryError('registry/unreachable', `the answer broke off: ${messageOf(cause)}`, {}, { cause });
   } finally {
-    await reader.cancel().catch(() => undefined);
+    // Not awaited: a body that never comes must not hold up the error about it.
+    void reader.cancel().catch(() => undefined);
   }
 }
 
-async function withTimeout<T>(work: Promise<T>): Promise<T> {
+async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('it stopped in the middle')), CHUNK_MS_MAX);
+    timer = setTimeout(() => reject(new Error('it stopped in the middle')), ms);
   });
   try {
     return await Promise.race([work, timeout]);

@@ -23,7 +23,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 /**
  * Parses JSON without the leniency that makes two readers disagree: duplicate keys, a BOM, lone surrogates, integers that
- * a double cannot hold, bad UTF-8 and depth over {@link JSON_DEPTH_MAX} are refused with `wire/json`.
+ * a double cannot hold, bad UTF-8, the key `__proto__` and depth over {@link JSON_DEPTH_MAX} are refused with `wire/json`.
  */
 export function parseJson(source: Uint8Array | string): JsonValue {
   const text = typeof source === 'string' ? source : utf8Text(source);
@@ -46,14 +46,14 @@ class JsonReader {
     return value;
   }
 
+  /** `depth` is the number of arrays and objects around the value. */
   #value(depth: number): JsonValue {
-    if (depth > JSON_DEPTH_MAX) throw this.#error(`nested more than ${JSON_DEPTH_MAX} deep`);
     this.#space();
     switch (this.#text[this.#offset]) {
       case '{':
-        return this.#object(depth);
+        return this.#object(depth + 1);
       case '[':
-        return this.#array(depth);
+        return this.#array(depth + 1);
       case '"':
         return this.#string();
       case 't':
@@ -74,22 +74,29 @@ class JsonReader {
     do {
       this.#space();
       const key = this.#string();
+      // Readers of maps, zod's among them, drop this key silently (threats W7).
+      if (key === '__proto__') throw this.#error('the key __proto__ is not allowed');
       if (Object.hasOwn(object, key)) throw this.#error(`duplicate key ${JSON.stringify(key)}`);
       if (!this.#next(':')) throw this.#error("':' expected");
-      object[key] = this.#value(depth + 1);
+      object[key] = this.#value(depth);
     } while (this.#next(','));
     if (!this.#next('}')) throw this.#error("',' or '}' expected");
     return object;
   }
 
   #array(depth: number): JsonValue {
+    this.#open(depth);
     const array: JsonValue[] = [];
-    this.#offset++;
     if (this.#next(']')) return array;
-    do array.push(this.#value(depth + 1));
+    do array.push(this.#value(depth));
     while (this.#next(','));
     if (!this.#next(']')) throw this.#error("',' or ']' expected");
     return array;
+  }
+
+  #open(depth: number): void {
+    if (depth > JSON_DEPTH_MAX) throw this.#error(`nested more than ${JSON_DEPTH_MAX} deep`);
+    this.#offset++;
   }
 
   #string(): string {

@@ -56,6 +56,8 @@ interface Reservation {
   lastProgressMs: number;
   /** The publisher was told that the record is accepted, so a row of it must survive whatever fails. */
   durable: boolean;
+  /** Looks for what is missing; whoever posts the same bytes meanwhile waits for it, and shares its failure. */
+  sourcing: Promise<void>;
   /** The sequencing under way, settled either way; `null` while content is missing. */
   sequencing: Promise<void> | null;
 }
@@ -89,7 +91,8 @@ export class Publishing {
       const record = decodeSignedRecord(PACKAGE_LOG, pending.envelope);
       const reservation = this.#reserve({ ...pending, record });
       reservation.durable = true;
-      await this.#findMissing(reservation);
+      reservation.sourcing = this.#findMissing(reservation);
+      await reservation.sourcing;
     }
     await this.sweep();
   }
@@ -108,7 +111,8 @@ export class Publishing {
     checkPublisher(this.#parts.publishers, { name, namespace: namespaceOf(name) }, record);
     await this.#verifySignature(logId, record);
     const reservation = await this.#reserveJudged(command, record);
-    return reservation === null ? this.status(logId, record.id) : this.#accept(reservation);
+    if (reservation !== null) return this.#accept(reservation);
+    return (await this.#knownStatus(logId, record.id)) ?? this.status(logId, record.id);
   }
 
   async #checkNamespace(name: PackageName): Promise<void> {
@@ -173,6 +177,7 @@ export class Publishing {
       missing: new Set<Digest>(),
       lastProgressMs: this.#parts.clock(),
       durable: false,
+      sourcing: Promise.resolve(),
       sequencing: null,
     };
     this.#byLog.set(logId, reservation);
@@ -181,22 +186,25 @@ export class Publishing {
 
   async #accept(reservation: Reservation): Promise<wargApi.RecordStatus> {
     const { logId, record } = reservation;
-    try {
-      await this.#refuseForeignId(reservation);
-      await this.#findMissing(reservation);
-      if (reservation.missing.size > 0) {
-        await this.#makeDurable(reservation);
-        return sourcing(reservation);
-      }
-    } catch (failure) {
-      this.#byLog.delete(logId);
-      throw failure;
-    }
+    reservation.sourcing = this.#startSourcing(reservation);
+    await reservation.sourcing;
+    if (reservation.missing.size > 0) return sourcing(reservation);
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
     if (failure !== null) throw failure;
     // "processing" is a promise too: it is not made before a row can keep it (threats D2).
     if (this.#byLog.get(logId) === reservation) await this.#makeDurable(reservation);
     return this.status(logId, record.id);
+  }
+
+  async #startSourcing(reservation: Reservation): Promise<void> {
+    try {
+      await this.#refuseForeignId(reservation);
+      await this.#findMissing(reservation);
+      if (reservation.missing.size > 0) await this.#makeDurable(reservation);
+    } catch (failure) {
+      this.#byLog.delete(reservation.logId);
+      throw failure;
+    }
   }
 
   async #makeDurable(reservation: Reservation): Promise<void> {
@@ -284,6 +292,7 @@ export class Publishing {
   /** `sourcing` with what is missing, for the publisher who posts again; `null` for a record not seen here. */
   async #knownStatus(logId: LogId, recordId: RecordId): Promise<wargApi.RecordStatus | null> {
     const reservation = this.#reservationOf(logId, recordId);
+    await reservation?.sourcing;
     if (reservation !== null && reservation.missing.size > 0) return sourcing(reservation);
     const stored = await this.#parts.store.readRecord(recordId);
     if (stored?.logId === logId) return { recordId, state: 'published', registryIndex: stored.registryIndex };

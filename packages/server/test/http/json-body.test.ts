@@ -108,7 +108,7 @@ test('W8: a duplicate key is malformed, at any depth and however it is written',
 
 test('W8: nesting is bounded before anything is built', async () => {
   for (const depth of [33, 1_000, 300_000]) {
-    const arrays = '['.repeat(depth) + ']'.repeat(depth);
+    const arrays = '['.repeat(depth - 1) + ']'.repeat(depth - 1);
     assertProblem(await postText('v1/fetch/names', `{"packages":[],"x":${arrays}}`), 400);
     assertProblem(await postText('v1/fetch/logs', `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`), 400);
   }
@@ -116,18 +116,19 @@ test('W8: nesting is bounded before anything is built', async () => {
   assertJson(await postText('v1/fetch/names', `{"packages":[],"x":${within}}`), 200, { packages: {} });
 });
 
-test('W7: `__proto__` is a key like any other, at every depth', async () => {
-  const names = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'];
-  for (const key of names) {
-    assertProblem(await postText('v1/fetch/logs', `{"logLength":2,"${key}":{"limit":1}}`), 422);
-    assertProblem(await postText('v1/fetch/logs', `{"${key}":{"logLength":2}}`), 422);
-    assertProblem(await postText('v1/fetch/logs', `{"logLength":2,"packages":{"${key}":null}}`), 422);
-    const ignored = await postText('v1/fetch/names', `{"packages":[],"${key}":{"${key}":{"packages":["x"]}}}`);
-    assertJson(ignored, 200, { packages: {} });
-    assertProblem(await postText('v1/fetch/names', `{"${key}":{"packages":[]}}`), 422);
-    const { record } = goodRecord;
-    const inRecord = `{"packageName":"test:one","record":{"${key}":${JSON.stringify(record)}}}`;
-    assertProblem(await postText(package_.recordPath, inRecord), 422);
+test('W7: keys that reach a prototype elsewhere change nothing here, at any depth', async () => {
+  const recordText = JSON.stringify(goodRecord['record']);
+  for (const key of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {
+    // `__proto__` is no key of any Warg message and is refused as such; the others are unknown members.
+    const [refused, ignored] = key === '__proto__' ? [400, 400] : [422, 200];
+    assertProblem(await postText('v1/fetch/logs', `{"logLength":2,"${key}":{"limit":1}}`), refused);
+    assertProblem(await postText('v1/fetch/logs', `{"${key}":{"logLength":2}}`), refused);
+    assertProblem(await postText('v1/fetch/logs', `{"logLength":2,"packages":{"${key}":null}}`), refused);
+    assertProblem(await postText('v1/fetch/names', `{"${key}":{"packages":[]}}`), refused);
+    const inRecord = `{"packageName":"test:one","record":{"${key}":${recordText}}}`;
+    assertProblem(await postText(package_.recordPath, inRecord), refused);
+    const deep = await postText('v1/fetch/names', `{"packages":[],"x":[{"${key}":{"packages":["x"]}}]}`);
+    assert.equal(deep.status, ignored);
   }
   assert.equal(Reflect.get({}, 'limit'), undefined);
   assert.equal(Reflect.get({}, 'packages'), undefined);

@@ -33,11 +33,14 @@ test('a folder that another process holds is free once that process was killed',
   const program = `
     const { holdDirectory } = await import(${JSON.stringify(module)});
     holdDirectory(${JSON.stringify(data)});
+    await new Promise((resolve) => setImmediate(resolve));
+    globalThis.gc();
     console.log('held');
     setInterval(() => {}, 1000);`;
-  const holder = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+  const holder = spawn(process.execPath, ['--expose-gc', '--input-type=module', '--eval', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  context.after(() => holder.kill('SIGKILL'));
   await once(holder.stdout, 'data');
   assert.throws(() => holdDirectory(data), isBusy);
   holder.kill('SIGKILL');

@@ -2,9 +2,12 @@ import path from 'node:path';
 import { isRegistryError, RegistryError } from '@waybill/protocol';
 import { rollBack } from './schema.ts';
 import { withStorageFailures } from './sqlite-failure.ts';
-import { openDatabase } from './sqlite-module.ts';
+import { openDatabase, type SqliteDatabase } from './sqlite-module.ts';
 
 const LOCK_FILE = 'lock.sqlite';
+
+/** A connection that nothing refers to is collected, and closed: then the lock would be gone although nobody released it. */
+const held = new Set<SqliteDatabase>();
 
 /**
  * Holds an existing data folder for this process: a second one is refused. The lock is SQLite's own file lock, so the
@@ -24,12 +27,10 @@ export function holdDirectory(directory: string): () => void {
     const message = `another process uses the data folder ${directory}: stop it, or give this one another --data`;
     throw new RegistryError('storage/busy', message, {}, { cause: failure });
   }
-  let isHeld = true;
+  held.add(database);
   return () => {
-    if (isHeld) {
-      rollBack(database);
-      database.close();
-    }
-    isHeld = false;
+    if (!held.delete(database)) return;
+    rollBack(database);
+    database.close();
   };
 }
