@@ -131,7 +131,7 @@ test('a damaged memory of a registry is an error, not a first use', async () => 
 });
 
 test('fifty at once share one memory (threats U4)', async () => {
-  const count = FULL ? 50 : 8;
+  const count = FULL ? 50 : 5;
   const user = await openUser();
   try {
     const gets = Array.from({ length: count }, (_, i) =>
