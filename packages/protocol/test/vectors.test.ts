@@ -28,8 +28,50 @@ import { decodeRecordFrame } from '../src/wire/record.ts';
 
 const VECTORS = new URL('../../../../vectors/', import.meta.url);
 
-function read(name: string): any {
+/** One entry of a record, said by the member that is there. */
+interface EntryVector {
+  readonly init?: string;
+  readonly grant?: string;
+  readonly revoke?: string;
+  readonly release?: string;
+  readonly yank?: string;
+  readonly define?: string;
+  readonly import?: string;
+  readonly registry?: string;
+  readonly permissions?: readonly string[];
+  /** Numbers that no permission has. */
+  readonly permissionNumbers?: readonly number[];
+  /** The member number of an entry of no known kind. */
+  readonly unknown?: number;
+}
+
+interface RecordVector {
+  readonly signer: string;
+  readonly signWith?: string;
+  readonly context?: SigningContext;
+  /** `none`, `other`, or the text itself; without it the log's head. */
+  readonly prev?: string;
+  readonly version?: number;
+  readonly time?: string;
+  readonly entries: readonly EntryVector[];
+}
+
+/** The members that the kinds of vector files have between them. */
+interface Vector {
+  readonly name: string;
+  readonly clause: string;
+  readonly expect: string;
+  readonly text: string;
+  readonly hex: string;
+  readonly records: readonly RecordVector[];
+}
+
+function read(name: string): readonly Vector[] {
   return JSON.parse(readFileSync(new URL(name, VECTORS), 'utf8'));
+}
+
+function readKeys(): Readonly<Record<'alice' | 'bob', string>> {
+  return JSON.parse(readFileSync(new URL('keys.json', VECTORS), 'utf8'));
 }
 
 function outcome(work: () => unknown): string {
@@ -78,8 +120,8 @@ test('vectors: record-log/protobuf', () => {
 });
 
 const KEYS: Readonly<Record<string, PrivateKey>> = {
-  alice: parsePrivateKey(read('keys.json').alice),
-  bob: parsePrivateKey(read('keys.json').bob),
+  alice: parsePrivateKey(readKeys().alice),
+  bob: parsePrivateKey(readKeys().bob),
 };
 
 function keyOf(name: string): PrivateKey {
@@ -87,39 +129,39 @@ function keyOf(name: string): PrivateKey {
 }
 
 /** An entry written field by field, so that a vector can say what no encoder would. */
-function encodeEntry(entry: any, operator: boolean): Uint8Array {
-  const writer = new ProtoWriter();
+function encodeEntry(entry: EntryVector, operator: boolean): Uint8Array {
   const names: readonly string[] = operator ? OPERATOR_PERMISSIONS : PACKAGE_PERMISSIONS;
-  const numbers = entry.permissionNumbers ?? (entry.permissions ?? []).map((name: string) => names.indexOf(name) + 1);
+  const numbers = entry.permissionNumbers ?? (entry.permissions ?? []).map((name) => names.indexOf(name) + 1);
   const inner = new ProtoWriter();
-  if ('init' in entry) {
+  const member = (number: number): Uint8Array => new ProtoWriter().message(number, inner.finish()).finish();
+  if (entry.init !== undefined) {
     const key = keyOf(entry.init).publicKey.text;
-    return writer
-      .message(
-        1,
-        (operator ? inner.string(1, 'sha256').string(2, key) : inner.string(1, key).string(2, 'sha256')).finish(),
-      )
-      .finish();
+    if (operator) inner.string(1, 'sha256').string(2, key);
+    else inner.string(1, key).string(2, 'sha256');
+    return member(1);
   }
-  if ('grant' in entry)
-    return writer.message(2, inner.string(1, keyOf(entry.grant).publicKey.text).packed(2, numbers).finish()).finish();
-  if ('revoke' in entry)
-    return writer.message(3, inner.string(1, keyOf(entry.revoke).publicKey.id).packed(2, numbers).finish()).finish();
-  if ('release' in entry)
-    return writer
-      .message(
-        4,
-        inner
-          .string(1, entry.release)
-          .string(2, digestOf(utf8(entry.release)))
-          .finish(),
-      )
-      .finish();
-  if ('yank' in entry) return writer.message(5, inner.string(1, entry.yank).finish()).finish();
-  if ('define' in entry) return writer.message(4, inner.string(1, entry.define).finish()).finish();
-  if ('import' in entry)
-    return writer.message(5, inner.string(1, entry.import).string(2, entry.registry).finish()).finish();
-  return writer.message(entry.unknown, new Uint8Array()).finish();
+  if (entry.grant !== undefined) {
+    inner.string(1, keyOf(entry.grant).publicKey.text).packed(2, numbers);
+    return member(2);
+  }
+  if (entry.revoke !== undefined) {
+    inner.string(1, keyOf(entry.revoke).publicKey.id).packed(2, numbers);
+    return member(3);
+  }
+  if (entry.release !== undefined) {
+    inner.string(1, entry.release).string(2, digestOf(utf8(entry.release)));
+    return member(4);
+  }
+  if (entry.define !== undefined) {
+    inner.string(1, entry.define);
+    return member(4);
+  }
+  if (entry.import !== undefined) {
+    inner.string(1, entry.import).string(2, entry.registry ?? '');
+    return member(5);
+  }
+  if (entry.yank !== undefined) inner.string(1, entry.yank);
+  return member(entry.unknown ?? 5);
 }
 
 function encodeTime(text: string): Uint8Array {
@@ -132,9 +174,10 @@ function encodeTime(text: string): Uint8Array {
     .finish();
 }
 
-function encodeContents(record: any, head: string | null, operator: boolean): Uint8Array {
+function encodeContents(record: RecordVector, head: string | null, operator: boolean): Uint8Array {
   const prevs: Readonly<Record<string, string | null>> = { none: null, other: digestOf(utf8('another record')) };
-  const prev = record.prev === undefined ? head : record.prev in prevs ? prevs[record.prev] : record.prev;
+  const named = record.prev === undefined ? head : prevs[record.prev];
+  const prev = named === undefined ? record.prev : named;
   const writer = new ProtoWriter();
   if (prev != null) writer.message(1, utf8(prev));
   writer.varint(2, record.version ?? 0).message(3, encodeTime(record.time ?? '1700000000'));
@@ -144,7 +187,7 @@ function encodeContents(record: any, head: string | null, operator: boolean): Ui
 
 async function verdictOf<E, P extends string, B>(
   dialect: LogDialect<E, P, B>,
-  records: readonly any[],
+  records: readonly RecordVector[],
 ): Promise<string> {
   let state: LogState<P, B> = emptyLogState();
   for (const [i, record] of records.entries()) {
