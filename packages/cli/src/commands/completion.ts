@@ -1,8 +1,8 @@
 import { buildCommand, type Command } from '@stricli/core';
 import { RegistryError } from '@waybill/protocol';
-import { action } from '../action.ts';
+import { action, type CommonFlags } from '../action.ts';
 import type { CliContext } from '../context.ts';
-import { argument } from '../flags.ts';
+import { argument, jsonFlag } from '../flags.ts';
 
 /** The hidden word after which `waybill` proposes completions for the words that follow. */
 export const COMPLETE_WORD = '__complete';
@@ -29,8 +29,8 @@ export const completionCommand: Command<CliContext> = buildCommand({
     fullDescription:
       '  waybill completion bash >> ~/.bashrc\n  waybill completion zsh > ~/.zfunc/_waybill\n  waybill completion fish > ~/.config/fish/completions/waybill.fish',
   },
-  parameters: { flags: {}, positional: { kind: 'tuple', parameters: [argument('bash, zsh or fish', 'shell')] } },
-  func: action<Record<string, never>, [string]>(async (_context, _flags, _progress, shell) => {
+  parameters: { flags: jsonFlag, positional: { kind: 'tuple', parameters: [argument('bash, zsh or fish', 'shell')] } },
+  func: action<CommonFlags, [string]>(async (_context, _flags, _progress, shell) => {
     const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined;
     if (script === undefined)
       throw new RegistryError(
