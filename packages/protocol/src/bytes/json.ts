@@ -68,8 +68,8 @@ class JsonReader {
   }
 
   #object(depth: number): JsonValue {
+    this.#open(depth);
     const object: { [key: string]: JsonValue } = { __proto__: null };
-    this.#offset++;
     if (this.#next('}')) return object;
     do {
       this.#space();
