@@ -8,10 +8,10 @@ import {
   type AnyHash,
   type Envelope,
   type LogDialect,
+  type LogDraft,
   type LogState,
   type PrivateKey,
   type SigningContext,
-  type SignedRecord,
   type Timestamp,
 } from '@waybill/protocol';
 import type { Random } from './random.ts';
@@ -59,10 +59,17 @@ export class LogMaker<E, P extends string, B> {
   /** Adds one valid record of drawn entries: those that would break a rule are left out. */
   async grow(): Promise<void> {
     const draft = this.drawDraft();
-    const record = this.#judged(draft);
-    if (record === null) return this.grow();
-    this.envelopes.push(await this.sign(draft));
-    this.state = judgeRecord(this.vocabulary.dialect, this.state, record).draft.accept();
+    if (!this.#isValid(draft)) return this.grow();
+    this.add(await this.sign(draft));
+  }
+
+  /** Adds any record. True when it obeys every rule but perhaps the signature's, so that the log can go on after it. */
+  add(envelope: Envelope): boolean {
+    this.envelopes.push(envelope);
+    const judged = this.#judge(envelope);
+    if (judged === null) return false;
+    this.state = judged.accept();
+    return true;
   }
 
   /** A valid draft by a key that the log knows. */
@@ -73,7 +80,7 @@ export class LogMaker<E, P extends string, B> {
     for (let i = 0; i < DRAWS_PER_RECORD && draft.entries.length < ENTRIES_MAX; i++) {
       const entry = this.vocabulary.draw(this.random, this.keys, this.state);
       const longer = { ...draft, entries: [...draft.entries, entry] };
-      if (this.random.once(2) && this.#judged(longer) !== null) draft = longer;
+      if (this.random.once(2) && this.#isValid(longer)) draft = longer;
     }
     return draft;
   }
@@ -110,13 +117,15 @@ export class LogMaker<E, P extends string, B> {
     return { seconds: last.seconds + BigInt(1 + random.below(1000)), nanos: random.below(NANOS_PER_SECOND) };
   }
 
-  #judged(draft: Draft<E>): SignedRecord<E> | null {
+  #isValid(draft: Draft<E>): boolean {
+    const contents = this.encode(draft);
+    return this.#judge({ contents, keyId: draft.signer.publicKey.id, signature: PLACEHOLDER }) !== null;
+  }
+
+  #judge(envelope: Envelope): LogDraft<P, B> | null {
     const { dialect } = this.vocabulary;
-    const envelope = { contents: this.encode(draft), keyId: draft.signer.publicKey.id, signature: PLACEHOLDER };
     try {
-      const record = decodeSignedRecord(dialect, envelope);
-      judgeRecord(dialect, this.state, record);
-      return record;
+      return judgeRecord(dialect, this.state, decodeSignedRecord(dialect, envelope)).draft;
     } catch (failure) {
       if (isRegistryError(failure)) return null;
       throw failure;

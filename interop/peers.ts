@@ -34,7 +34,7 @@ export function peerTest(title: string, needs: readonly PeerName[], body: (t: Te
   const missing = needs.filter((name) => !installed.has(name));
   const reason = `${missing.join(', ')} not installed: run \`${INSTALL}\``;
   if (missing.length === 0) {
-    test(title, body);
+    test(title, { concurrency: true }, body);
   } else if (process.env['CI']) {
     test(title, () => {
       throw new Error(reason);

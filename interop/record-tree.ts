@@ -15,6 +15,9 @@ export interface Field {
   valuePadding: number;
 }
 
+/** Not a wire type: the field is its bytes alone, without a key. */
+export const RAW = -1;
+
 export function fieldOf(number: number, wire: number, content: bigint | Uint8Array | Field[] = 0n): Field {
   return {
     number,
@@ -28,7 +31,7 @@ export function fieldOf(number: number, wire: number, content: bigint | Uint8Arr
 }
 
 /** Which fields of a message are messages, by number. */
-interface Shape {
+export interface Shape {
   readonly [number: number]: Shape;
 }
 
@@ -67,12 +70,12 @@ export function readTree(message: Uint8Array, shape: Shape): Field[] {
 }
 
 export function writeTree(fields: readonly Field[]): Uint8Array {
-  const parts = fields.flatMap(writeField);
-  return Uint8Array.from(parts);
+  return Uint8Array.from(fields.flatMap(writeField));
 }
 
 function writeField(field: Field): number[] {
   const { number, wire, keyPadding, valuePadding } = field;
+  if (wire === RAW) return [...field.bytes];
   const key = writeVarint(BigInt(number) * 8n + BigInt(wire), keyPadding);
   if (wire === 0) return [...key, ...writeVarint(field.varint, valuePadding)];
   const content = field.children === null ? field.bytes : writeTree(field.children);

@@ -52,7 +52,11 @@ async function fetchFrom(
   if (!/^https?:$/.test(url.protocol))
     throw new RegistryError('registry/protocol', `content source ${url.protocol} is not http`);
   const response = await client.api.transport.open(url, { method: 'GET' });
-  if (!response.ok) throw new RegistryError('content/not-found', `${url.href} answered ${response.status}`);
+  if (!response.ok) {
+    // Unread, it would keep the process alive for as long as the source likes. Not awaited, as it may never end.
+    void response.body?.cancel().catch(() => undefined);
+    throw new RegistryError('content/not-found', `${url.href} answered ${response.status}`);
+  }
   const writer = await cache.writer(digest);
   const hash = sha256Stream();
   let received = 0;

@@ -1,4 +1,4 @@
-import { isRegistryError, OPERATOR_LOG_ID, RegistryError, wargApi, type LogId } from '@waybill/protocol';
+import { isRegistryError, messageOf, OPERATOR_LOG_ID, RegistryError, wargApi, type LogId } from '@waybill/protocol';
 import type { LogCache } from './ports.ts';
 import type { RegistryApi } from './registry-api.ts';
 
@@ -13,7 +13,10 @@ export interface FetchedLogs {
 /** Requests for one set of logs; a registry that answers forever is stopped here. */
 const PAGES_MAX = 100_000;
 
-/** Fetches what the cache lacks, page by page. Throws `log/foreign`, `registry/protocol`, and what the API throws. */
+/**
+ * Fetches what the cache lacks, page by page. Throws `log/foreign`, `log/incomplete`, `registry/protocol`, and what the API
+ * throws.
+ */
 export async function fetchLogs(
   api: RegistryApi,
   cache: LogCache,
@@ -35,15 +38,23 @@ export async function fetchLogs(
     try {
       if (!(await fetchPage(api, logLength, logs, wanted))) return answerOf(logs, wanted, missing);
     } catch (failure) {
+      if (isRegistryError(failure, 'request/cursor')) throw withheld(failure);
       const unknown = isRegistryError(failure, 'log/not-found')
         ? [...wanted].find((id) => id === failure.detail['logId'])
         : undefined;
-      if (unknown === undefined || (logs.get(unknown)?.length ?? 0) > 0) throw failure;
+      if (unknown === undefined) throw failure;
+      if ((logs.get(unknown)?.length ?? 0) > 0) throw withheld(failure);
       wanted.delete(unknown);
       missing.push(unknown);
     }
   }
   throw new RegistryError('registry/protocol', 'the registry never comes to the end of a log');
+}
+
+/** It has shown records of a log, or somebody has put them into the cache, and now does not know them. */
+function withheld(cause: unknown): RegistryError {
+  const message = `the registry no longer knows what it has served: ${messageOf(cause)}`;
+  return new RegistryError('log/incomplete', message, {}, { cause });
 }
 
 function answerOf(

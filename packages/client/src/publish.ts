@@ -30,7 +30,7 @@ export interface PublishPlan {
   /** Made for the state the record will follow; called again after every rebase. */
   readonly entries: (state: PackageState) => readonly PackageEntry[];
   /** The bytes of content that the entries name. */
-  readonly contents: ReadonlyMap<Digest, () => Promise<BodyInit>>;
+  readonly contents: ReadonlyMap<Digest, () => Promise<Blob>>;
   /** Locking everybody out of a permission for ever is meant. */
   readonly final: boolean;
 }
@@ -55,6 +55,8 @@ export interface PublishedPlan {
 const REBASES_MAX = 20;
 const POLL_MS_FIRST = 50;
 const POLL_MS_MAX = 1_000;
+/** The Rust server shows the record that was first only under its next checkpoint, up to 5 s later. */
+const LOST_RACE_PAUSE_MS = 1_000;
 /** A record that is neither published nor rejected for this long is left to the next run. */
 const PUBLISH_MS_MAX = 120_000;
 const NANOS_BELOW_MS = 1_000_000;
@@ -164,7 +166,10 @@ function sleep(ms: number): Promise<void> {
 
 /** For a conflict, waits until the other record is decided and gives `null`; anything else is thrown on. */
 async function waitForOther(name: PackageName, parts: PublishParts, failure: unknown): Promise<null> {
-  if (isLostRace(failure)) return null;
+  if (isLostRace(failure)) {
+    await sleep(LOST_RACE_PAUSE_MS);
+    return null;
+  }
   if (!isRegistryError(failure, 'publish/conflict')) throw failure;
   const logId = packageLogId(name);
   const other = parseRecordId(String(failure.detail['recordId']));

@@ -12,6 +12,9 @@ import {
 } from '@waybill/protocol';
 import type { Answer, Transport } from './transport.ts';
 
+/** Headers that an upload endpoint may ask for (warg.md 6.1): no others, so that it cannot speak for the user elsewhere. */
+const UPLOAD_HEADERS: ReadonlySet<string> = new Set(['authorization', 'content-type']);
+
 /** The calls of Warg HTTP v1, typed. What they give is decoded, not believed. */
 export class RegistryApi {
   readonly transport: Transport;
@@ -63,13 +66,15 @@ export class RegistryApi {
     return this.#call('GET', `v1/package/${logId}/record/${recordId}`, undefined, wargApi.decodeRecordStatus);
   }
 
-  /** Uploads one content to an endpoint that the registry named. */
-  async upload(endpoint: wargApi.UploadEndpoint, body: BodyInit): Promise<void> {
-    const url = new URL(endpoint.url, this.transport.baseUrl);
-    const init = { method: endpoint.method, body, headers: endpoint.headers, duplex: 'half' };
-    const response = await this.transport.open(url, init);
-    const answer = { status: response.status, body: new Uint8Array(await response.arrayBuffer()) };
-    if (!response.ok) throw refusal(answer);
+  /** Uploads one content to an endpoint that the registry named. Throws `registry/protocol` for an endpoint that is none. */
+  async upload({ url, method, headers }: wargApi.UploadEndpoint, body: Blob): Promise<void> {
+    const foreign = Object.keys(headers).find((name) => !UPLOAD_HEADERS.has(name));
+    if (foreign !== undefined || !URL.canParse(url, this.transport.baseUrl)) {
+      throw new RegistryError('registry/protocol', `the registry names a place for uploads that is none: ${url}`);
+    }
+    const target = new URL(url, this.transport.baseUrl);
+    const answer = await this.transport.send(target, { method, body, headers }, body.size);
+    if (!isSuccess(answer)) throw refusal(answer);
   }
 
   /** Appends an operator record; a Waybill registry only. */
@@ -125,6 +130,7 @@ function refusal(answer: Answer): RegistryError {
   const said = body?.message ?? body?.reason ?? `HTTP status ${answer.status}`;
   const id = body?.id ?? '';
   if (body?.type === 'log') return new RegistryError('log/not-found', `the registry has no log ${id}`, { logId: id });
+  if (body?.type === 'fetchToken') return new RegistryError('request/cursor', `the registry has no fetch token ${id}`);
   if (body?.type === 'record' && answer.status === 409) {
     return new RegistryError('publish/conflict', `another record came first: ${id}`, { recordId: id });
   }
@@ -140,6 +146,10 @@ function refusal(answer: Answer): RegistryError {
     return new RegistryError('registry/refused', `the registry has no such ${body.type}: ${id}`, {
       status: answer.status,
     });
+  // A fault of the registry or of something before it says nothing of what it shows. 501 is a refusal.
+  if (answer.status >= 500 && answer.status !== 501) {
+    return new RegistryError('registry/unreachable', `the registry cannot answer: ${said}`, { status: answer.status });
+  }
   if (answer.status === 429) return new RegistryError('request/too-many', said);
   if (answer.status === 401) return new RegistryError('admission/denied', said);
   return new RegistryError('registry/refused', `the registry refused: ${said}`, { status: answer.status });

@@ -20,6 +20,9 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   bytesPerSecondMin: 1024,
 };
 
+/** A longer timer would end at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** Exchanges kept as evidence, and bytes of each body. */
 const EXCHANGES_KEPT = 16;
 const EXCHANGE_BYTES_KEPT = 256 * 1024;
@@ -72,16 +75,24 @@ export class Transport {
     const body = json === undefined ? null : JSON.stringify(json);
     const jsonHeaders: Record<string, string> = body === null ? {} : { 'content-type': 'application/json' };
     const init = { method, body, headers: { ...this.#headers, ...jsonHeaders, ...headers } };
-    const response = await this.open(new URL(path, this.baseUrl), init);
-    const answer = { status: response.status, body: await readWhole(response, this.limits) };
+    const answer = await this.send(new URL(path, this.baseUrl), init);
     this.#remember({ method, path, request: body, status: answer.status, response: evidenceText(answer.body) });
     return answer;
   }
 
+  /** Sends to any URL and reads the whole answer; `sentBytes` is the size of a large body. Throws as {@link request}. */
+  async send(url: URL, init: RequestInit, sentBytes = 0): Promise<Answer> {
+    const response = await this.open(url, init, sentBytes);
+    return { status: response.status, body: await readWhole(response, this.limits) };
+  }
+
   /** Opens any URL; the caller reads the body, with {@link chunksOf}. Throws `registry/unreachable`. */
-  async open(url: URL, init: RequestInit): Promise<Response> {
+  async open(url: URL, init: RequestInit, sentBytes = 0): Promise<Response> {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(new Error('no answer in time')), this.limits.startMsMax);
+    // An answer starts when the body has been sent, which may take its time.
+    const { startMsMax, bytesPerSecondMin } = this.limits;
+    const waitMs = Math.min(startMsMax + (sentBytes * 1000) / bytesPerSecondMin, TIMER_MS_MAX);
+    const timer = setTimeout(() => abort.abort(new Error('no answer in time')), waitMs);
     try {
       const response = await this.#fetch(url.href, { ...init, signal: abort.signal });
       return response;

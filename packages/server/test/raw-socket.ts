@@ -17,9 +17,9 @@ export async function answerTo(registry: RunningRegistry, request: string): Prom
   return text(socket);
 }
 
-/** The status of each answer on a connection; bodies of this server hold no line that looks like a status line. */
+/** The status of each answer on a connection; bodies of this server hold nothing that looks like a status line. */
 export function statusesOf(answers: string): number[] {
-  return [...answers.matchAll(/^HTTP\/1\.1 ([0-9]{3}) /gm)].map(([, status]) => Number(status));
+  return [...answers.matchAll(/HTTP\/1\.1 ([0-9]{3}) /g)].map(([, status]) => Number(status));
 }
 
 /** A GET of exactly this target. */

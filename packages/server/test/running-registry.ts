@@ -77,7 +77,15 @@ export class RunningRegistry {
   }
 
   async dispose(): Promise<void> {
+    await this.stopKeepingFiles();
+    await this.removeFiles();
+  }
+
+  async stopKeepingFiles(): Promise<void> {
     await this.#server.stop();
+  }
+
+  async removeFiles(): Promise<void> {
     await rm(this.folder, { recursive: true });
   }
 

@@ -28,14 +28,17 @@ export const SOURCING_SWEEP_MS = 1_000;
 /** How long the rejection of a record can be asked for. */
 export const REJECTION_KEPT_MS = 3_600_000;
 
+/** Rejections that can be asked for at one time; the oldest go first. */
+export const REJECTIONS_KEPT_MAX = 100_000;
+
 /** Records that may wait for content at one time, over all packages. */
 export const PENDING_RECORDS_MAX = 10_000;
 
 /** Bytes of one content file. */
 export const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
-/** Records held decoded in the cache of package states, over all packages. */
-export const CACHED_STATE_RECORDS_MAX = 200_000;
+/** Records, versions and keys in the cache of package states, over all packages: some hundred bytes each. */
+export const CACHED_STATE_ITEMS_MAX = 200_000;
 
 /** Records read at once when a state is rebuilt. */
 export const REPLAY_PAGE_RECORDS = 500;

@@ -7,7 +7,7 @@ import {
   type LogId,
   type LogState,
 } from '@waybill/protocol';
-import { CACHED_STATE_RECORDS_MAX, REPLAY_PAGE_RECORDS } from './limits.ts';
+import { CACHED_STATE_ITEMS_MAX, REPLAY_PAGE_RECORDS } from './limits.ts';
 import type { RegistryStore } from './ports.ts';
 
 /**
@@ -17,13 +17,17 @@ import type { RegistryStore } from './ports.ts';
 export class LogStates<E, P extends string, B> {
   readonly #dialect: LogDialect<E, P, B>;
   readonly #store: RegistryStore;
+  readonly #itemsMax: number;
   readonly #states = new Map<LogId, LogState<P, B>>();
+  /** What each state counted when it was put: one that has moved on cannot be asked any more. */
+  readonly #weights = new Map<LogId, number>();
   readonly #loading = new Map<LogId, Promise<LogState<P, B>>>();
-  #records = 0;
+  #items = 0;
 
-  constructor(dialect: LogDialect<E, P, B>, store: RegistryStore) {
+  constructor(dialect: LogDialect<E, P, B>, store: RegistryStore, itemsMax: number = CACHED_STATE_ITEMS_MAX) {
     this.#dialect = dialect;
     this.#store = store;
+    this.#itemsMax = itemsMax;
   }
 
   /** The state when it is in memory. It may move on at the next `await`: look it up again after one. */
@@ -45,26 +49,28 @@ export class LogStates<E, P extends string, B> {
       const loaded = await loading;
       return this.cached(logId) ?? this.put(logId, loaded);
     } finally {
-      this.#loading.delete(logId);
+      // Not one that began later, after an eviction.
+      if (this.#loading.get(logId) === loading) this.#loading.delete(logId);
     }
   }
 
   put(logId: LogId, state: LogState<P, B>): LogState<P, B> {
     this.evict(logId);
     this.#states.set(logId, state);
-    this.#records += weight(state);
+    const weight = weightOf(state);
+    this.#weights.set(logId, weight);
+    this.#items += weight;
     for (const [oldest] of this.#states) {
-      if (this.#records <= CACHED_STATE_RECORDS_MAX || oldest === logId) break;
+      if (this.#items <= this.#itemsMax || oldest === logId) break;
       this.evict(oldest);
     }
     return state;
   }
 
   evict(logId: LogId): void {
-    const state = this.#states.get(logId);
-    if (state === undefined) return;
-    this.#states.delete(logId);
-    this.#records -= weight(state);
+    if (!this.#states.delete(logId)) return;
+    this.#items -= this.#weights.get(logId) ?? 0;
+    this.#weights.delete(logId);
   }
 
   async #replay(logId: LogId): Promise<LogState<P, B>> {
@@ -82,6 +88,7 @@ export class LogStates<E, P extends string, B> {
   }
 }
 
-function weight(state: { readonly length: number }): number {
-  return state.length + 1;
+/** One record may bind a thousand versions, so records say little about memory (threats W16). */
+function weightOf<P extends string, B>({ length, bindings, keys }: LogState<P, B>): number {
+  return length + bindings.size + keys.size + 1;
 }

@@ -29,6 +29,7 @@ import {
   PACKAGE_NAME_LENGTH_MAX,
   PENDING_RECORDS_MAX,
   REJECTION_KEPT_MS,
+  REJECTIONS_KEPT_MAX,
   SOURCING_IDLE_MS,
 } from './limits.ts';
 import type { Clock, ContentStore, RegistryStore } from './ports.ts';
@@ -74,6 +75,8 @@ export interface PublishCommand {
 export class Publishing {
   readonly #parts: PublishingParts;
   readonly #byLog = new Map<LogId, Reservation>();
+  /** Rejections that can still be asked for and when they were made, oldest first: a sweep must not read all of them. */
+  readonly #rejectedAtMs = new Map<RecordId, number>();
 
   constructor(parts: PublishingParts) {
     this.#parts = parts;
@@ -82,7 +85,10 @@ export class Publishing {
   /** Takes up the records that waited for content when the server last stopped, with a fresh time to upload. */
   async resume(): Promise<void> {
     for (const pending of await this.#parts.store.listPending()) {
-      if (pending.rejection !== null) continue;
+      if (pending.rejection !== null) {
+        this.#rejectedAtMs.set(pending.recordId, pending.updatedAtMs);
+        continue;
+      }
       if ((await this.#parts.store.readRecord(pending.recordId)) !== null) {
         // It was published after it had been written here: nothing waits any more.
         await this.#parts.store.deletePending(pending.recordId);
@@ -163,6 +169,7 @@ export class Publishing {
     if (state.head !== null && record.prev !== state.head.id) throw conflict(state.head.id);
     const judged = judgeRecord(PACKAGE_LOG, state, record);
     admitPackageRecord(PACKAGE_LOG, record, { state, judged, nowMs: clock(), final });
+    for (const { record: waiting } of this.#byLog.values()) if (waiting.id === record.id) throw foreignId();
     if (this.#byLog.size >= PENDING_RECORDS_MAX) {
       throw new RegistryError('request/too-many', 'too many records wait for content: try again');
     }
@@ -212,11 +219,14 @@ export class Publishing {
     reservation.durable = true;
   }
 
-  /** Record bytes do not name their package; the same bytes in two logs would share one id (threats P6). */
+  /**
+   * Record bytes do not name their package; the same bytes in two logs would share one id (threats P6). Asked after the
+   * reservation: two posts under two names cannot pass each other.
+   */
   async #refuseForeignId({ logId, record }: Reservation): Promise<void> {
     const stored = await this.#parts.store.readRecord(record.id);
     if (stored === null || stored.logId === logId) return;
-    throw new RegistryError('admission/policy', 'the same record stands in the log of another package: sign a new one');
+    throw foreignId();
   }
 
   async #findMissing(reservation: Reservation): Promise<void> {
@@ -258,13 +268,18 @@ export class Publishing {
       // An infrastructure fault never rejects a record; it is tried again by sweep(), or after the next start.
       if (isRegistryError(failure) && failure.code.startsWith('record/'))
         await this.#reject(reservation, failure.message);
+      else if (reservation.durable) reservation.sequencing = null;
       else this.#byLog.delete(logId);
       throw failure;
     }
   }
 
   async #reject(reservation: Reservation, why: string): Promise<void> {
-    this.#byLog.delete(reservation.logId);
+    const { logId, record } = reservation;
+    this.#byLog.delete(logId);
+    // At the end of the map, also when it was rejected before.
+    this.#rejectedAtMs.delete(record.id);
+    this.#rejectedAtMs.set(record.id, this.#parts.clock());
     await this.#storePending(reservation, why);
   }
 
@@ -307,6 +322,7 @@ export class Publishing {
    */
   async upload(logId: LogId, recordId: RecordId, digest: Digest, body: AsyncIterable<Uint8Array>): Promise<void> {
     const reservation = this.#reservationOf(logId, recordId);
+    await reservation?.sourcing;
     if (reservation === null || reservation.sequencing !== null) {
       await this.status(logId, recordId);
       throw new RegistryError('publish/not-sourcing', `record ${recordId} does not wait for content`);
@@ -338,16 +354,26 @@ export class Publishing {
 
   /** Rejects records whose uploads have stopped, and forgets rejections that nobody will ask for any more. */
   async sweep(): Promise<void> {
-    const { clock, store } = this.#parts;
+    const { clock } = this.#parts;
     for (const reservation of this.#byLog.values()) {
-      if (reservation.sequencing !== null) continue;
+      // Before that, nothing missing means nothing known: the record would be published without its content.
+      await reservation.sourcing.catch(() => undefined);
+      if (reservation.sequencing !== null || this.#byLog.get(reservation.logId) !== reservation) continue;
       if (reservation.missing.size === 0) void this.#sequenceWithin(reservation, 0);
       else if (clock() - reservation.lastProgressMs > SOURCING_IDLE_MS) {
         await this.#reject(reservation, 'its content was not uploaded in time');
       }
     }
-    for (const { recordId, rejection, updatedAtMs } of await store.listPending()) {
-      if (rejection !== null && clock() - updatedAtMs > REJECTION_KEPT_MS) await store.deletePending(recordId);
+    await this.#forgetRejections();
+  }
+
+  async #forgetRejections(): Promise<void> {
+    const { clock, store } = this.#parts;
+    for (const [recordId, atMs] of this.#rejectedAtMs) {
+      if (clock() - atMs <= REJECTION_KEPT_MS && this.#rejectedAtMs.size <= REJECTIONS_KEPT_MAX) return;
+      this.#rejectedAtMs.delete(recordId);
+      // The same record may have been posted again and wait in that row now.
+      if (((await store.readPending(recordId))?.rejection ?? null) !== null) await store.deletePending(recordId);
     }
   }
 }
@@ -358,6 +384,10 @@ function signerKey(state: PackageState, record: SignedRecord<PackageEntry>): Pub
   if (known !== undefined) return known;
   const [first] = record.entries;
   return first?.type === 'init' && first.key.id === record.envelope.keyId ? first.key : null;
+}
+
+function foreignId(): RegistryError {
+  return new RegistryError('admission/policy', 'the same record stands in the log of another package: sign a new one');
 }
 
 function conflict(recordId: RecordId): RegistryError {

@@ -94,8 +94,8 @@ test('6.1: records at or beyond the asked length are withheld', async () => {
   const shorter = await registry.post('v1/fetch/logs', { json: at(4) });
   const operator = [operatorPublished()];
   assertJson(shorter, 200, { more: false, operator, packages: { [one.logId]: [published(1), published(3)] } });
-  const before = await registry.post('v1/fetch/logs', { json: at(1) });
-  assertJson(before, 200, { more: false, operator, packages: { [one.logId]: [] } });
+  const earlier = await registry.post('v1/fetch/logs', { json: at(1) });
+  assertJson(earlier, 200, { more: false, operator, packages: { [one.logId]: [] } });
 });
 
 test('6: fetch/logs names what it does not know', async () => {

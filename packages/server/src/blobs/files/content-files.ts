@@ -1,73 +1,134 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, RegistryError, type Digest } from '@waybill/protocol';
 import type { ContentStore, ContentUpload } from '../../core/ports.ts';
+import { hasSystemCode, withFileFailures } from './file-failure.ts';
 
 const FILE_MODE = 0o640;
 const FOLDER_MODE = 0o750;
+const CHUNK_BYTES = 64 * 1024;
 
 /**
  * Content as files named by digest under `root`. An upload is written beside them, made durable, and renamed into place, so
- * that a file under a digest is always whole. Paths come from parsed digests only (threats W2).
+ * that a file under a digest is always whole. Paths come from parsed digests only, and a link in place of a file or folder
+ * is refused (threats W2). One process at a time: what an earlier one left unfinished is removed here.
  */
 export async function openContentFiles(root: string): Promise<ContentStore> {
   const uploads = path.join(root, 'uploads');
-  await mkdir(uploads, { recursive: true, mode: FOLDER_MODE });
-  // Whatever an earlier process left unfinished: no record waits for it under that name.
-  for (const leftover of await readdir(uploads)) await rm(path.join(uploads, leftover), { recursive: true });
+  await withFileFailures(root, () => prepareFolders(root, uploads));
   return {
-    size: async (digest) => (await statOf(fileOf(root, digest)))?.size ?? null,
-    keptAtMs: async (digest) => (await statOf(fileOf(root, digest)))?.mtimeMs ?? null,
+    size: async (digest) => (await findFile(root, digest))?.size ?? null,
+    keptAtMs: async (digest) => (await findFile(root, digest))?.keptAtMs ?? null,
     startUpload: () => startUpload(root, path.join(uploads, randomUUID())),
-    read: (digest, range) => readFile(fileOf(root, digest), digest, range),
+    read: (digest, range) => readFile(root, digest, range),
   };
 }
 
-function fileOf(root: string, digest: Digest): string {
-  const hex = digestHex(digest);
-  return path.join(root, 'sha256', hex.slice(0, 2), hex);
+async function prepareFolders(root: string, uploads: string): Promise<void> {
+  await mkdir(root, { recursive: true, mode: FOLDER_MODE });
+  await syncFolder(path.dirname(root));
+  await ensureFolder(uploads);
+  await ensureFolder(contentFolder(root));
+  // Whatever an earlier process left unfinished: no record waits for it under that name.
+  for (const leftover of await readdir(uploads)) await rm(path.join(uploads, leftover), { recursive: true });
 }
 
-async function statOf(file: string): Promise<{ size: number; mtimeMs: number } | null> {
+function contentFolder(root: string): string {
+  return path.join(root, 'sha256');
+}
+
+/** 256 folders, so that none of them grows too long to list. */
+function fileOf(root: string, digest: Digest): { readonly folder: string; readonly file: string } {
+  const hex = digestHex(digest);
+  const folder = path.join(contentFolder(root), hex.slice(0, 2));
+  return { folder, file: path.join(folder, hex) };
+}
+
+/** A folder that durably exists when this resolves, and is no link to one. */
+async function ensureFolder(folder: string): Promise<void> {
   try {
-    const stat = await lstat(file);
-    return stat.isFile() ? stat : null;
+    await mkdir(folder, { mode: FOLDER_MODE });
   } catch (failure) {
-    if (hasCode(failure, 'ENOENT')) return null;
+    if (!hasSystemCode(failure, 'EEXIST')) throw failure;
+    if (!(await lstat(folder)).isDirectory()) throw notOurs(folder);
+  }
+  // Also when it was there: another upload may have made it just now, and not be as far as this.
+  await syncFolder(path.dirname(folder));
+}
+
+async function findFile(root: string, digest: Digest): Promise<{ size: number; keptAtMs: number } | null> {
+  const { folder, file } = fileOf(root, digest);
+  try {
+    return await withFileFailures(file, async () => {
+      if (!(await lstat(folder)).isDirectory()) throw notOurs(folder);
+      const stat = await lstat(file);
+      if (!stat.isFile()) throw notOurs(file);
+      return { size: stat.size, keptAtMs: Math.floor(stat.mtimeMs) };
+    });
+  } catch (failure) {
+    if (failure instanceof Error && hasSystemCode(failure.cause, 'ENOENT')) return null;
     throw failure;
   }
 }
 
 async function startUpload(root: string, temporary: string): Promise<ContentUpload> {
-  const file = await withRoom(() => open(temporary, 'wx', FILE_MODE));
-  return {
-    write: (chunk) => withRoom(() => writeAll(file, chunk)),
-    async keep(digest) {
-      await withRoom(() => file.sync());
-      await file.close();
-      const target = fileOf(root, digest);
-      await mkdir(path.dirname(target), { recursive: true, mode: FOLDER_MODE });
-      await rename(temporary, target);
-      // The rename is durable only once the folders that hold it are.
-      for (const folder of [path.dirname(target), path.join(root, 'sha256'), root]) await syncFolder(folder);
-    },
-    async discard() {
-      await file.close().catch(() => undefined);
-      await rm(temporary, { force: true }).catch(() => undefined);
-    },
-  };
+  return new FileUpload(root, temporary, await withFileFailures(temporary, () => open(temporary, 'wx', FILE_MODE)));
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < chunk.length;) {
-    const { bytesWritten } = await file.write(chunk, offset, chunk.length - offset);
-    offset += bytesWritten;
+/** An upload into the file `temporary`, which `handle` has open for writing. */
+export class FileUpload implements ContentUpload {
+  readonly #root: string;
+  readonly #temporary: string;
+  readonly #handle: Pick<FileHandle, 'write' | 'sync' | 'close'>;
+
+  constructor(root: string, temporary: string, handle: Pick<FileHandle, 'write' | 'sync' | 'close'>) {
+    this.#root = root;
+    this.#temporary = temporary;
+    this.#handle = handle;
+  }
+
+  write(chunk: Uint8Array): Promise<void> {
+    return this.#orDiscard(async () => {
+      for (let offset = 0; offset < chunk.length;) {
+        offset += (await this.#handle.write(chunk, offset, chunk.length - offset)).bytesWritten;
+      }
+    });
+  }
+
+  /** What stands there under the digest is replaced: if it was damaged, it is whole again. */
+  keep(digest: Digest): Promise<void> {
+    const { folder, file } = fileOf(this.#root, digest);
+    return this.#orDiscard(async () => {
+      await this.#handle.sync();
+      await this.#handle.close();
+      await ensureFolder(folder);
+      await rename(this.#temporary, file);
+      // Kept. A crash before this line leaves the file or an upload, never half of it; the name is durable only from here.
+      await syncFolder(folder);
+    });
+  }
+
+  async discard(): Promise<void> {
+    await this.#handle.close().catch(() => undefined);
+    await rm(this.#temporary, { force: true }).catch(() => undefined);
+  }
+
+  /** A step that fails gives its room back at once: the disk may be full. */
+  async #orDiscard(step: () => Promise<void>): Promise<void> {
+    try {
+      await withFileFailures(this.#root, step);
+    } catch (failure) {
+      await this.discard();
+      throw failure;
+    }
   }
 }
 
+/** Windows cannot open a folder to sync it; there the file system's journal has to do. */
 async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {
     await handle.sync();
@@ -77,28 +138,33 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 async function* readFile(
-  file: string,
+  root: string,
   digest: Digest,
   { start, end }: { readonly start: number; readonly end: number },
-): AsyncIterable<Uint8Array> {
-  if (end <= start) return;
-  try {
-    yield* createReadStream(file, { start, end: end - 1 });
-  } catch (failure) {
-    if (!hasCode(failure, 'ENOENT')) throw failure;
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if ((await findFile(root, digest)) === null) {
     throw new RegistryError('content/not-found', `there is no content ${digest}`, { digest });
   }
-}
-
-async function withRoom<T>(write: () => Promise<T>): Promise<T> {
+  const { file } = fileOf(root, digest);
+  const handle = await withFileFailures(file, () => open(file, constants.O_RDONLY | noFollow()));
   try {
-    return await write();
-  } catch (failure) {
-    if (!hasCode(failure, 'ENOSPC') && !hasCode(failure, 'EDQUOT')) throw failure;
-    throw new RegistryError('storage/full', 'there is no room left for content', {}, { cause: failure });
+    for (let position = start; position < end;) {
+      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - position));
+      const { bytesRead } = await withFileFailures(file, () => handle.read(chunk, 0, chunk.length, position));
+      if (bytesRead === 0) throw new RegistryError('storage/damaged', `${file} ends at ${position}, before ${end}`);
+      position += bytesRead;
+      yield chunk.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
   }
 }
 
-function hasCode(failure: unknown, code: string): boolean {
-  return failure instanceof Error && 'code' in failure && failure.code === code;
+/** Not defined on Windows. */
+function noFollow(): number {
+  return process.platform === 'win32' ? 0 : constants.O_NOFOLLOW;
+}
+
+function notOurs(found: string): RegistryError {
+  return new RegistryError('storage/damaged', `${found} is a link or of another kind than expected: remove it`);
 }

@@ -90,7 +90,9 @@ function requireStore(database: SqliteDatabase, file: string): number {
 }
 
 function prepareWriting(database: SqliteDatabase, file: string, version: number): void {
-  const mode = asRow(database.prepare('PRAGMA journal_mode = WAL').get())?.['journal_mode'];
+  // By `exec`: `get` stops at the row that names the new mode, before the change is on disk, and hides that it failed.
+  database.exec('PRAGMA journal_mode = WAL');
+  const mode = asRow(database.prepare('PRAGMA journal_mode').get())?.['journal_mode'];
   if (mode !== 'wal') {
     const message = `${file} is on a file system without shared memory (a network share?): move it to a local disk`;
     throw new RegistryError('storage/damaged', message);

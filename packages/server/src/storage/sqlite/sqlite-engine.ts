@@ -158,18 +158,17 @@ export class SqliteEngine {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    try {
-      if (this.#access === 'write' && this.#broken === null) this.#foldJournal();
-    } finally {
-      this.#database.close();
-    }
+    if (this.#access === 'write' && this.#broken === null) this.#foldJournal();
+    this.#database.close();
   }
 
   /** SQLite does this by itself at the last close, but the driver of Node 20 keeps its statements, and so the file, open. */
   #foldJournal(): void {
-    withStorageFailures(this.#file, () =>
-      this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE);'),
-    );
+    try {
+      this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE);');
+    } catch {
+      // Without room, say: the write-ahead log goes on holding what it holds.
+    }
   }
 
   #transaction(work: () => void): void {

@@ -1,0 +1,31 @@
+import { messageOf, RegistryError, type ErrorCode } from '@waybill/protocol';
+
+/** System errors that callers tell apart. Every other one, a failed fsync above all, leaves the disk in doubt. */
+const CODES: ReadonlyMap<string, ErrorCode> = new Map([
+  ['ENOSPC', 'storage/full'],
+  ['EDQUOT', 'storage/full'],
+  ['EMFILE', 'storage/busy'],
+  ['ENFILE', 'storage/busy'],
+]);
+
+/** Runs `work`; what the file system throws comes out as `storage/full`, `storage/busy` or `storage/damaged`. */
+export async function withFileFailures<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const system = systemCode(cause);
+    if (system === null) throw cause;
+    const message = `${file}: ${messageOf(cause)}`;
+    throw new RegistryError(CODES.get(system) ?? 'storage/damaged', message, {}, { cause });
+  }
+}
+
+/** True for an error of the operating system with this code, such as `ENOENT`. */
+export function hasSystemCode(thrown: unknown, code: string): boolean {
+  return systemCode(thrown) === code;
+}
+
+function systemCode(thrown: unknown): string | null {
+  if (!(thrown instanceof Error) || !('code' in thrown) || !('syscall' in thrown)) return null;
+  return typeof thrown.code === 'string' ? thrown.code : null;
+}

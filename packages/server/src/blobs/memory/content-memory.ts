@@ -1,0 +1,43 @@
+import { concatBytes, RegistryError, type Digest } from '@waybill/protocol';
+import type { Clock, ContentStore, ContentUpload } from '../../core/ports.ts';
+
+interface Kept {
+  readonly bytes: Uint8Array;
+  readonly keptAtMs: number;
+}
+
+/** Content in memory: for tests. Stores over one map see each other's content. */
+export function openContentMemory(kept: Map<Digest, Kept>, clock: Clock): ContentStore {
+  return {
+    size: async (digest) => kept.get(digest)?.bytes.length ?? null,
+    keptAtMs: async (digest) => kept.get(digest)?.keptAtMs ?? null,
+    startUpload: async () => startUpload(kept, clock),
+    read: (digest, range) => read(kept, digest, range),
+  };
+}
+
+function startUpload(kept: Map<Digest, Kept>, clock: Clock): ContentUpload {
+  const chunks: Uint8Array[] = [];
+  return {
+    async write(chunk) {
+      chunks.push(chunk.slice());
+    },
+    async keep(digest) {
+      kept.set(digest, { bytes: concatBytes(...chunks), keptAtMs: clock() });
+    },
+    async discard() {
+      chunks.length = 0;
+    },
+  };
+}
+
+async function* read(
+  kept: ReadonlyMap<Digest, Kept>,
+  digest: Digest,
+  { start, end }: { readonly start: number; readonly end: number },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const content = kept.get(digest);
+  if (content === undefined) throw new RegistryError('content/not-found', `there is no content ${digest}`, { digest });
+  if (end > start) yield content.bytes.slice(start, end);
+  if (end > content.bytes.length) throw new RegistryError('storage/damaged', `the content ends before ${end}`);
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { isRegistryError, type ErrorCode } from '@waybill/protocol';
+import { parseConfig, type ServerOptions } from '../src/config.ts';
+import { keyOf } from './publisher.ts';
+
+const OPTIONS: ServerOptions = {
+  data: 'x',
+  listen: '127.0.0.1:0',
+  namespaces: [],
+  publishers: null,
+  open: false,
+  anyContent: false,
+  publicUrl: null,
+  logLevel: 'silent',
+};
+
+let folder: string;
+let publishers: string;
+
+before(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'waybill-config-'));
+  publishers = path.join(folder, 'publishers.toml');
+  await writeFile(publishers, `[namespace.test]\nkeys = ["${keyOf('alice').publicKey.id}"]\n`);
+});
+after(() => rm(folder, { recursive: true }));
+
+async function assertRefused(options: Partial<ServerOptions>, code: ErrorCode = 'usage/invalid'): Promise<void> {
+  await assert.rejects(parseConfig({ ...OPTIONS, ...options }), (thrown) => isRegistryError(thrown, code));
+}
+
+test('on this machine anybody may publish unless said otherwise', async () => {
+  for (const listen of ['127.0.0.1:0', '127.8.9.1:80', 'localhost:8090', '[::1]:65535']) {
+    assert.equal((await parseConfig({ ...OPTIONS, listen })).publishers, 'open');
+  }
+});
+
+test('to be reached from elsewhere a server is told who may publish', async () => {
+  const elsewhere = [
+    '0.0.0.0:80',
+    '[::]:80',
+    '192.168.1.1:80',
+    'registry.example:80',
+    '127.0.0.1.example:80',
+    '1270.0.0.1:80',
+  ];
+  for (const listen of elsewhere) {
+    await assertRefused({ listen });
+    assert.equal((await parseConfig({ ...OPTIONS, listen, open: true })).publishers, 'open');
+    assert.notEqual((await parseConfig({ ...OPTIONS, listen, publishers })).publishers, 'open');
+  }
+});
+
+test('--publishers and --open contradict each other', async () => {
+  await assertRefused({ open: true, publishers });
+  assert.notEqual((await parseConfig({ ...OPTIONS, publishers })).publishers, 'open');
+});
+
+test('an address is a host and a port', async () => {
+  for (const listen of [
+    '',
+    '8090',
+    ':8090',
+    'localhost',
+    'localhost:',
+    'localhost:65536',
+    '::1:80',
+    '[::1]',
+    'a:1:2',
+    'localhost:-1',
+    'localhost:1x',
+  ]) {
+    await assertRefused({ listen });
+  }
+  const { host, port } = await parseConfig({ ...OPTIONS, listen: '[::1]:8090' });
+  assert.deepEqual([host, port], ['::1', 8090]);
+});
+
+test('namespaces are kebab-case', async () => {
+  for (const name of ['', 'Test', '1st', 'a_b', 'a:b', ' a'])
+    await assertRefused({ namespaces: [name] }, 'text/namespace');
+  assert.deepEqual((await parseConfig({ ...OPTIONS, namespaces: ['test', 'wasi-x'] })).namespaces, ['test', 'wasi-x']);
+});
+
+test('a public address is http or https, and ends with a slash', async () => {
+  for (const publicUrl of ['', 'registry.example', 'ftp://registry.example', 'file:///etc', '//registry.example']) {
+    await assertRefused({ publicUrl });
+  }
+  const { publicUrl } = await parseConfig({ ...OPTIONS, publicUrl: 'https://registry.example/warg' });
+  assert.equal(publicUrl?.href, 'https://registry.example/warg/');
+});

@@ -1,0 +1,80 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  OPERATOR_LOG,
+  PACKAGE_LOG,
+  packageLogId,
+  parseNamespace,
+  parsePackageName,
+  type PackageName,
+  type wargApi,
+} from '@waybill/protocol';
+import { openContentFiles } from '../../src/blobs/files/content-files.ts';
+import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
+import { LogStates } from '../../src/core/log-states.ts';
+import { OperatorDesk } from '../../src/core/operator-desk.ts';
+import type { ContentStore } from '../../src/core/ports.ts';
+import { Publishing } from '../../src/core/publishing.ts';
+import type { Publishers } from '../../src/core/publishers.ts';
+import { Sequencer } from '../../src/core/sequencer.ts';
+import { emptyMemoryState, MemoryStore, type MemoryState } from '../../src/storage/memory/memory-store.ts';
+import { keyOf, type LooseRecord } from '../publisher.ts';
+
+/** The clock of these tests; tests move it by hand. */
+export const STARTED_MS = 1_700_000_000_000;
+
+/** A registry without HTTP, on memory, with a clock that stands still. */
+export interface RegistryCore {
+  readonly store: MemoryStore;
+  readonly state: MemoryState;
+  readonly content: ContentStore;
+  readonly publishing: Publishing;
+  nowMs: number;
+  publish(name: PackageName, record: LooseRecord, final?: boolean): Promise<wargApi.RecordStatus>;
+  dispose(): Promise<void>;
+}
+
+export interface CoreOptions {
+  readonly publishers?: Publishers;
+  readonly state?: MemoryState;
+  /** Wraps the content store, to make it fail or wait. */
+  readonly wrap?: (content: ContentStore) => ContentStore;
+}
+
+/** Opens a core on `state`, as a start of the server does. */
+export async function openCore(options: CoreOptions = {}): Promise<RegistryCore> {
+  const { publishers = 'open', state = emptyMemoryState(), wrap = (content) => content } = options;
+  const folder = await mkdtemp(path.join(tmpdir(), 'waybill-core-'));
+  const store = new MemoryStore(state);
+  const content = wrap(await openContentFiles(path.join(folder, 'content')));
+  const clock = (): number => core.nowMs;
+  const packages = new LogStates(PACKAGE_LOG, store);
+  const operator = new LogStates(OPERATOR_LOG, store);
+  const key = keyOf('operator');
+  const signer = new CheckpointSigner(key, clock);
+  const onFatal = (failure: unknown): void => {
+    throw failure;
+  };
+  const sequencer = await Sequencer.open({ store, packages, operator, signer, onFatal });
+  const contentPolicy = 'wasm';
+  const parts = { store, content, packages, operator, sequencer, publishers, contentPolicy, clock } as const;
+  const publishing = new Publishing(parts);
+  // The clock reads it later, when it is there.
+  const core: RegistryCore = {
+    store,
+    state,
+    content,
+    publishing,
+    nowMs: STARTED_MS,
+    publish: (name, { envelope }, final = false) =>
+      publishing.publish({ logId: packageLogId(name), name, envelope, final }),
+    dispose: () => rm(folder, { recursive: true }),
+  };
+  const desk = new OperatorDesk({ store, operator, sequencer, commitKeyId: signer.keyId, clock });
+  await desk.open(key, [parseNamespace('test')]);
+  await publishing.resume();
+  return core;
+}
+
+export const PACKAGE: PackageName = parsePackageName('test:package');
