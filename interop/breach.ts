@@ -24,16 +24,20 @@ const ANY_ENTRIES = 'any entries by a key of the log';
 const BREACHES: Readonly<Record<string, Breach>> = {
   'another prev': (maker) => maker.sign({ ...maker.drawDraft(), prev: drawHash(maker.random) }),
   'prev left out': (maker) => maker.sign({ ...maker.drawDraft(), prev: null }),
-  'prev cut short': (maker) => maker.sign({ ...maker.drawDraft(), prev: parseAnyHash((maker.state.head?.id ?? 'sha256:00').slice(0, -2)) }),
+  'prev cut short': (maker) =>
+    maker.sign({ ...maker.drawDraft(), prev: parseAnyHash((maker.state.head?.id ?? 'sha256:00').slice(0, -2)) }),
   'an older prev': (maker) => {
-    const [older] = maker.envelopes.slice(-2).map(({ contents }) => recordIdOf(maker.vocabulary.dialect.kind, contents));
+    const [older] = maker.envelopes
+      .slice(-2)
+      .map(({ contents }) => recordIdOf(maker.vocabulary.dialect.kind, contents));
     return maker.sign({ ...maker.drawDraft(), prev: older ?? null });
   },
   'a nanosecond back': (maker) => maker.sign({ ...maker.drawDraft(), time: earlier(maker, 1) }),
   'a second back': (maker) => maker.sign({ ...maker.drawDraft(), time: earlier(maker, 1_000_000_000) }),
   'the epoch': (maker) => maker.sign({ ...maker.drawDraft(), time: { seconds: 0n, nanos: 0 } }),
   'before the epoch': (maker) => maker.sign({ ...maker.drawDraft(), time: { seconds: -5n, nanos: 7 } }),
-  'the end of time': (maker) => maker.sign({ ...maker.drawDraft(), time: { seconds: 2n ** 63n - 1n, nanos: 999_999_999 } }),
+  'the end of time': (maker) =>
+    maker.sign({ ...maker.drawDraft(), time: { seconds: 2n ** 63n - 1n, nanos: 999_999_999 } }),
   'another version': async (maker) => {
     const draft = maker.drawDraft();
     const version = fieldOf(2, 0, maker.random.pick([1n, 2n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 32n + 1n]));
@@ -47,7 +51,10 @@ const BREACHES: Readonly<Record<string, Breach>> = {
   },
   'an init that is another key': (maker) => {
     const [init, ...others] = [maker.vocabulary.init(maker.random.pick(maker.keys)), drawEntry(maker)];
-    return maker.sign({ ...maker.emptyDraft(maker.random.pick(maker.keys)), entries: [init, ...maker.random.some(others)] });
+    return maker.sign({
+      ...maker.emptyDraft(maker.random.pick(maker.keys)),
+      entries: [init, ...maker.random.some(others)],
+    });
   },
   'a valid record twice over': (maker) => {
     const draft = maker.drawDraft();
@@ -75,15 +82,28 @@ const BREACHES: Readonly<Record<string, Breach>> = {
     const draft = maker.drawDraft();
     const contents = maker.encode(draft);
     const { raw } = await signBytes(maker.context, contents, draft.signer);
-    return { contents, keyId: draft.signer.publicKey.id, signature: `ecdsa-p256:${encodeBase64(drawDer(raw, maker.random))}` };
+    return {
+      contents,
+      keyId: draft.signer.publicKey.id,
+      signature: `ecdsa-p256:${encodeBase64(drawDer(raw, maker.random))}`,
+    };
   },
   'the signature of another record': async (maker) => {
     const envelope = await maker.sign(maker.drawDraft());
-    return { ...envelope, signature: maker.envelopes.at(-1)?.signature ?? (await maker.sign(maker.drawDraft())).signature };
+    return {
+      ...envelope,
+      signature: maker.envelopes.at(-1)?.signature ?? (await maker.sign(maker.drawDraft())).signature,
+    };
   },
   'another key id': async (maker) => {
     const envelope = await maker.sign(maker.drawDraft());
-    const text = maker.random.pick(['', 'me', envelope.keyId.toUpperCase(), `${envelope.keyId}0`, encodeHex(maker.random.bytes(32))]);
+    const text = maker.random.pick([
+      '',
+      'me',
+      envelope.keyId.toUpperCase(),
+      `${envelope.keyId}0`,
+      encodeHex(maker.random.bytes(32)),
+    ]);
     return { ...envelope, keyId: maker.random.once(2) ? text : maker.random.pick(maker.keys).publicKey.id };
   },
   'a record again': async (maker) => maker.envelopes.at(-1) ?? maker.sign(maker.drawDraft()),

@@ -39,7 +39,12 @@ peerTest('every drawn log gets the same verdict from the Rust crate and from us'
   const records = logs.reduce((sum, log) => sum + log.records.length, 0);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   console.log(`${logs.length} logs of ${records} records, ${differences.length} differences, ${seconds} s`);
-  console.log([...counts].toSorted((a, b) => b[1] - a[1]).map((count) => count.join(' ')).join(', '));
+  console.log(
+    [...counts]
+      .toSorted((a, b) => b[1] - a[1])
+      .map((count) => count.join(' '))
+      .join(', '),
+  );
   assert.equal(differences.length, 0, differences.slice(0, SHOWN_MAX).join('\n'));
   const neverDrawn = RULE_CODES.filter((code) => !counts.has(code) && !UNREACHABLE_CODES.includes(code));
   assert.deepEqual(neverDrawn, [], 'every rule must be broken by some log');
@@ -49,8 +54,15 @@ function isSame(ours: Verdict, theirs: Verdict | undefined): boolean {
   return JSON.stringify(ours) === JSON.stringify(theirs);
 }
 
-function describe(number: number, { kind, records, labels }: DrawnLog, ours: Verdict, theirs: Verdict | undefined): string {
-  const at = Math.min(...[ours, theirs].map((verdict) => (verdict?.ok === false ? verdict.recordIndex : records.length)));
+function describe(
+  number: number,
+  { kind, records, labels }: DrawnLog,
+  ours: Verdict,
+  theirs: Verdict | undefined,
+): string {
+  const at = Math.min(
+    ...[ours, theirs].map((verdict) => (verdict?.ok === false ? verdict.recordIndex : records.length)),
+  );
   const record = encodeHex(records[at] ?? new Uint8Array());
   return `log ${number} of seed ${seed} (${kind}; ${labels.join('; ')}): we ${JSON.stringify(ours)}, they ${JSON.stringify(theirs)}\n  ${record}`;
 }
@@ -74,13 +86,19 @@ peerTest('every drawn text is read, or refused, alike', ['judge'], async () => {
   const theirs = readTextsTheirs(texts);
   assert.equal(theirs.length, texts.length);
   const ours = texts.map(([kind, text]) => readOurs(kind, text));
-  const differences = texts.flatMap((text, i) => (ours[i] === theirs[i] ? [] : [JSON.stringify([...text, ours[i], theirs[i]])]));
+  const differences = texts.flatMap((text, i) =>
+    ours[i] === theirs[i] ? [] : [JSON.stringify([...text, ours[i], theirs[i]])],
+  );
   for (const kind of TEXT_KINDS) {
     const accepted = texts.filter(([other], i) => other === kind && ours[i] !== null).length;
     console.log(`${kind}: ${TEXTS_OF_A_KIND} texts, ${accepted} accepted`);
     assert.ok(accepted > 0 && accepted < TEXTS_OF_A_KIND, kind);
   }
-  assert.equal(differences.length, 0, `seed ${seed}: [kind, text, we, they]\n${differences.slice(0, SHOWN_MAX).join('\n')}`);
+  assert.equal(
+    differences.length,
+    0,
+    `seed ${seed}: [kind, text, we, they]\n${differences.slice(0, SHOWN_MAX).join('\n')}`,
+  );
 });
 
 function readOurs(kind: TextKind, text: string): string | null {

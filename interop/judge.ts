@@ -111,7 +111,11 @@ function readVerdict(line: string): Verdict {
 /** For each `[kind, text]`: the text as the crate writes it again; `null` when it refuses it, `panic` when it dies of it. */
 export function readTextsTheirs(texts: readonly (readonly [kind: string, text: string])[]): (string | null)[] {
   const input = texts.map(([kind, text]) => `${kind}\t${encodeHex(utf8(text))}\n`).join('');
-  const { stdout, status, stderr } = spawnSync(peerPath('judge'), ['text'], { input, encoding: 'utf8', maxBuffer: 2 ** 28 });
+  const { stdout, status, stderr } = spawnSync(peerPath('judge'), ['text'], {
+    input,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
   if (status !== 0) throw new Error(`the judge failed: ${stderr}`);
   return stdout.trimEnd().split('\n').map(readAnswer);
 }

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { RegistryApi, Transport } from '@waybill/client';
 import {
   digestOf,
   PACKAGE_LOG,
@@ -8,43 +7,61 @@ import {
   parseVersion,
   signRecord,
   timestampFromMs,
+  wargApi,
   type AnyHash,
-  type LogId,
   type PackageEntry,
   type PrivateKey,
-  type RecordId,
+  type SignedRecord,
 } from '@waybill/protocol';
 
 const POLL_MS = 5;
 
+/** What to release, how often. */
+interface LongLog {
+  readonly name: string;
+  readonly records: number;
+  readonly file: string;
+}
+
 /** Releases one file as `0.0.0`, `1.0.0`…, each in a record of its own, over plain HTTP. */
-export async function publishLongLog(url: URL, key: PrivateKey, log: { readonly name: string; readonly records: number; readonly file: string }): Promise<void> {
-  const api = new RegistryApi(new Transport(url, fetch));
+export async function publishLongLog(url: URL, key: PrivateKey, log: LongLog): Promise<void> {
   const name = parsePackageName(log.name);
+  const route = new URL(`v1/package/${packageLogId(name)}/record`, url);
   const bytes = Uint8Array.from(readFileSync(log.file));
   const content = digestOf(bytes);
   let prev: AnyHash | null = null;
   for (let number = 0; number < log.records; number++) {
     const release: PackageEntry = { type: 'release', version: parseVersion(`${number}.0.0`), content };
     const entries: PackageEntry[] = number === 0 ? [{ type: 'init', key: key.publicKey }, release] : [release];
-    const { id, envelope }: Awaited<ReturnType<typeof signPackageRecord>> = await signPackageRecord(prev, entries, key);
-    const status = await api.publish(packageLogId(name), name, envelope, false);
-    if (status.state === 'sourcing') {
-      for (const endpoints of status.missingContent.values()) {
-        for (const endpoint of endpoints.slice(0, 1)) await api.upload(endpoint, bytes);
-      }
+    const { id, envelope }: SignedRecord<PackageEntry> = await signOn(prev, entries, key);
+    const json = { 'content-type': 'application/json' };
+    const body = JSON.stringify(wargApi.publishBody(name, envelope));
+    let status = await call(route, { method: 'POST', body, headers: json });
+    if (status.state === 'sourcing')
+      await expectOk(`${route.href}/${id}/content/${content}`, { method: 'POST', body: bytes });
+    while (status.state !== 'published') {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      status = await call(`${route.href}/${id}`, {});
     }
-    await untilPublished(api, packageLogId(name), id);
     prev = id;
   }
 }
 
-function signPackageRecord(prev: AnyHash | null, entries: readonly PackageEntry[], key: PrivateKey) {
+function signOn(
+  prev: AnyHash | null,
+  entries: readonly PackageEntry[],
+  key: PrivateKey,
+): Promise<SignedRecord<PackageEntry>> {
   return signRecord(PACKAGE_LOG, { prev, time: timestampFromMs(Date.now()), entries }, key);
 }
 
-async function untilPublished(api: RegistryApi, logId: LogId, id: RecordId): Promise<void> {
-  while ((await api.recordStatus(logId, id)).state !== 'published') {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
+async function call(url: string | URL, init: RequestInit): Promise<wargApi.RecordStatus> {
+  const response = await expectOk(url, init);
+  return wargApi.decodeRecordStatus(new Uint8Array(await response.arrayBuffer()));
+}
+
+async function expectOk(url: string | URL, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, init);
+  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+  return response;
 }

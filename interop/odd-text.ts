@@ -24,26 +24,65 @@ const DRAW: Readonly<Record<TextKind, (random: Random, key: PrivateKey) => strin
   version: drawVersionText,
 };
 
-const STRAYS = ['', ' ', '\n', '\r', '\t', '\0', ':', '::', '-', '--', '+', '.', '=', '==', '/', '_', 'A', 'F', 'z', '0', '00', 'é', '\u{1f980}', '\ufeff', 'İ', '%3A', 'ſ'];
+const STRAYS = [
+  '',
+  ' ',
+  '\n',
+  '\r',
+  '\t',
+  '\0',
+  ':',
+  '::',
+  '-',
+  '--',
+  '+',
+  '.',
+  '=',
+  '==',
+  '/',
+  '_',
+  'A',
+  'F',
+  'z',
+  '0',
+  '00',
+  'é',
+  '\u{1f980}',
+  '\ufeff',
+  'İ',
+  '%3A',
+  'ſ',
+];
 
 /** One stroke: a stray character, one taken away, doubled, or in the other case. */
 export function damageText(text: string, random: Random): string {
   const letters = [...text];
   const at = random.below(letters.length + 1);
   const letter = letters[at] ?? '';
-  const stroke = random.pick([random.pick(STRAYS), '', letter + letter, letter.toUpperCase(), letter.toLowerCase(), `${random.pick(STRAYS)}${letter}`]);
+  const stroke = random.pick([
+    random.pick(STRAYS),
+    '',
+    letter + letter,
+    letter.toUpperCase(),
+    letter.toLowerCase(),
+    `${random.pick(STRAYS)}${letter}`,
+  ]);
   letters.splice(at, 1, stroke);
   return letters.join('');
 }
 
 function drawHashText(random: Random): string {
-  const prefix = random.once(6) ? random.pick(['SHA256:', 'sha-256:', 'sha512:', 'sha256', '', 'Sha256:', ' sha256:', 'sha256::']) : 'sha256:';
+  const prefix = random.once(6)
+    ? random.pick(['SHA256:', 'sha-256:', 'sha512:', 'sha256', '', 'Sha256:', ' sha256:', 'sha256::'])
+    : 'sha256:';
   const digits = encodeHex(random.bytes(random.pick([0, 1, 2, 31, 32, 32, 32, 33, 64])));
   return prefix + (random.once(6) ? digits.toUpperCase() : digits);
 }
 
 function drawAlgorithm(random: Random): string {
-  return random.once(8) ? random.pick(['ECDSA-P256:', 'ecdsa-p384:', 'ecdsa-p256', '', 'ecdsa-p256::', 'Ecdsa-p256:', 'ed25519:']) : ALGORITHM;
+  return random.once(8)
+    ? random.pick(['ECDSA-P256:', 'ecdsa-p384:', 'ecdsa-p256', '', 'ecdsa-p256::', 'Ecdsa-p256:', 'ed25519:'])
+    : ALGORITHM;
 }
 
 /** A key in any SEC1 form, on the curve or not. */
@@ -63,7 +102,10 @@ function drawPoint(random: Random, { publicKey: { point } }: PrivateKey): Uint8A
     case 5:
       return Uint8Array.of(random.pick([2, 3, 5]), ...random.bytes(32));
     case 6:
-      return Uint8Array.of(random.pick([2, 3, 5]), ...bigEndian(random.pick([0n, 1n, 2n, FIELD, FIELD - 1n, FIELD + 5n, 2n ** 256n - 1n]), 32));
+      return Uint8Array.of(
+        random.pick([2, 3, 5]),
+        ...bigEndian(random.pick([0n, 1n, 2n, FIELD, FIELD - 1n, FIELD + 5n, 2n ** 256n - 1n]), 32),
+      );
     case 7:
       return Uint8Array.of(4, ...x, ...random.bytes(32));
     case 8:
@@ -146,7 +188,13 @@ function derInteger(value: bigint, padding = 0): number[] {
   const digits = value.toString(16);
   const magnitude = bigEndian(value, Math.ceil(digits.length / 2));
   const sign = (magnitude[0] ?? 0) >= 0x80 ? [0] : [];
-  return [2, magnitude.length + sign.length + padding, ...Array.from({ length: padding }, () => 0), ...sign, ...magnitude];
+  return [
+    2,
+    magnitude.length + sign.length + padding,
+    ...Array.from({ length: padding }, () => 0),
+    ...sign,
+    ...magnitude,
+  ];
 }
 
 function integerOf(bytes: Uint8Array): bigint {
@@ -160,17 +208,56 @@ function bigEndian(value: bigint, length: number): Uint8Array {
 const WORDS = ['a', 'test', 'wasi', 'http2', 'x1y2', 'component', '1a', '', 'A', 'aB', 'a_b', 'ä', 'a.b', '0', '%'];
 
 function drawPackageName(random: Random): string {
-  const side = (): string => Array.from({ length: 1 + random.below(3) }, () => random.pick(random.once(4) ? WORDS : WORDS.slice(0, 6))).join('-');
+  const side = (): string =>
+    Array.from({ length: 1 + random.below(3) }, () => random.pick(random.once(4) ? WORDS : WORDS.slice(0, 6))).join(
+      '-',
+    );
   const name = `${side()}:${side()}`;
-  return random.once(10) ? random.pick([`${name}:x`, `${name}@1.0.0`, `${name}/x`, side(), `:${side()}`, `${side()}:`, '']) : name;
+  return random.once(10)
+    ? random.pick([`${name}:x`, `${name}@1.0.0`, `${name}/x`, side(), `:${side()}`, `${side()}:`, ''])
+    : name;
 }
 
-const NUMBERS = ['0', '1', '10', '00', '01', '-1', '', '18446744073709551615', '18446744073709551616', '99999999999999999999', '1e3', '٣', '+1'];
-const IDENTIFIERS = ['a', 'rc', '1', '0', '01', '00', 'a-b', '-', '--', '0a', '', 'ä', 'a_b', '1-', '99999999999999999999999', 'x.7.z'];
+const NUMBERS = [
+  '0',
+  '1',
+  '10',
+  '00',
+  '01',
+  '-1',
+  '',
+  '18446744073709551615',
+  '18446744073709551616',
+  '99999999999999999999',
+  '1e3',
+  '٣',
+  '+1',
+];
+const IDENTIFIERS = [
+  'a',
+  'rc',
+  '1',
+  '0',
+  '01',
+  '00',
+  'a-b',
+  '-',
+  '--',
+  '0a',
+  '',
+  'ä',
+  'a_b',
+  '1-',
+  '99999999999999999999999',
+  'x.7.z',
+];
 
 function drawVersionText(random: Random): string {
   const number = (): string => random.pick(random.once(5) ? NUMBERS : NUMBERS.slice(0, 3));
-  const identifiers = (): string => Array.from({ length: 1 + random.below(3) }, () => random.pick(random.once(4) ? IDENTIFIERS : IDENTIFIERS.slice(0, 4))).join('.');
+  const identifiers = (): string =>
+    Array.from({ length: 1 + random.below(3) }, () =>
+      random.pick(random.once(4) ? IDENTIFIERS : IDENTIFIERS.slice(0, 4)),
+    ).join('.');
   const core = Array.from({ length: random.once(8) ? random.below(6) : 3 }, number).join('.');
   const pre = random.once(2) ? `-${identifiers()}` : '';
   const build = random.once(3) ? `+${identifiers()}` : '';

@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 const WARG_VERSION = '0.10.0';
 const APT_PACKAGES = ['protobuf-compiler', 'libdbus-1-dev', 'libssl-dev', 'libpq-dev', 'pkg-config'];
 
-const CACHE = process.env['WAYBILL_PEERS'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'waybill-peers');
+const CACHE =
+  process.env['WAYBILL_PEERS'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'waybill-peers');
 const JUDGE_SOURCE = join(dirname(fileURLToPath(import.meta.url)), 'judge');
 const JUDGE_MANIFEST = join(JUDGE_SOURCE, 'Cargo.toml');
 const JUDGE_TARGET = join(CACHE, `judge-${judgeHash()}`);
@@ -62,7 +63,9 @@ function installSystemPackages() {
     return true;
   }
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  return run('apt-get', ['update'], env) && run('apt-get', ['install', '--yes', '--no-install-recommends', ...wanted], env);
+  return (
+    run('apt-get', ['update'], env) && run('apt-get', ['install', '--yes', '--no-install-recommends', ...wanted], env)
+  );
 }
 
 function isSystemPackageInstalled(name) {
@@ -90,7 +93,11 @@ function judgeHash() {
   const sources = readdirSync(join(JUDGE_SOURCE, 'src')).toSorted();
   const files = ['Cargo.toml', 'Cargo.lock', ...sources.map((name) => join('src', name))];
   const hash = createHash('sha256');
-  for (const file of files) hash.update(`${file}\0`).update(readFileSync(join(JUDGE_SOURCE, file))).update('\0');
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(JUDGE_SOURCE, file)))
+      .update('\0');
   return hash.digest('hex').slice(0, 16);
 }
 

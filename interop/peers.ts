@@ -13,7 +13,9 @@ const INSTALL = 'node interop/peers.mjs';
 const installed = listPeers();
 
 function listPeers(): ReadonlyMap<string, string> {
-  const text = execFileSync(process.execPath, [path.join(ROOT, 'interop', 'peers.mjs'), '--list'], { encoding: 'utf8' });
+  const text = execFileSync(process.execPath, [path.join(ROOT, 'interop', 'peers.mjs'), '--list'], {
+    encoding: 'utf8',
+  });
   const listed: unknown = JSON.parse(text);
   if (typeof listed !== 'object' || listed === null) throw new TypeError('peers.mjs lists an object');
   return new Map(Object.entries(listed).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));

@@ -16,6 +16,8 @@ export interface Person {
   readonly home: string;
   readonly publicKey: string;
   readonly keyId: string;
+  /** With the same key at another registry. */
+  moveTo(registry: URL): Promise<Person>;
   release(name: string, version: string, file: string): Promise<Outcome>;
   grant(name: string, publicKey: string): Promise<Outcome>;
   revoke(name: string, keyId: string): Promise<Outcome>;
@@ -67,6 +69,10 @@ export class WaybillPerson implements Person {
     return runWaybill(this.home, this.#registry, args);
   }
 
+  async moveTo(registry: URL): Promise<WaybillPerson> {
+    return new WaybillPerson({ ...this, registry });
+  }
+
   release(name: string, version: string, file: string): Promise<Outcome> {
     return this.run('publish', file, '--package', name, '--version', version);
   }
@@ -102,12 +108,14 @@ export class WaybillPerson implements Person {
 }
 
 export async function newWargPerson(registry: URL, home: string): Promise<WargPerson> {
-  // Without a path at the end: the CLI names its folders by the address as it is written.
-  const address = registry.href.replace(/\/$/, '');
-  await succeeds(runWarg(home, ['config', '--registry', address, '--keyring-backend', 'flat-file']));
+  await configureWarg(registry, home);
   const { stdout } = await succeeds(runWarg(home, ['key', 'new']));
   const [keyId, publicKey] = [field(stdout, /Key ID: (\S+)/), field(stdout, /Public Key: (\S+)/)];
   return new WargPerson({ home, registry, keyId, publicKey });
+}
+
+async function configureWarg(registry: URL, home: string): Promise<void> {
+  await succeeds(runWarg(home, ['config', '--registry', registry.href, '--keyring-backend', 'flat-file']));
 }
 
 function runWarg(home: string, args: readonly string[]): Promise<Outcome> {
@@ -130,6 +138,11 @@ export class WargPerson implements Person {
 
   run(...args: readonly string[]): Promise<Outcome> {
     return runWarg(this.home, args);
+  }
+
+  async moveTo(registry: URL): Promise<WargPerson> {
+    await configureWarg(registry, this.home);
+    return new WargPerson({ ...this, registry });
   }
 
   release(name: string, version: string, file: string): Promise<Outcome> {

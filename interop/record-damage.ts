@@ -4,8 +4,36 @@ import type { Random } from './random.ts';
 import { fieldOf, messagesOf, RAW, readTree, writeTree, writeVarint, type Field, type Shape } from './record-tree.ts';
 
 const NUMBERS = [1, 2, 3, 4, 5, 6, 7, 15, 16, 100, 18_999, 2 ** 29 - 1, 2 ** 29, 2 ** 32, 0];
-const VARINTS = [0n, 1n, 2n, 3n, 4n, 127n, 999_999_999n, 1_000_000_000n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 32n + 1n, 2n ** 33n + 2n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 63n + 1n, 2n ** 64n - 1n, -2_000_000_000n];
-const BAD_UTF8 = [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82], [0x80], [0xf8, 0x88, 0x80, 0x80, 0x80]];
+const VARINTS = [
+  0n,
+  1n,
+  2n,
+  3n,
+  4n,
+  127n,
+  999_999_999n,
+  1_000_000_000n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  2n ** 32n - 1n,
+  2n ** 32n,
+  2n ** 32n + 1n,
+  2n ** 33n + 2n,
+  2n ** 63n - 1n,
+  2n ** 63n,
+  2n ** 63n + 1n,
+  2n ** 64n - 1n,
+  -2_000_000_000n,
+];
+const BAD_UTF8 = [
+  [0xff],
+  [0xc0, 0x80],
+  [0xed, 0xa0, 0x80],
+  [0xf4, 0x90, 0x80, 0x80],
+  [0xe2, 0x82],
+  [0x80],
+  [0xf8, 0x88, 0x80, 0x80, 0x80],
+];
 /** Around the 100 levels at which prost stops. */
 const DEPTHS = [1, 2, 3, 50, 95, 96, 97, 98, 99, 100, 101, 102, 150];
 const STROKES_MAX = 3;
@@ -157,9 +185,20 @@ function splitMessage(fields: Field[], random: Random): void {
 
 /** A list of enum values packed, as single fields, or in two packs, with values that are none. */
 function repack(fields: Field[], random: Random): void {
-  const values = Array.from({ length: random.below(4) }, () => (random.once(4) ? random.pick(VARINTS) : BigInt(1 + random.below(3))));
-  const packed = fieldOf(2, 2, Uint8Array.from(values.flatMap((value) => writeVarint(value, random.once(6) ? random.below(10) : 0))));
+  const values = Array.from({ length: random.below(4) }, () =>
+    random.once(4) ? random.pick(VARINTS) : BigInt(1 + random.below(3)),
+  );
+  const packed = fieldOf(
+    2,
+    2,
+    Uint8Array.from(values.flatMap((value) => writeVarint(value, random.once(6) ? random.below(10) : 0))),
+  );
   const single = values.map((value) => fieldOf(2, 0, value));
   const kept = random.once(2) ? fields : fields.filter(({ number }) => number !== 2);
-  fields.splice(0, fields.length, ...kept, ...random.pick([[packed], single, [packed, ...single], [...single, packed]]));
+  fields.splice(
+    0,
+    fields.length,
+    ...kept,
+    ...random.pick([[packed], single, [packed, ...single], [...single, packed]]),
+  );
 }

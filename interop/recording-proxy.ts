@@ -36,7 +36,13 @@ export async function startRecordingProxy(target: URL): Promise<RecordingProxy> 
 
 function passOn(target: URL, incoming: IncomingMessage, outgoing: ServerResponse, passed: PassedRequest[]): void {
   const { method = 'GET', url = '/', headers } = incoming;
-  const options = { method, path: url, headers: { ...headers, host: target.host }, host: target.hostname, port: target.port };
+  const options = {
+    method,
+    path: url,
+    headers: { ...headers, host: target.host },
+    host: target.hostname,
+    port: target.port,
+  };
   const forwarded = request(options, (answer) => {
     const status = answer.statusCode ?? 502;
     passed.push({ method, path: url, status });

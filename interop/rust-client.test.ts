@@ -25,7 +25,18 @@ peerTest('warg starts a package, and then releases into it', ['warg'], async (t)
   await succeeds(owner.run('publish', 'init', 'test:init'));
   await refuses(owner.run('publish', 'init', 'test:init'));
   await succeeds(owner.release('test:init', '1.0.0', MODULE_FILE));
-  await succeeds(owner.run('publish', 'release', '--no-wait', '--name', 'test:init', '--version', '1.1.0', moduleFile(scene, 'no wait')));
+  await succeeds(
+    owner.run(
+      'publish',
+      'release',
+      '--no-wait',
+      '--name',
+      'test:init',
+      '--version',
+      '1.1.0',
+      moduleFile(scene, 'no wait'),
+    ),
+  );
   const { stdout } = await succeeds(owner.run('info', 'test:init'));
   assert.match(stdout, /test:init/);
 });
@@ -64,7 +75,9 @@ peerTest('four wargs publish at once, again and again', ['warg'], async (t) => {
   const scene = await openScene(t, WARG_ON_OURS);
   const proxy = await startRecordingProxy(scene.registry.url);
   t.after(() => proxy.stop());
-  const people = await Promise.all(Array.from({ length: RACERS }, () => newWargPerson(proxy.url, newHome(scene.folder))));
+  const people = await Promise.all(
+    Array.from({ length: RACERS }, () => newWargPerson(proxy.url, newHome(scene.folder))),
+  );
   const [owner, ...friends] = people;
   assert.ok(owner);
   await succeeds(owner.release('test:crowd', '0.0.0', MODULE_FILE));

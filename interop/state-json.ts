@@ -17,12 +17,18 @@ function sharedJson({ head, permissions }: LogState<string, unknown>): JsonMembe
   return {
     algorithm: 'sha256',
     head: { digest: head.id, timestamp: timeText(head.time) },
-    ...ifAny('permissions', mapJson(permissions, (held) => [...held])),
+    ...ifAny(
+      'permissions',
+      mapJson(permissions, (held) => [...held]),
+    ),
   };
 }
 
 function keysJson({ keys }: LogState<string, unknown>): JsonMembers {
-  return ifAny('keys', mapJson(keys, ({ text }) => text));
+  return ifAny(
+    'keys',
+    mapJson(keys, ({ text }) => text),
+  );
 }
 
 function releaseJson({ recordId, version, by, time, state }: Release): JsonValue {

@@ -122,7 +122,9 @@ async function tellRace(scene: Scene): Promise<void> {
 async function tellStartRace(scene: Scene): Promise<void> {
   const name = 'test:start-race';
   const people = [await scene.newcomer(), await scene.newcomer()];
-  const outcomes = await Promise.all(people.map((person, i) => person.release(name, `${i}.0.0`, moduleFile(scene, `start ${i}`))));
+  const outcomes = await Promise.all(
+    people.map((person, i) => person.release(name, `${i}.0.0`, moduleFile(scene, `start ${i}`))),
+  );
   const winners = outcomes.filter(({ code }) => code === 0);
   assert.equal(winners.length, 1, outcomes.map(({ code, stderr }) => `${code} ${stderr}`).join('\n'));
 }

@@ -21,7 +21,11 @@ import { peerPath } from './peers.ts';
 /** A test log of the published crate (warg.md 11.1): who signs what, and the state that must come of it. */
 export interface UpstreamLog {
   readonly name: string;
-  readonly records: readonly { readonly key: string; readonly time: Timestamp; readonly entries: readonly JsonValue[] }[];
+  readonly records: readonly {
+    readonly key: string;
+    readonly time: Timestamp;
+    readonly entries: readonly JsonValue[];
+  }[];
   /** `{"Valid": state}` or `{"Error": message}`. */
   readonly output: JsonValue;
 }
@@ -82,7 +86,13 @@ function readSharedEntry<P extends string>(
   all: readonly P[],
 ): InitEntry | GrantEntry<P> | RevokeEntry<P> {
   if (kind === 'init') return { type: 'init', key: parsePublicKey(text(member(body, 'key'))) };
-  const named = list(member(body, 'permissions')).map((name) => camelCase(text(name).replace(/^[A-Z]+_PERMISSION_/, '').toLowerCase()));
+  const named = list(member(body, 'permissions')).map((name) =>
+    camelCase(
+      text(name)
+        .replace(/^[A-Z]+_PERMISSION_/, '')
+        .toLowerCase(),
+    ),
+  );
   const permissions = all.filter((permission) => named.includes(permission));
   if (kind === 'grantFlat') return { type: 'grant', key: parsePublicKey(text(member(body, 'key'))), permissions };
   if (kind === 'revokeFlat') return { type: 'revoke', keyId: text(member(body, 'keyId')), permissions };

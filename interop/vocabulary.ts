@@ -20,8 +20,35 @@ import type { Vocabulary } from './log-maker.ts';
 import type { Random } from './random.ts';
 
 /** Few enough that two records meet. */
-const VERSIONS = ['0.1.0', '0.2.0', '1.0.0', '1.0.0-rc.1', '1.0.0+a', '1.0.0+b', '1.2.3', '2.0.0', '18446744073709551615.0.0'];
-const NAMESPACES = ['test', 'wasi', 'a', 'a-b', 'abc-d0-e', 'zz9', 'Test', 'a--b', '-a', 'a-', '1a', 'a_b', '', 'ä', 'a-1', 'a:b'];
+const VERSIONS = [
+  '0.1.0',
+  '0.2.0',
+  '1.0.0',
+  '1.0.0-rc.1',
+  '1.0.0+a',
+  '1.0.0+b',
+  '1.2.3',
+  '2.0.0',
+  '18446744073709551615.0.0',
+];
+const NAMESPACES = [
+  'test',
+  'wasi',
+  'a',
+  'a-b',
+  'abc-d0-e',
+  'zz9',
+  'Test',
+  'a--b',
+  '-a',
+  'a-',
+  '1a',
+  'a_b',
+  '',
+  'ä',
+  'a-1',
+  'a:b',
+];
 const HASH_LENGTHS = [32, 32, 32, 32, 0, 1, 31, 33, 64];
 
 export const PACKAGE_VOCABULARY: Vocabulary<PackageEntry, PackagePermission, Release> = {
@@ -37,7 +64,13 @@ export const PACKAGE_VOCABULARY: Vocabulary<PackageEntry, PackagePermission, Rel
         return { type: 'revoke', keyId: drawKeyId(random, keys), permissions: drawList(random, PACKAGE_PERMISSIONS) };
       case 3:
       case 4:
-        return { type: 'yank', version: drawVersion(random, [...state.bindings.values()].map(({ version }) => version)) };
+        return {
+          type: 'yank',
+          version: drawVersion(
+            random,
+            [...state.bindings.values()].map(({ version }) => version),
+          ),
+        };
       default:
         return { type: 'release', version: drawVersion(random, []), content: drawHash(random) };
     }
@@ -56,7 +89,11 @@ export const OPERATOR_VOCABULARY: Vocabulary<OperatorEntry, OperatorPermission, 
       case 2:
         return { type: 'revoke', keyId: drawKeyId(random, keys), permissions: drawList(random, OPERATOR_PERMISSIONS) };
       case 3:
-        return { type: 'importNamespace', namespace: drawNamespace(random), registry: random.pick(['wasi.dev', '', 'ä b']) };
+        return {
+          type: 'importNamespace',
+          namespace: drawNamespace(random),
+          registry: random.pick(['wasi.dev', '', 'ä b']),
+        };
       default:
         return { type: 'defineNamespace', namespace: drawNamespace(random) };
     }

@@ -54,21 +54,23 @@ const application: Application<CliContext> = buildApplication(root, {
   documentation: { caseStyle: 'convert-camel-to-kebab', useAliasInUsageLine: false },
 });
 
-/** Runs one command line and sets the exit code of the process. */
-export async function main(args: readonly string[]): Promise<void> {
-  const { stdout, stderr, stdin, env } = process;
-  const context: CliContext = {
-    process: { stdout, stderr, env, exitCode: null },
-    interactive: stderr.isTTY && stdin.isTTY,
-  };
+/** Runs one command line; gives its exit code. */
+export async function runCommandLine(args: readonly string[], context: CliContext): Promise<number> {
   const [first, ...words] = args;
   if (first === COMPLETE_WORD) {
     const proposals = await proposeCompletions(application, words, context);
-    stdout.write(proposals.map(({ completion }) => `${completion}\n`).join(''));
-    return;
+    context.process.stdout.write(proposals.map(({ completion }) => `${completion}\n`).join(''));
+    return EXIT.ok;
   }
   await run(application, args.length === 0 ? ['--help'] : args, context);
   const code = Number(context.process.exitCode);
   // The parser's own codes are negative: whatever it did not understand is a mistake in usage.
-  process.exitCode = code < 0 ? EXIT.usage : code;
+  return code < 0 ? EXIT.usage : code;
+}
+
+/** The command itself: this process's arguments, streams and exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  const { stdout, stderr, stdin, env } = process;
+  const interactive = stderr.isTTY && stdin.isTTY;
+  process.exitCode = await runCommandLine(args, { process: { stdout, stderr, env, exitCode: null }, interactive });
 }

@@ -147,7 +147,7 @@ test('settings are kept, and the registry among them is used', async () => {
 });
 
 test('a pipe gets the bytes and nothing else', async () => {
-  const { code, stdout, stderr } = await user.run('get', 'test:tool@2.0.0-rc.1', '-o', '-', ...at);
+  const { code, stdout, stderr } = await user.spawn('get', 'test:tool@2.0.0-rc.1', '-o', '-', ...at);
   assert.equal(code, 0);
   assert.equal(stderr, '');
   assert.equal(stdout.length > 0, true);

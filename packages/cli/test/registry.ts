@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { runCommandLine } from '../src/main.ts';
+import { FULL } from './scale.ts';
 import { parseConfig, startServer, type RunningServer, type ServerOptions } from '@waybill/server';
 
 const COMMAND = fileURLToPath(new URL('../../bin/waybill.mjs', import.meta.url));
@@ -57,7 +59,10 @@ export interface CommandOutcome {
 /** A user with an own home: keys, caches and memory of nobody else. */
 export interface TestUser {
   readonly home: string;
+  /** Runs a command with the user's home as its folder: as a process of its own in full scale, else in this process. */
   run(...args: readonly string[]): Promise<CommandOutcome>;
+  /** Runs a command as a process of its own. */
+  spawn(...args: readonly string[]): Promise<CommandOutcome>;
   /** As {@link run}, but an exit code other than 0 is an error. */
   ok(...args: readonly string[]): Promise<string>;
   dispose(): Promise<void>;
@@ -66,16 +71,23 @@ export interface TestUser {
 export async function openUser(environment: Readonly<Record<string, string>> = {}): Promise<TestUser> {
   const home = await mkdtemp(path.join(tmpdir(), 'waybill-user-'));
   const env = { PATH: process.env['PATH'] ?? '', HOME: home, WAYBILL_KEYRING: 'off', ...environment };
-  const run = (...args: readonly string[]): Promise<CommandOutcome> => runCommand(args, { cwd: home, env });
+  const spawnCommand = (...args: readonly string[]): Promise<CommandOutcome> => runCommand(args, { cwd: home, env });
+  const run = FULL
+    ? spawnCommand
+    : (...args: readonly string[]): Promise<CommandOutcome> => runHere(args, { cwd: home, env });
   return {
     home,
     run,
+    spawn: spawnCommand,
     async ok(...args) {
       const { code, stdout, stderr } = await run(...args);
       if (code !== 0) throw new Error(`waybill ${args.join(' ')} ended with ${code}: ${stderr}`);
       return stdout;
     },
-    dispose: () => rm(home, { recursive: true }),
+    async dispose() {
+      process.chdir(tmpdir());
+      await rm(home, { recursive: true });
+    },
   };
 }
 
@@ -92,4 +104,19 @@ function runCommand(
     child.once('error', reject);
     child.once('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
   });
+}
+
+async function runHere(
+  args: readonly string[],
+  { cwd, env }: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+): Promise<CommandOutcome> {
+  let stdout = '';
+  let stderr = '';
+  process.chdir(cwd);
+  const streams = {
+    stdout: { write: (text: string) => void (stdout += text) },
+    stderr: { write: (text: string) => void (stderr += text) },
+  };
+  const code = await runCommandLine(args, { process: { ...streams, env, exitCode: null }, interactive: false });
+  return { code, stdout, stderr };
 }

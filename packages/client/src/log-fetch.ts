@@ -6,7 +6,7 @@ import type { RegistryApi } from './registry-api.ts';
 export interface FetchedLogs {
   readonly operator: readonly wargApi.PublishedRecord[];
   readonly packages: ReadonlyMap<LogId, readonly wargApi.PublishedRecord[]>;
-  /** Logs that the registry says it does not have. */
+  /** Logs of which the registry says that it has no record. */
   readonly missing: readonly LogId[];
 }
 
@@ -62,8 +62,11 @@ function answerOf(
   wanted: ReadonlySet<LogId>,
   missing: readonly LogId[],
 ): FetchedLogs {
-  const packages = new Map([...wanted].map((logId) => [logId, logs.get(logId) ?? []] as const));
-  return { operator: logs.get(OPERATOR_LOG_ID) ?? [], packages, missing };
+  // Empty up to this length: started after the checkpoint was made, or never by a record that held. Absence can be proven.
+  const empty = [...wanted].filter((logId) => logs.get(logId)?.length === 0);
+  const started = [...wanted].filter((logId) => !empty.includes(logId));
+  const packages = new Map(started.map((logId) => [logId, logs.get(logId) ?? []] as const));
+  return { operator: logs.get(OPERATOR_LOG_ID) ?? [], packages, missing: [...missing, ...empty] };
 }
 
 /** True when there is more to fetch. */

@@ -191,21 +191,8 @@ export class RegistryClient {
   }
 
   async #inclusionOf(heads: readonly ClaimedHead[], logLength: number): Promise<wargApi.InclusionResponse> {
-    try {
-      return await this.api.inclusion(
-        logLength,
-        heads.map(({ registryIndex }) => registryIndex),
-      );
-    } catch (cause) {
-      if (!isRegistryError(cause, 'registry/refused')) throw cause;
-      // It served these records as whole logs and now will not prove it: records were withheld, or made up.
-      throw new RegistryError(
-        'log/incomplete',
-        `the registry will not prove the logs it has served: ${cause.message}`,
-        {},
-        { cause },
-      );
-    }
+    const indexes = heads.map(({ registryIndex }) => registryIndex);
+    return owed(this.api.inclusion(logLength, indexes), 'the logs it has served');
   }
 
   /** Replays every rule and signature, also of what came from the cache. Throws `log/invalid`. */
@@ -238,7 +225,7 @@ export class RegistryClient {
   ): Promise<Map<PackageName, 'proven' | 'not proven'>> {
     const absent = new Map<PackageName, 'proven' | 'not proven'>();
     if (missing.length === 0) return absent;
-    const proof = await this.api.absence(checkpoint.contents.logLength, missing);
+    const proof = await owed(this.api.absence(checkpoint.contents.logLength, missing), 'that it has no record of a log');
     if (proof !== null) checkAbsence(checkpoint, missing, proof);
     for (const logId of missing) {
       const name = byLog.get(logId);
@@ -263,6 +250,17 @@ export class RegistryClient {
       if (from === to && earlier.contents.timestamp >= checkpoint.contents.timestamp) return true;
     }
     return this.#parts.trust.replace(previous, next);
+  }
+}
+
+/** A proof that no honest registry refuses: records were withheld, or made up. Throws `log/incomplete` for a refusal. */
+async function owed<T>(proof: Promise<T>, what: string): Promise<T> {
+  try {
+    return await proof;
+  } catch (cause) {
+    if (!isRegistryError(cause, 'registry/refused')) throw cause;
+    const message = `the registry will not prove ${what}: ${messageOf(cause)}`;
+    throw new RegistryError('log/incomplete', message, {}, { cause });
   }
 }
 

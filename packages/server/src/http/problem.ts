@@ -96,3 +96,13 @@ export function problemOf(thrown: unknown): { status: number; message: string; e
     status >= OPAQUE_STATUS_MIN && status !== STATUS['request/unsupported'] && status !== STATUS['storage/full'];
   return { status, message: opaque ? 'internal error' : thrown.message, error: thrown };
 }
+
+/** Seconds after which a client that was told 429 or 503 may come again. */
+const RETRY_AFTER_SECONDS = 1;
+
+/** What a status asks for besides its body. */
+export function problemHeaders(status: number): Readonly<Record<string, string>> {
+  if (status === 429 || status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) };
+  // The rest of the request's body is not read, so the connection must not be used again.
+  return status === 413 || status === 507 ? { connection: 'close' } : {};
+}

@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import type { OperatorDesk } from '../../core/operator-desk.ts';
 import { jsonResponse } from '../json-response.ts';
 import type { NodeEnv } from '../node-env.ts';
-import { problemOf } from '../problem.ts';
+import { problemHeaders, problemOf } from '../problem.ts';
 import { readJsonBody } from '../request-body.ts';
 
 /** Waybill's own API below `/api/v1`. What is not public is authorised by the signature inside the body. */
@@ -16,7 +16,8 @@ export function operatorRoutes(desk: OperatorDesk): Hono<NodeEnv> {
   app.all('/api/v1/operator/records', () => new Response(null, { status: 405 }));
   app.onError((thrown) => {
     const { status, message, error } = problemOf(thrown);
-    return jsonResponse(status, { status, code: error?.code ?? null, message, detail: { ...error?.detail } });
+    const body = { status, code: error?.code ?? null, message, detail: { ...error?.detail } };
+    return jsonResponse(status, body, problemHeaders(status));
   });
   return app;
 }

@@ -1,9 +1,6 @@
 import type { ErrorCode, ErrorDetail, JsonValue } from '@waybill/protocol';
 import { jsonResponse } from '../json-response.ts';
-import { problemOf } from '../problem.ts';
-
-/** Seconds after which a client that was told 429 or 503 may come again. */
-const RETRY_AFTER_SECONDS = 1;
+import { problemHeaders, problemOf } from '../problem.ts';
 
 type Body = { [key: string]: JsonValue };
 type Shape = (detail: ErrorDetail, message: string) => Body;
@@ -33,11 +30,5 @@ export function wargProblem(thrown: unknown): Response {
   const { status, message, error } = problemOf(thrown);
   const shape = error && SHAPES[error.code];
   const body = shape && error ? shape(error.detail, message) : { message };
-  return jsonResponse(status, { status, ...body }, headersOf(status));
-}
-
-function headersOf(status: number): Readonly<Record<string, string>> {
-  if (status === 429 || status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) };
-  // The rest of the body is not read, so the connection must not be used again.
-  return status === 413 || status === 507 ? { connection: 'close' } : {};
+  return jsonResponse(status, { status, ...body }, problemHeaders(status));
 }

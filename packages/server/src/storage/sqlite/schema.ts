@@ -65,12 +65,22 @@ export function openStoreFile(file: string, access: SqliteAccess): SqliteDatabas
   const database = openDatabase(file, access);
   try {
     database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA trusted_schema = OFF;`);
-    const version = requireStore(database, file);
+    const version = versionOf(database, file);
     if (access === 'write') prepareWriting(database, file, version);
     return database;
   } catch (failure) {
     database.close();
     throw failure;
+  }
+}
+
+/** In a transaction: another process that makes the store meanwhile must be seen wholly or not at all. */
+function versionOf(database: SqliteDatabase, file: string): number {
+  database.exec('BEGIN');
+  try {
+    return requireStore(database, file);
+  } finally {
+    rollBack(database);
   }
 }
 

@@ -14,7 +14,7 @@ const OPEN_WAIT_MS = 50;
  */
 export async function openSqliteStore(file: string): Promise<RegistryStore> {
   const writer = await openWriter(file);
-  const reader = SqliteEngine.open(file, 'read');
+  const reader = openReader(file, writer);
   return {
     readHead: async () => reader.readHead(),
     commit: async (previousLength, commit) => writer.commit(previousLength, commit),
@@ -46,5 +46,14 @@ async function openWriter(file: string): Promise<SqliteEngine> {
       if (attempt === OPEN_ATTEMPTS_MAX || !isRegistryError(failure, 'storage/busy')) throw failure;
       await wait(OPEN_WAIT_MS);
     }
+  }
+}
+
+function openReader(file: string, writer: SqliteEngine): SqliteEngine {
+  try {
+    return SqliteEngine.open(file, 'read');
+  } catch (failure) {
+    writer.close();
+    throw failure;
   }
 }
