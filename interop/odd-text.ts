@@ -56,7 +56,7 @@ const STRAYS = [
 
 /** One stroke: a stray character, one taken away, doubled, or in the other case. */
 export function damageText(text: string, random: Random): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   const at = random.below(letters.length + 1);
   const letter = letters[at] ?? '';
   const stroke = random.pick([

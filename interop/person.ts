@@ -70,7 +70,7 @@ export class WaybillPerson implements Person {
   }
 
   async moveTo(registry: URL): Promise<WaybillPerson> {
-    return new WaybillPerson({ ...this, registry });
+    return new WaybillPerson({ home: this.home, publicKey: this.publicKey, keyId: this.keyId, registry });
   }
 
   release(name: string, version: string, file: string): Promise<Outcome> {
@@ -142,7 +142,7 @@ export class WargPerson implements Person {
 
   async moveTo(registry: URL): Promise<WargPerson> {
     await configureWarg(registry, this.home);
-    return new WargPerson({ ...this, registry });
+    return new WargPerson({ home: this.home, publicKey: this.publicKey, keyId: this.keyId, registry });
   }
 
   release(name: string, version: string, file: string): Promise<Outcome> {

@@ -11,7 +11,7 @@ import { assertSameBytes, openScene, type Scene } from './scene.ts';
 /** What people do with a registry, whichever command line and server they have. */
 interface Story {
   readonly title: string;
-  tell(scene: Scene): Promise<void>;
+  readonly tell: (scene: Scene) => Promise<void>;
 }
 
 const RACE_ROUNDS = 3;

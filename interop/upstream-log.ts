@@ -86,17 +86,17 @@ function readSharedEntry<P extends string>(
   all: readonly P[],
 ): InitEntry | GrantEntry<P> | RevokeEntry<P> {
   if (kind === 'init') return { type: 'init', key: parsePublicKey(text(member(body, 'key'))) };
-  const named = list(member(body, 'permissions')).map((name) =>
-    camelCase(
-      text(name)
-        .replace(/^[A-Z]+_PERMISSION_/, '')
-        .toLowerCase(),
-    ),
-  );
-  const permissions = all.filter((permission) => named.includes(permission));
+  const named = new Set(list(member(body, 'permissions')).map(permissionName));
+  const permissions = all.filter((permission) => named.has(permission));
   if (kind === 'grantFlat') return { type: 'grant', key: parsePublicKey(text(member(body, 'key'))), permissions };
   if (kind === 'revokeFlat') return { type: 'revoke', keyId: text(member(body, 'keyId')), permissions };
   throw new TypeError(`an entry of unknown kind ${kind}`);
+}
+
+/** `OPERATOR_PERMISSION_DEFINE_NAMESPACE` is `defineNamespace`. */
+function permissionName(value: JsonValue): string {
+  const name = text(value).replace(/^[A-Z]+_PERMISSION_/, '');
+  return camelCase(name.toLowerCase());
 }
 
 function onlyMember(value: JsonValue): [string, JsonValue] {

@@ -107,6 +107,24 @@ test('the operator key is pinned at first use, and a new registry at the address
   }
 });
 
+test('another registry at a known address is told apart, though its logs are cached', async () => {
+  const first = await openRegistry();
+  const listen = first.url.host;
+  const user = await openUser();
+  try {
+    await user.ok('key', 'new');
+    await user.ok('publish', CORE_MODULE, '--package', 'test:one', '--version', '1.0.0', '--registry', first.url.href);
+    await first.dispose();
+    const second = await openRegistry({ listen });
+    const { code, stderr } = await user.run('get', 'test:one', '--registry', second.url.href, '--json');
+    assert.equal(code, EXIT_TAMPERED, stderr);
+    assert.equal(JSON.parse(stderr).error.code, 'operator/changed');
+    await second.dispose();
+  } finally {
+    await user.dispose();
+  }
+});
+
 test('what the client keeps is for its user alone (threats U3)', async () => {
   const cache = path.join(publisher.home, '.cache/waybill');
   const keys = path.join(publisher.home, '.config/waybill/keys');

@@ -108,7 +108,8 @@ export class RegistryClient {
 
   /** What was read from the cache may be at fault: once, everything is fetched afresh before the registry is blamed. */
   async #retryWithoutCache(names: readonly PackageName[], attempt: number, failure: unknown): Promise<null> {
-    if (attempt > 1 || !isRegistryError(failure, ...EVIDENCE_CODES)) throw failure;
+    // A cursor of another registry's log is refused: what stands at this address now is looked at without it.
+    if (attempt > 1 || !isRegistryError(failure, ...EVIDENCE_CODES, 'registry/refused')) throw failure;
     let cached = 0;
     for (const logId of [OPERATOR_LOG_ID, ...names.map(packageLogId)]) {
       cached += (await this.#parts.logs.read(logId))?.length ?? 0;
@@ -225,7 +226,10 @@ export class RegistryClient {
   ): Promise<Map<PackageName, 'proven' | 'not proven'>> {
     const absent = new Map<PackageName, 'proven' | 'not proven'>();
     if (missing.length === 0) return absent;
-    const proof = await owed(this.api.absence(checkpoint.contents.logLength, missing), 'that it has no record of a log');
+    const proof = await owed(
+      this.api.absence(checkpoint.contents.logLength, missing),
+      'that it has no record of a log',
+    );
     if (proof !== null) checkAbsence(checkpoint, missing, proof);
     for (const logId of missing) {
       const name = byLog.get(logId);

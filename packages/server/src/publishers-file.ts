@@ -26,7 +26,7 @@ const fileSchema = z.strictObject({
 /** Throws `usage/invalid`, naming the file and what is wrong in it. */
 export async function readPublishersFile(file: string): Promise<Publishers> {
   try {
-    const { namespace, package: packages } = fileSchema.parse(parse(await readFile(file, 'utf8')));
+    const { namespace, package: packages } = readShape(parse(await readFile(file, 'utf8')));
     return {
       namespaces: rulesBy<Namespace>(namespace, parseNamespace),
       packages: rulesBy<PackageName>(packages, parsePackageName),
@@ -39,6 +39,13 @@ export async function readPublishersFile(file: string): Promise<Publishers> {
       { cause },
     );
   }
+}
+
+function readShape(tables: unknown): z.infer<typeof fileSchema> {
+  const outcome = fileSchema.safeParse(tables);
+  if (outcome.success) return outcome.data;
+  const [issue] = outcome.error.issues;
+  throw new TypeError(`${issue?.path.map(String).join('.') || 'the top'}: ${issue?.message ?? 'unexpected'}`);
 }
 
 function rulesBy<K>(

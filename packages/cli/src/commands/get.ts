@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { buildCommand, type Command } from '@stricli/core';
@@ -10,7 +11,7 @@ import {
   type Requirement,
   type VerifiedPackage,
 } from '@waybill/client';
-import { fileWriter } from '@waybill/client/node';
+import { fileWriter, hasCode } from '@waybill/client/node';
 import {
   digestHex,
   encodeHex,
@@ -101,7 +102,7 @@ function progressText(received: number, total: number | null): string {
 
 /** Hashes once more on the way out: the file is put in place only when it is what the log names. */
 async function deliver(bytes: AsyncIterable<Uint8Array>, digest: Digest, output: string): Promise<void> {
-  if (output === '-') return deliverToPipe(bytes);
+  if (output === '-') return deliverToPipe(bytes, digest);
   const writer = await fileWriter(path.resolve(output), OUTPUT_MODE);
   const hash = sha256Stream();
   try {
@@ -109,8 +110,7 @@ async function deliver(bytes: AsyncIterable<Uint8Array>, digest: Digest, output:
       hash.update(chunk);
       await writer.write(chunk);
     }
-    if (encodeHex(hash.digest()) !== digestHex(digest))
-      throw new RegistryError('content/digest', `${digest} changed in the cache`);
+    requireDigest(hash.digest(), digest);
     await writer.keep();
   } catch (failure) {
     await writer.discard();
@@ -118,9 +118,25 @@ async function deliver(bytes: AsyncIterable<Uint8Array>, digest: Digest, output:
   }
 }
 
-async function deliverToPipe(bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of bytes) {
-    if (!process.stdout.write(chunk)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+function requireDigest(found: Uint8Array, digest: Digest): void {
+  if (encodeHex(found) !== digestHex(digest))
+    throw new RegistryError('content/digest', `${digest} changed in the cache`);
+}
+
+/** A reader that has enough, such as `head`, closes the pipe: that is no failure. */
+async function deliverToPipe(bytes: AsyncIterable<Uint8Array>, digest: Digest): Promise<void> {
+  const hash = sha256Stream();
+  const hashed = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of bytes) {
+      hash.update(chunk);
+      yield chunk;
+    }
+    requireDigest(hash.digest(), digest);
+  };
+  try {
+    await pipeline(hashed, process.stdout, { end: false });
+  } catch (failure) {
+    if (!hasCode(failure, 'EPIPE')) throw failure;
   }
 }
 

@@ -78,7 +78,7 @@ export function needsConsistencyProof(earlier: VerifiedCheckpoint, later: Verifi
 
 /**
  * Checks that `later` continues `earlier`: `proof` is the encoded bundle from one length to the other, `null` only where
- * {@link needsConsistencyProof} is false. Throws `checkpoint/rollback` for a shorter log or an older signing time,
+ * {@link needsConsistencyProof} is false. Throws `checkpoint/rollback` for a shorter log,
  * `checkpoint/fork` for another history.
  */
 export function checkContinuation(
