@@ -1,4 +1,5 @@
 import { buildApplication, buildRouteMap, proposeCompletions, run, type Application } from '@stricli/core';
+import { hasCode } from '@waybill/client/node';
 import { configCommand } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
 import { getCommand, verifyCommand } from './commands/get.ts';
@@ -72,5 +73,12 @@ export async function runCommandLine(args: readonly string[], context: CliContex
 export async function main(args: readonly string[]): Promise<void> {
   const { stdout, stderr, stdin, env } = process;
   const interactive = stderr.isTTY && stdin.isTTY;
+  stdout.on('error', endWithoutOutput);
   process.exitCode = await runCommandLine(args, { process: { stdout, stderr, env, exitCode: null }, interactive });
+}
+
+/** Whoever reads a pipe may have had enough, as `head` has: that needs no word, but the output was not delivered. */
+function endWithoutOutput(failure: Error): never {
+  if (!hasCode(failure, 'EPIPE')) process.stderr.write(`error: cannot write the output: ${failure.message}\n`);
+  process.exit(EXIT.other);
 }

@@ -113,7 +113,7 @@ async function makeRecord(
   return record;
 }
 
-/** Random below the millisecond, so that two packages never share an init record (version1.md section 5). */
+/** Random below the millisecond, so that two packages never share an init record (spec/admission.md). */
 function recordTime(head: LogHead | null, { clock, random }: PublishParts): Timestamp {
   const [a = 0, b = 0, c = 0] = random(3);
   const now = timestampFromMs(clock(), (a * 65_536 + b * 256 + c) % NANOS_BELOW_MS);

@@ -12,7 +12,7 @@ import {
 } from '@waybill/protocol';
 import type { Answer, Transport } from './transport.ts';
 
-/** Headers that an upload endpoint may ask for (warg.md 6.1): no others, so that it cannot speak for the user elsewhere. */
+/** Headers that an upload endpoint may ask for (spec/http.md): no others, so that it cannot speak for the user elsewhere. */
 const UPLOAD_HEADERS: ReadonlySet<string> = new Set(['authorization', 'content-type']);
 
 /** The calls of Warg HTTP v1, typed. What they give is decoded, not believed. */

@@ -1,6 +1,6 @@
 import { concatBytes, encodeBase64, messageOf, RegistryError, type JsonValue } from '@waybill/protocol';
 
-/** What an answer may cost (threats T5). */
+/** What an answer may cost (SECURITY.md T5). */
 export interface TransportLimits {
   /** Bytes of a JSON answer. */
   readonly answerBytesMax: number;

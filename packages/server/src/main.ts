@@ -26,7 +26,7 @@ import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
 import { openSqliteStore } from './storage/sqlite/sqlite-store.ts';
 
-/** A request's headers must arrive in this time, and the whole of it in the other (threats W5). */
+/** A request's headers must arrive in this time, and the whole of it in the other. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 600_000;
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
@@ -137,7 +137,7 @@ function mountRoutes(log: Logger, apis: readonly App[]): App {
   app.use(async (c, next) => {
     const startedMs = performance.now();
     await next();
-    // Method, path and outcome only: headers may hold tokens (threats W12).
+    // Method, path and outcome only: headers may hold tokens (SECURITY.md W12).
     const ms = Math.round(performance.now() - startedMs);
     log.debug({ method: c.req.method, path: c.req.path, status: c.res.status, ms }, 'request');
   });

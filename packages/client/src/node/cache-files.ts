@@ -4,7 +4,7 @@ import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, utf8, wargApi, type Digest } from '@waybill/protocol';
 import type { ContentCache, ContentWriter, LogCache } from '../ports.ts';
-import { FILE_MODE, FOLDER_MODE, hasCode, replaceFile } from './durable-file.ts';
+import { FILE_MODE, FOLDER_MODE, hasCode, replaceFile, requireReplaceable } from './durable-file.ts';
 
 /** Logs as the registry served them, one file each. */
 export function openLogFiles(folder: string): LogCache {
@@ -43,6 +43,7 @@ export function openContentCache(folder: string): ContentCache {
 
 /** Writes beside `target` and renames on `keep`; nothing stays after `discard`. */
 export async function fileWriter(target: string, mode: number = FILE_MODE): Promise<ContentWriter> {
+  await requireReplaceable(target);
   await mkdir(path.dirname(target), { recursive: true, mode: FOLDER_MODE });
   const temporary = `${target}.${randomUUID()}.tmp`;
   const handle = await open(temporary, 'wx', mode);

@@ -15,7 +15,7 @@ export function encodeBase64(bytes: Uint8Array): string {
 
 /**
  * Strict standard base64: padding required, no white space, unused bits zero, so that each byte string has one spelling.
- * Throws `text/base64` (threats W10: `Buffer.from` skips junk and reads the URL alphabet).
+ * Throws `text/base64` (SECURITY.md W10: `Buffer.from` skips junk and reads the URL alphabet).
  */
 export function decodeBase64(text: string): Uint8Array {
   if (!SHAPE.test(text)) throw new RegistryError('text/base64', 'not standard base64 with padding');

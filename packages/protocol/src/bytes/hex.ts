@@ -10,7 +10,7 @@ export function encodeHex(bytes: Uint8Array): string {
   return text;
 }
 
-/** Strict: lower case only, an even number of digits. Throws `text/hex` (threats W10: Node stops at junk instead). */
+/** Strict: lower case only, an even number of digits. Throws `text/hex` (SECURITY.md W10: Node stops at junk instead). */
 export function decodeHex(text: string): Uint8Array {
   if (!HEX.test(text)) throw new RegistryError('text/hex', 'not lower-case hexadecimal with an even number of digits');
   const bytes = new Uint8Array(text.length / 2);

@@ -1,10 +1,10 @@
 import { RegistryError } from '../errors.ts';
 import { utf8Text } from './byte-array.ts';
 
-/** Deeper JSON is refused before it is built (threats W8). */
+/** Deeper JSON is refused before it is built (SECURITY.md W8). */
 export const JSON_DEPTH_MAX = 32;
 
-/** What strict JSON can hold. Objects have no prototype, so no key of an attacker reaches one (threats W7). */
+/** What strict JSON can hold. Objects have no prototype, so no key of an attacker reaches one (SECURITY.md W7). */
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
@@ -74,7 +74,7 @@ class JsonReader {
     do {
       this.#space();
       const key = this.#string();
-      // Readers of maps, zod's among them, drop this key silently (threats W7).
+      // Readers of maps, zod's among them, drop this key silently (SECURITY.md W7).
       if (key === '__proto__') throw this.#error('the key __proto__ is not allowed');
       if (Object.hasOwn(object, key)) throw this.#error(`duplicate key ${JSON.stringify(key)}`);
       if (!this.#next(':')) throw this.#error("':' expected");

@@ -14,7 +14,7 @@ const SECTION_SIZE_BYTES_MAX = 5;
 
 /**
  * Checks a stream of bytes against the content policy: the preamble is `\0asm` with layer 0 or 1, and sections tile the
- * rest exactly (version1.md section 8). Unknown section ids, types and versions pass. Constant memory.
+ * rest exactly (spec/content.md). Unknown section ids, types and versions pass. Constant memory.
  */
 export class WasmScanner {
   readonly #preamble: number[] = [];

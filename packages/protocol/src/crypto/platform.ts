@@ -11,7 +11,7 @@ export interface CryptoPlatform {
   p256Uncompress(point: Uint8Array): Uint8Array | null;
   /** The 65-byte public point of a 32-byte big-endian scalar in 1..n-1. */
   p256PublicPoint(scalar: Uint8Array): Uint8Array;
-  /** ECDSA over SHA-256 of `message`; the signature as 64 bytes r || s. High s is accepted (warg.md trap 8). */
+  /** ECDSA over SHA-256 of `message`; the signature as 64 bytes r || s. High s is accepted (spec/encodings.md 2). */
   p256Verify(point: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
   /** ECDSA over SHA-256 of `message`; 64 bytes r || s. */
   p256Sign(scalar: Uint8Array, message: Uint8Array): Promise<Uint8Array>;

@@ -13,7 +13,7 @@ export interface LogNode {
 
 const HEIGHT_MAX = 53;
 
-/** In-order number of a node, as Warg's bundles write it: leaf i is 2i (warg.md 5.1). */
+/** In-order number of a node, as Warg's bundles write it: leaf i is 2i (spec/merkle.md 1). */
 export function nodeIndex({ height, position }: LogNode): number {
   return position * 2 ** (height + 1) + 2 ** height - 1;
 }

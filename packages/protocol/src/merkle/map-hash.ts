@@ -22,7 +22,7 @@ function emptyAt(hashes: readonly Uint8Array[], height: number): Uint8Array {
   return hash;
 }
 
-/** E(height) of warg.md 5.3, height 0..256. */
+/** E(height) of spec/merkle.md 3, height 0..256. */
 export function emptySubtree(height: number): Uint8Array {
   return emptyAt(EMPTY_SUBTREES, height);
 }
@@ -32,7 +32,7 @@ export function hashMapLeaf(leaf: Uint8Array): Uint8Array {
   return hashLeaf(leaf);
 }
 
-/** Where a log stands in the map: its id is hashed again (warg.md trap 7). */
+/** Where a log stands in the map: its id is hashed again (spec/merkle.md 3). */
 export function mapPath(logId: LogId): Uint8Array {
   return sha256(digestBytes(logId));
 }

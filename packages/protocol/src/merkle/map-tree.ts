@@ -246,7 +246,7 @@ function siblingsDownToFork(other: SingleSlot, path: Uint8Array, depth: number):
 }
 
 /**
- * Bottom-up siblings without the empty ones below the first that is not: the reader supplies those (warg.md 5.3). The Rust
+ * Bottom-up siblings without the empty ones below the first that is not: the reader supplies those (spec/merkle.md 3). The Rust
  * server keeps the topmost sibling of a present key also where the map holds nothing else.
  */
 function compressed(fromTop: readonly Uint8Array[], kept: 0 | 1): Uint8Array[] {

@@ -15,7 +15,7 @@ export interface EntryKind<E, P extends string, B> {
   /** The member of the entry oneof. */
   readonly number: number;
   readonly shape: ProtoShape;
-  /** Checked before anything else about the entry, even before "the first entry is init" (warg.md 4.1, 4a). */
+  /** Checked before anything else about the entry, even before "the first entry is init" (spec/record-log.md 3.4). */
   readonly needs: P | null;
   /** Throws when a field does not parse. */
   read(message: ProtoMessage): E;

@@ -14,7 +14,7 @@ export interface Judged<P extends string, B> {
 }
 
 /**
- * Judges one record against a state, which stays untouched: the checks of warg.md 4.1 and 4.2 in Rust's order, all but the
+ * Judges one record against a state, which stays untouched: the checks of spec/record-log.md 3 in Rust's order, all but the
  * signature. Throws the first failing check's `record/…` code.
  */
 export function judgeRecord<E, P extends string, B>(

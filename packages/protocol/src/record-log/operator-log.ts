@@ -34,7 +34,7 @@ export type OperatorState = LogState<OperatorPermission, NamespaceBinding>;
 /** In the order of their enum values. */
 export const OPERATOR_PERMISSIONS: readonly OperatorPermission[] = ['commit', 'defineNamespace', 'importNamespace'];
 
-/** The operator log: warg.md 4.2. Grant and revoke need `commit` besides what they list. */
+/** The operator log: spec/record-log.md 3. Grant and revoke need `commit` besides what they list. */
 export const OPERATOR_LOG: LogDialect<OperatorEntry, OperatorPermission, NamespaceBinding> = dialectOf<
   { [T in keyof OperatorEntries]: OperatorEntries[T] },
   OperatorPermission,

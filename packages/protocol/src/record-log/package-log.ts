@@ -28,7 +28,7 @@ export type PackageState = LogState<PackagePermission, Release>;
 /** In the order of their enum values. */
 export const PACKAGE_PERMISSIONS: readonly PackagePermission[] = ['release', 'yank'];
 
-/** The package log: warg.md 4.1. */
+/** The package log: spec/record-log.md 3. */
 export const PACKAGE_LOG: LogDialect<PackageEntry, PackagePermission, Release> = dialectOf<
   { [T in keyof PackageEntries]: PackageEntries[T] },
   PackagePermission,

@@ -16,7 +16,7 @@ export interface BundleHash {
   readonly hash: Uint8Array;
 }
 
-/** Any number of proofs to one common size (warg.md 5.2). Indexes are node indexes: leaf i is node 2i. */
+/** Any number of proofs to one common size (spec/merkle.md 2). Indexes are node indexes: leaf i is node 2i. */
 export interface LogProofBundle {
   readonly logLength: number;
   readonly consistentLengths: readonly number[];

@@ -11,7 +11,7 @@ const PROOFS_MAX = 8_192;
 /** Siblings from the bottom up; what is missing below is empty. `null` stands for the empty subtree of its height. */
 export type MapProof = readonly (Uint8Array | null)[];
 
-/** One proof for each key asked for, in that order (warg.md 5.3). */
+/** One proof for each key asked for, in that order (spec/merkle.md 3). */
 export interface MapProofBundle {
   readonly proofs: readonly MapProof[];
 }

@@ -8,7 +8,7 @@ import type { SignedCheckpoint } from './checkpoint.ts';
 import type { Envelope } from './envelope.ts';
 import { base64Bytes, count, decodeJson, parsed } from './shape.ts';
 
-/* The JSON bodies of Warg HTTP v1 (warg.md section 6): one decoder for each, shared by client and server. */
+/* The JSON bodies of Warg HTTP v1 (spec/http.md): one decoder for each, shared by client and server. */
 
 /** Records a log may answer with in one `fetch/logs`, by Warg's rule. */
 export const FETCH_LIMIT_MAX = 1000;
@@ -142,7 +142,7 @@ export function decodeFetchNamesRequest(source: Uint8Array): readonly LogId[] {
 export interface PublishRequest {
   readonly packageName: PackageName;
   readonly envelope: Envelope;
-  /** True when the client asks the server to fetch content by itself: never done (threats W1). */
+  /** True when the client asks the server to fetch content by itself: never done. */
   readonly namesContentSources: boolean;
 }
 

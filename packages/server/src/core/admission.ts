@@ -17,7 +17,7 @@ import {
 import { RECORD_AHEAD_SECONDS_MAX, RECORD_ENTRIES_MAX, VERSION_LENGTH_MAX } from './limits.ts';
 
 /*
- * What this server refuses although a log could hold it (version1.md section 5). Never part of validity: imports, mirrors
+ * What this server refuses although a log could hold it (spec/admission.md). Never part of validity: imports, mirrors
  * and monitors do not come here.
  */
 

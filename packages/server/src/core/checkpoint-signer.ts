@@ -7,7 +7,7 @@ import {
 } from '@waybill/protocol';
 import type { Clock } from './ports.ts';
 
-/** Signs checkpoints with one commit key. It takes sizes and roots only and builds the bytes itself (threats C13). */
+/** Signs checkpoints with one commit key. It takes sizes and roots only and builds the bytes itself. */
 export class CheckpointSigner {
   readonly #key: PrivateKey;
   readonly #clock: Clock;
@@ -21,7 +21,7 @@ export class CheckpointSigner {
     return this.#key.publicKey.id;
   }
 
-  /** Signing time never runs backwards: at least that of the checkpoint before (threats D8). */
+  /** Signing time never runs backwards: at least that of the checkpoint before. */
   async sign(
     { logLength, logRoot, mapRoot }: Checkpoint,
     previous: SignedCheckpoint | null,

@@ -1,4 +1,4 @@
-/** Seconds a record may be dated ahead of the server's clock (version1.md section 5). */
+/** Seconds a record may be dated ahead of the server's clock (spec/admission.md). */
 export const RECORD_AHEAD_SECONDS_MAX = 300n;
 
 /** Characters of a package name that may start a log; Warg's OpenAPI names this bound. */
@@ -16,7 +16,7 @@ export const BATCH_RECORDS_MAX = 1_000;
 /** Records waiting for the sequencer; beyond it publishers are told to come back (429). */
 export const QUEUE_RECORDS_MAX = 10_000;
 
-/** How long a POST, a last upload and a GET of a record wait for its commit (version1.md section 7). */
+/** How long a POST, a last upload and a GET of a record wait for its commit (spec/http.md 5). */
 export const COMMIT_WAIT_MS = 2_000;
 
 /** Without upload progress for this long, a record that waits for content is rejected. */

@@ -88,7 +88,7 @@ export class LogStates<E, P extends string, B> {
   }
 }
 
-/** One record may bind a thousand versions, so records say little about memory (threats W16). */
+/** One record may bind a thousand versions, so records say little about memory. */
 function weightOf<P extends string, B>({ length, bindings, keys }: LogState<P, B>): number {
   return length + bindings.size + keys.size + 1;
 }

@@ -17,7 +17,7 @@ import { PROOF_ITEMS_MAX, WARG_PROOF_LENGTH_MAX } from './limits.ts';
 import type { RegistryStore, StoredHead, StoredRecord } from './ports.ts';
 import type { Reading } from './reading.ts';
 
-/** Makes the proofs of warg.md 6.3, encoded as they travel. */
+/** Makes the proofs of spec/http.md, encoded as they travel. */
 export class Proving {
   readonly #store: RegistryStore;
   readonly #reading: Reading;

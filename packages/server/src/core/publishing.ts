@@ -71,7 +71,7 @@ export interface PublishCommand {
   readonly final: boolean;
 }
 
-/** Takes records and their content from publishers: admit, validate, source content, sequence (version1.md section 7). */
+/** Takes records and their content from publishers: admit, validate, source content, sequence (spec/http.md 5). */
 export class Publishing {
   readonly #parts: PublishingParts;
   readonly #byLog = new Map<LogId, Reservation>();
@@ -104,7 +104,7 @@ export class Publishing {
   }
 
   /**
-   * Accepts a record, in the order of checks of warg.md 6.2. Posting the same bytes again gives the state they have come
+   * Accepts a record, in the order of checks of spec/http.md. Posting the same bytes again gives the state they have come
    * to. Throws what the client is told.
    */
   async publish(command: PublishCommand): Promise<wargApi.RecordStatus> {
@@ -198,7 +198,7 @@ export class Publishing {
     if (reservation.missing.size > 0) return sourcing(reservation);
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
     if (failure !== null) throw failure;
-    // "processing" is a promise too: it is not made before a row can keep it (threats D2).
+    // "processing" is a promise too: it is not made before a row can keep it.
     if (this.#byLog.get(logId) === reservation) await this.#makeDurable(reservation);
     return this.status(logId, record.id);
   }
@@ -220,7 +220,7 @@ export class Publishing {
   }
 
   /**
-   * Record bytes do not name their package; the same bytes in two logs would share one id (threats P6). Asked after the
+   * Record bytes do not name their package; the same bytes in two logs would share one id. Asked after the
    * reservation: two posts under two names cannot pass each other.
    */
   async #refuseForeignId({ logId, record }: Reservation): Promise<void> {
@@ -398,7 +398,7 @@ function sourcing({ logId, record, missing }: Reservation): wargApi.RecordStatus
   const endpoint = (digest: Digest): wargApi.UploadEndpoint => ({
     type: 'http',
     method: 'POST',
-    // Relative to the base URL and usable without headers, which the Rust client sends wrongly (warg.md trap 10).
+    // Relative to the base URL and usable without headers, which the Rust client sends wrongly (spec/http.md 3).
     url: `v1/package/${logId}/record/${record.id}/content/${digest}`,
     headers: {},
   });

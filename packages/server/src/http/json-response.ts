@@ -1,6 +1,6 @@
 import type { JsonValue } from '@waybill/protocol';
 
-/** Exactly this: with a charset parameter the Rust client refuses the answer (warg.md trap 1). */
+/** Exactly this: with a charset parameter the Rust client refuses the answer (spec/http.md 1). */
 const JSON_TYPE = 'application/json';
 
 export function jsonResponse(

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { concatBytes, RegistryError } from '@waybill/protocol';
 
-/** Bytes of one JSON body (warg.md section 6). */
+/** Bytes of one JSON body (spec/http.md). */
 export const JSON_BODY_BYTES_MAX = 2 * 1024 * 1024;
 
 /** Reads a JSON body of a request. Throws `request/media-type` (415), `wire/too-large` (413). */

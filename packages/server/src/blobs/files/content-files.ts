@@ -13,7 +13,7 @@ const CHUNK_BYTES = 64 * 1024;
 /**
  * Content as files named by digest under `root`. An upload is written beside them, made durable, and renamed into place, so
  * that a file under a digest is always whole. Paths come from parsed digests only, and a link in place of a file or folder
- * is refused (threats W2). One process at a time: what an earlier one left unfinished is removed here.
+ * is refused (SECURITY.md W2). One process at a time: what an earlier one left unfinished is removed here.
  */
 export async function openContentFiles(root: string): Promise<ContentStore> {
   const uploads = path.join(root, 'uploads');

@@ -9,7 +9,7 @@ function entity(type: string, member: string): Shape {
   return (detail) => ({ type, id: detail[member] ?? null });
 }
 
-/** Errors that Warg's client reads by shape (warg.md 6.2, 6.3); every other one is a status and a message. */
+/** Errors that Warg's client reads by shape (spec/http.md, 6.3); every other one is a status and a message. */
 const SHAPES: Partial<Readonly<Record<ErrorCode, Shape>>> = {
   'log/not-found': entity('log', 'logId'),
   'request/record': entity('record', 'recordId'),

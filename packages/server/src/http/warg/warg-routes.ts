@@ -35,7 +35,7 @@ const FINAL_HEADER = 'waybill-final';
 const LEDGER_TYPE = 'application/vnd.warg.ledger.packed';
 const BINARY_TYPE = 'application/octet-stream';
 
-/** Warg HTTP v1 (warg.md section 6) below `/v1`, content below `/content`. */
+/** Warg HTTP v1 (spec/http.md) below `/v1`, content below `/content`. */
 export function wargRoutes(parts: WargParts): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
   app.use('/v1/*', refuseOtherRegistries);

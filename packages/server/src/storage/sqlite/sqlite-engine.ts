@@ -182,7 +182,7 @@ export class SqliteEngine {
     } catch (failure) {
       rollBack(this.#database);
       // After a failed write to the disk the system may have dropped what it could not write, and the next fsync would
-      // succeed without it: no retry (threats D5). Opening afresh reads what is really there.
+      // succeed without it: no retry. Opening afresh reads what is really there.
       if (failure instanceof Error && endsWriting(failure.cause)) this.#broken = { by: failure };
       throw failure;
     }

@@ -4,7 +4,7 @@ import { RegistryError, type ErrorCode } from '@waybill/protocol';
 interface Meaning {
   readonly code: ErrorCode;
   readonly message: string;
-  /** True when nobody knows what is on disk now: whoever writes on might build on bytes that were lost (threats D5). */
+  /** True when nobody knows what is on disk now: whoever writes on might build on bytes that were lost. */
   readonly endsWriting: boolean;
 }
 

@@ -26,7 +26,7 @@ export interface ImportNamespaceEntry {
 
 type OperatorDraft = LogDraft<OperatorPermission, NamespaceBinding>;
 
-/** warg.md 4.2. */
+/** spec/record-log.md 3. */
 export const defineNamespaceKind: EntryKind<DefineNamespaceEntry, OperatorPermission, NamespaceBinding> = {
   number: 4,
   shape: new Map([[1, 'string']]),
@@ -36,7 +36,7 @@ export const defineNamespaceKind: EntryKind<DefineNamespaceEntry, OperatorPermis
   apply: (draft, { namespace }) => bindNamespace(draft, namespace, { status: 'defined' }),
 };
 
-/** warg.md 4.2; the `registry` text is not validated there. */
+/** spec/record-log.md 3; the `registry` text is not validated there. */
 export const importNamespaceKind: EntryKind<ImportNamespaceEntry, OperatorPermission, NamespaceBinding> = {
   number: 5,
   shape: new Map([

@@ -8,7 +8,7 @@ import type { EntryKind } from '../../entry-kind.ts';
 
 export type PackagePermission = 'release' | 'yank';
 
-/** What a package log knows of one version. A yanked release's content is no longer named (warg.md 4.1, 4g). */
+/** What a package log knows of one version. A yanked release's content is no longer named (spec/record-log.md 3.10). */
 export interface Release {
   readonly version: VersionText;
   readonly recordId: RecordId;
@@ -26,7 +26,7 @@ export interface ReleaseEntry {
   readonly content: AnyHash;
 }
 
-/** warg.md 4.1, 4f. */
+/** spec/record-log.md 3.9. */
 export const releaseKind: EntryKind<ReleaseEntry, PackagePermission, Release> = {
   number: 4,
   shape: new Map([

@@ -10,7 +10,7 @@ export interface YankEntry {
   readonly version: VersionText;
 }
 
-/** warg.md 4.1, 4g. */
+/** spec/record-log.md 3.10. */
 export const yankKind: EntryKind<YankEntry, PackagePermission, Release> = {
   number: 5,
   shape: new Map([[1, 'string']]),

@@ -24,7 +24,7 @@ const SHAPE: ProtoShape = new Map([
   [2, 'int32s'],
 ]);
 
-/** warg.md 4.1, 4d: a signer gives only what it holds. */
+/** spec/record-log.md 3.7: a signer gives only what it holds. */
 export function grantKind<P extends string, B>(
   all: PermissionList<P>,
   needs: P | null,
@@ -47,7 +47,7 @@ export function grantKind<P extends string, B>(
   };
 }
 
-/** warg.md 4.1, 4e: a signer takes only what it holds itself, from anybody; in list order, each once. */
+/** spec/record-log.md 3.8: a signer takes only what it holds itself, from anybody; in list order, each once. */
 export function revokeKind<P extends string, B>(
   all: PermissionList<P>,
   needs: P | null,

@@ -22,7 +22,7 @@ export interface InitVariant<P extends string> {
   readonly signerIsKey: boolean;
 }
 
-/** warg.md 4.1, 4b. */
+/** spec/record-log.md 3.6. */
 export function initKind<P extends string, B>(variant: InitVariant<P>): EntryKind<InitEntry, P, B> {
   const { permissions, keyField, algorithmField, signerIsKey } = variant;
   return {
