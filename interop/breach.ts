@@ -17,8 +17,10 @@ import { drawHash } from './vocabulary.ts';
 /** Makes the next record of a log in a way that breaks one rule, or only looks as if it did. */
 type Breach = <E, P extends string, B>(maker: LogMaker<E, P, B>) => Promise<Envelope>;
 
-/** Drawn most often: it breaks the rules about entries, of which there are most. */
+const NANOS_PER_SECOND = 1_000_000_000;
+/** Drawn most often: they break the rules about entries, of which there are most. */
 const ANY_ENTRIES = 'any entries by a key of the log';
+const FAULTY_ENTRIES = 'faulty entries';
 
 /** By name, so that a difference can say what was tried. Each draws its record for the log as it stands. */
 const BREACHES: Readonly<Record<string, Breach>> = {
@@ -33,11 +35,18 @@ const BREACHES: Readonly<Record<string, Breach>> = {
     return maker.sign({ ...maker.drawDraft(), prev: older ?? null });
   },
   'a nanosecond back': (maker) => maker.sign({ ...maker.drawDraft(), time: earlier(maker, 1) }),
-  'a second back': (maker) => maker.sign({ ...maker.drawDraft(), time: earlier(maker, 1_000_000_000) }),
+  'a second back': (maker) => maker.sign({ ...maker.drawDraft(), time: earlier(maker, NANOS_PER_SECOND) }),
   'the epoch': (maker) => maker.sign({ ...maker.drawDraft(), time: { seconds: 0n, nanos: 0 } }),
   'before the epoch': (maker) => maker.sign({ ...maker.drawDraft(), time: { seconds: -5n, nanos: 7 } }),
   'the end of time': (maker) =>
     maker.sign({ ...maker.drawDraft(), time: { seconds: 2n ** 63n - 1n, nanos: 999_999_999 } }),
+  'nanoseconds beyond the second': async (maker) => {
+    const draft = maker.drawDraft();
+    const { seconds, nanos } = maker.random.once(2) ? draft.time : earlier(maker, maker.random.below(3) - 1);
+    const carry = maker.random.pick([-2, -1, 1, 2]);
+    const time = { seconds: seconds + BigInt(carry), nanos: nanos - carry * NANOS_PER_SECOND };
+    return maker.sign({ ...draft, time: Math.abs(time.nanos) < 2 ** 31 ? time : draft.time });
+  },
   'another version': async (maker) => {
     const draft = maker.drawDraft();
     const version = fieldOf(2, 0, maker.random.pick([1n, 2n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 32n + 1n]));
@@ -45,6 +54,10 @@ const BREACHES: Readonly<Record<string, Breach>> = {
   },
   'any entries by anyone': (maker) => maker.sign(anyDraft(maker, maker.random.pick(maker.keys))),
   [ANY_ENTRIES]: (maker) => maker.sign(anyDraft(maker, signerOf(maker))),
+  [FAULTY_ENTRIES]: (maker) => {
+    const draft = maker.drawDraft();
+    return maker.sign({ ...draft, entries: [...draft.entries, ...drawFault(maker, draft.signer)] });
+  },
   'any entries before init': (maker) => {
     const draft = maker.drawDraft();
     return maker.sign({ ...draft, entries: [drawEntry(maker), ...draft.entries] });
@@ -111,6 +124,18 @@ const BREACHES: Readonly<Record<string, Breach>> = {
 
 const BREACH_NAMES = Object.keys(BREACHES);
 
+/** What can go wrong at the beginning alone: drawn more often there. */
+const FIRST_BREACHES: Readonly<Record<string, Breach>> = {
+  'a first record with a prev': (maker) => maker.sign({ ...maker.drawDraft(), prev: drawHash(maker.random) }),
+  'a first record that says nothing': (maker) => maker.sign(maker.emptyDraft(signerOf(maker))),
+  'a first record without init': (maker) => {
+    const signer = signerOf(maker);
+    return maker.sign({ ...maker.emptyDraft(signer), entries: drawFault(maker, signer) });
+  },
+};
+
+const FIRST_BREACH_NAMES = Object.keys(FIRST_BREACHES);
+
 /** A broken record, encoded as an Envelope, and what was done. */
 export interface BrokenRecord {
   readonly label: string;
@@ -119,10 +144,15 @@ export interface BrokenRecord {
 
 /** Breaks a rule of the log. */
 export async function breakRule<E, P extends string, B>(maker: LogMaker<E, P, B>): Promise<BrokenRecord> {
-  const label = maker.random.once(2) ? ANY_ENTRIES : maker.random.pick(BREACH_NAMES);
-  const breach = BREACHES[label];
+  const label = drawLabel(maker);
+  const breach = BREACHES[label] ?? FIRST_BREACHES[label];
   if (breach === undefined) throw new RangeError(label);
   return { label, envelope: await breach(maker) };
+}
+
+function drawLabel<E, P extends string, B>({ random, state }: LogMaker<E, P, B>): string {
+  if (state.head === null && random.once(2)) return random.pick(FIRST_BREACH_NAMES);
+  return random.pick([ANY_ENTRIES, FAULTY_ENTRIES, random.pick(BREACH_NAMES)]);
 }
 
 /** Damages the bytes of a valid record; signed before, or after, so that the damage itself is judged. */
@@ -154,6 +184,13 @@ function drawEntry<E, P extends string, B>({ vocabulary, random, keys, state }: 
   return vocabulary.draw(random, keys, state);
 }
 
+function drawFault<E, P extends string, B>(
+  { vocabulary, random }: LogMaker<E, P, B>,
+  signer: PrivateKey,
+): readonly E[] {
+  return random.pick(vocabulary.faults(random, signer));
+}
+
 /** Entries that nobody has judged. */
 function anyDraft<E, P extends string, B>(maker: LogMaker<E, P, B>, signer: PrivateKey) {
   const first = maker.state.head === null && !maker.random.once(4) ? [maker.vocabulary.init(signer)] : [];
@@ -163,6 +200,6 @@ function anyDraft<E, P extends string, B>(maker: LogMaker<E, P, B>, signer: Priv
 
 function earlier<E, P extends string, B>({ state }: LogMaker<E, P, B>, nanos: number) {
   const { seconds, nanos: below } = state.head?.time ?? { seconds: 5n, nanos: 0 };
-  const total = seconds * 1_000_000_000n + BigInt(below) - BigInt(nanos);
-  return { seconds: total / 1_000_000_000n, nanos: Number(total % 1_000_000_000n) };
+  const total = seconds * BigInt(NANOS_PER_SECOND) + BigInt(below) - BigInt(nanos);
+  return { seconds: total / BigInt(NANOS_PER_SECOND), nanos: Number(total % BigInt(NANOS_PER_SECOND)) };
 }

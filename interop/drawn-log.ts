@@ -44,7 +44,7 @@ async function drawOf<E, P extends string, B>(
   keys: readonly PrivateKey[],
 ): Promise<DrawnLog> {
   const maker = new LogMaker(vocabulary, random, keys);
-  const growth = random.once(50) ? LONG_GROWTH : random.below(GROWTH_MAX);
+  const growth = random.once(50) ? LONG_GROWTH : random.once(5) ? 0 : random.below(GROWTH_MAX);
   for (let i = 0; i < growth; i++) await maker.grow();
   const labels: string[] = [];
   const last: Uint8Array[] = [];

@@ -1,9 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
   concatBytes,
+  decodeHex,
   emptyLogState,
   encodeHex,
   isRegistryError,
@@ -17,6 +18,8 @@ import {
   type LogKind,
 } from '@waybill/protocol';
 import { peerPath } from './peers.ts';
+
+const OUTPUT_BYTES_MAX = 2 ** 30;
 
 /** A log as the judge's corpus holds it; each record is an encoded Envelope, well formed or not. */
 export interface JudgedLog {
@@ -80,7 +83,10 @@ export function judgeTheirs(logs: readonly JudgedLog[]): Verdict[] {
   const corpus = path.join(folder, 'corpus');
   try {
     writeFileSync(corpus, concatBytes(...logs.map(corpusLog)));
-    const output = execFileSync(peerPath('judge'), ['--corpus', corpus], { encoding: 'utf8', maxBuffer: 2 ** 30 });
+    const output = execFileSync(peerPath('judge'), ['--corpus', corpus], {
+      encoding: 'utf8',
+      maxBuffer: OUTPUT_BYTES_MAX,
+    });
     return output.trimEnd().split('\n').map(readVerdict);
   } finally {
     rmSync(folder, { recursive: true });
@@ -110,18 +116,29 @@ function readVerdict(line: string): Verdict {
 
 /** For each `[kind, text]`: the text as the crate writes it again; `null` when it refuses it, `panic` when it dies of it. */
 export function readTextsTheirs(texts: readonly (readonly [kind: string, text: string])[]): (string | null)[] {
-  const input = texts.map(([kind, text]) => `${kind}\t${encodeHex(utf8(text))}\n`).join('');
-  const { stdout, status, stderr } = spawnSync(peerPath('judge'), ['text'], {
-    input,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
+  const answers = askLines(
+    'text',
+    texts.map(([kind, text]) => [kind, utf8(text)]),
+  );
+  return answers.map((line) => {
+    const [answer = '', hex = ''] = line.split('\t');
+    if (answer === 'err') return null;
+    return answer === 'ok' ? new TextDecoder().decode(decodeHex(hex)) : answer;
   });
-  if (status !== 0) throw new Error(`the judge failed: ${stderr}`);
-  return stdout.trimEnd().split('\n').map(readAnswer);
 }
 
-function readAnswer(line: string): string | null {
-  const [answer = '', hex = ''] = line.split('\t');
-  if (answer === 'err') return null;
-  return answer === 'ok' ? Buffer.from(hex, 'hex').toString('utf8') : answer;
+/** For each message: `ok` when the crate decodes it, `err` when it refuses it, `panic` when it dies of it. */
+export function decodeMessagesTheirs(
+  messages: readonly { readonly kind: string; readonly bytes: Uint8Array }[],
+): string[] {
+  return askLines(
+    'proto',
+    messages.map(({ kind, bytes }) => [kind, bytes]),
+  );
+}
+
+function askLines(mode: 'text' | 'proto', items: readonly (readonly [kind: string, bytes: Uint8Array])[]): string[] {
+  const input = items.map(([kind, bytes]) => `${kind}\t${encodeHex(bytes)}\n`).join('');
+  const options = { input, encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX } as const;
+  return execFileSync(peerPath('judge'), [mode], options).trimEnd().split('\n');
 }

@@ -20,6 +20,8 @@ import type { Random } from './random.ts';
 export interface Vocabulary<E, P extends string, B> {
   readonly dialect: LogDialect<E, P, B>;
   init(key: PrivateKey): E;
+  /** Lists of entries that break a rule whoever signs them, or harmless ones in the wrong place. */
+  faults(random: Random, key: PrivateKey): readonly (readonly E[])[];
   draw(random: Random, keys: readonly PrivateKey[], state: LogState<P, B>): E;
 }
 
@@ -32,7 +34,7 @@ export interface Draft<E> {
 }
 
 /** Any signature that decodes: a record is judged before it is signed. */
-const PLACEHOLDER = 'ecdsa-p256:MAYCAQECAQE=';
+export const PLACEHOLDER = 'ecdsa-p256:MAYCAQECAQE=';
 const EPOCH_SECONDS = 1_700_000_000;
 const NANOS_PER_SECOND = 1_000_000_000;
 const ENTRIES_MAX = 4;

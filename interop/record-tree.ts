@@ -1,3 +1,5 @@
+import { concatBytes } from '@waybill/protocol';
+
 /* Protobuf written freely, malformed on purpose: a tree of fields whose every part can be set. Independent of the reader under test. */
 
 /** A field of any wire type, also of those that do not exist. */
@@ -45,7 +47,7 @@ export const ENVELOPE_SHAPE: Shape = LEAF;
 export function readTree(message: Uint8Array, shape: Shape): Field[] {
   const fields: Field[] = [];
   let offset = 0;
-  const varint = (): bigint => {
+  const readVarint = (): bigint => {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
       const byte = message[offset++] ?? 0;
@@ -54,13 +56,13 @@ export function readTree(message: Uint8Array, shape: Shape): Field[] {
     }
   };
   while (offset < message.length) {
-    const key = Number(varint());
+    const key = Number(readVarint());
     const [number, wire] = [key >> 3, key & 7];
     if (wire === 0) {
-      fields.push(fieldOf(number, wire, varint()));
+      fields.push(fieldOf(number, wire, readVarint()));
       continue;
     }
-    const length = Number(varint());
+    const length = Number(readVarint());
     const bytes = message.slice(offset, offset + length);
     offset += length;
     const inner = shape[number];
@@ -70,18 +72,22 @@ export function readTree(message: Uint8Array, shape: Shape): Field[] {
 }
 
 export function writeTree(fields: readonly Field[]): Uint8Array {
-  return Uint8Array.from(fields.flatMap(writeField));
+  return concatBytes(...fields.flatMap(writeField));
 }
 
-function writeField(field: Field): number[] {
+function writeField(field: Field): Uint8Array[] {
   const { number, wire, keyPadding, valuePadding } = field;
-  if (wire === RAW) return [...field.bytes];
-  const key = writeVarint(BigInt(number) * 8n + BigInt(wire), keyPadding);
-  if (wire === 0) return [...key, ...writeVarint(field.varint, valuePadding)];
+  if (wire === RAW) return [field.bytes];
+  const key = varint(BigInt(number) * 8n + BigInt(wire), keyPadding);
+  if (wire === 0) return [key, varint(field.varint, valuePadding)];
   const content = field.children === null ? field.bytes : writeTree(field.children);
-  if (wire === 2) return [...key, ...writeVarint(BigInt(content.length), valuePadding), ...content];
-  if (wire === 3) return [...key, ...content, ...writeVarint(BigInt(number) * 8n + 4n, valuePadding)];
-  return [...key, ...content];
+  if (wire === 2) return [key, varint(BigInt(content.length), valuePadding), content];
+  if (wire === 3) return [key, content, varint(BigInt(number) * 8n + 4n, valuePadding)];
+  return [key, content];
+}
+
+function varint(value: bigint, padding: number): Uint8Array {
+  return Uint8Array.from(writeVarint(value, padding));
 }
 
 /** LEB128 of the low 64 bits, then `padding` more bytes that add nothing. */

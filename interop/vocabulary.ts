@@ -54,6 +54,21 @@ const HASH_LENGTHS = [32, 32, 32, 32, 0, 1, 31, 33, 64];
 export const PACKAGE_VOCABULARY: Vocabulary<PackageEntry, PackagePermission, Release> = {
   dialect: PACKAGE_LOG,
   init: ({ publicKey }) => ({ type: 'init', key: publicKey }),
+  faults(random, { publicKey }) {
+    const version = drawVersion(random, []);
+    const release: PackageEntry = { type: 'release', version, content: drawHash(random) };
+    const yank: PackageEntry = { type: 'yank', version };
+    return [
+      [release, release],
+      [release, yank, release],
+      [release, yank, yank],
+      [{ type: 'yank', version: parseVersion('404.0.0') }],
+      [{ type: 'grant', key: publicKey, permissions: [] }],
+      [{ type: 'revoke', keyId: publicKey.id, permissions: ['yank', 'yank'] }],
+      [{ type: 'revoke', keyId: 'nobody', permissions: ['release'] }],
+      [{ type: 'init', key: publicKey }],
+    ];
+  },
   draw(random, keys, state) {
     switch (random.below(8)) {
       case 0:
@@ -80,7 +95,19 @@ export const PACKAGE_VOCABULARY: Vocabulary<PackageEntry, PackagePermission, Rel
 export const OPERATOR_VOCABULARY: Vocabulary<OperatorEntry, OperatorPermission, NamespaceBinding> = {
   dialect: OPERATOR_LOG,
   init: ({ publicKey }) => ({ type: 'init', key: publicKey }),
-  draw(random, keys) {
+  faults(random, { publicKey }) {
+    const define: OperatorEntry = { type: 'defineNamespace', namespace: drawNamespace(random, []) };
+    return [
+      [define, define],
+      [define, { type: 'importNamespace', namespace: define.namespace, registry: 'wasi.dev' }],
+      [{ type: 'importNamespace', namespace: 'Not-Kebab', registry: '' }],
+      [{ type: 'grant', key: publicKey, permissions: [] }],
+      [{ type: 'revoke', keyId: publicKey.id, permissions: ['commit', 'commit'] }],
+      [{ type: 'revoke', keyId: 'nobody', permissions: ['defineNamespace'] }],
+      [{ type: 'init', key: publicKey }],
+    ];
+  },
+  draw(random, keys, state) {
     switch (random.below(6)) {
       case 0:
         return { type: 'init', key: random.pick(keys).publicKey };
@@ -91,11 +118,11 @@ export const OPERATOR_VOCABULARY: Vocabulary<OperatorEntry, OperatorPermission, 
       case 3:
         return {
           type: 'importNamespace',
-          namespace: drawNamespace(random),
+          namespace: drawNamespace(random, [...state.bindings.keys()]),
           registry: random.pick(['wasi.dev', '', 'ä b']),
         };
       default:
-        return { type: 'defineNamespace', namespace: drawNamespace(random) };
+        return { type: 'defineNamespace', namespace: drawNamespace(random, [...state.bindings.keys()]) };
     }
   },
 };
@@ -122,6 +149,7 @@ export function drawHash(random: Random): AnyHash {
   return parseAnyHash(`sha256:${encodeHex(random.bytes(random.pick(HASH_LENGTHS)))}`);
 }
 
-function drawNamespace(random: Random): string {
+function drawNamespace(random: Random, known: readonly string[]): string {
+  if (known.length > 0 && random.once(3)) return random.pick(known);
   return random.once(2) ? `ns-${encodeHex(random.bytes(2)).replaceAll(/[0-9]/g, 'x')}` : random.pick(NAMESPACES);
 }

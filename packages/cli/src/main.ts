@@ -77,8 +77,9 @@ export async function main(args: readonly string[]): Promise<void> {
   process.exitCode = await runCommandLine(args, { process: { stdout, stderr, env, exitCode: null }, interactive });
 }
 
-/** Whoever reads a pipe may have had enough, as `head` has: that needs no word, but the output was not delivered. */
+/** Whoever reads a pipe may have had enough, as `head` has: that is no failure. */
 function endWithoutOutput(failure: Error): never {
-  if (!hasCode(failure, 'EPIPE')) process.stderr.write(`error: cannot write the output: ${failure.message}\n`);
+  if (hasCode(failure, 'EPIPE')) process.exit(EXIT.ok);
+  process.stderr.write(`error: cannot write the output: ${failure.message}\n`);
   process.exit(EXIT.other);
 }

@@ -110,6 +110,8 @@ export class RegistryClient {
   async #retryWithoutCache(names: readonly PackageName[], attempt: number, failure: unknown): Promise<null> {
     // A cursor of another registry's log is refused: what stands at this address now is looked at without it.
     if (attempt > 1 || !isRegistryError(failure, ...EVIDENCE_CODES, 'registry/refused')) throw failure;
+    // Two signed checkpoints that contradict each other do: the evidence must not be lost to a second, honest answer.
+    if (isRegistryError(failure, 'checkpoint/fork', 'checkpoint/rollback')) throw failure;
     let cached = 0;
     for (const logId of [OPERATOR_LOG_ID, ...names.map(packageLogId)]) {
       cached += (await this.#parts.logs.read(logId))?.length ?? 0;

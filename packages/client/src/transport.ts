@@ -184,6 +184,10 @@ export function parseRegistryUrl(text: string): URL {
   const withScheme = /^[a-z]+:\/\//.test(text) ? text : `https://${text}`;
   if (!URL.canParse(withScheme)) throw new RegistryError('usage/invalid', `${text} is not an address of a registry`);
   const url = new URL(withScheme);
+  // Not repeated here: the text holds a secret, and would stand in the configuration and in evidence.
+  if (url.username !== '' || url.password !== '') {
+    throw new RegistryError('usage/invalid', 'the address of a registry holds no user name and no password');
+  }
   const plain = url.protocol === 'http:';
   if ((!plain && url.protocol !== 'https:') || (plain && !isLoopbackHost(url.hostname))) {
     throw new RegistryError(

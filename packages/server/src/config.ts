@@ -34,10 +34,14 @@ export interface Config {
 }
 
 const PORT_MAX = 65_535;
+const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 
 /** Throws `usage/invalid`, `text/namespace`. */
 export async function parseConfig(options: ServerOptions): Promise<Config> {
   const { host, port } = parseListen(options.listen);
+  if (!LOG_LEVELS.includes(options.logLevel)) {
+    throw new RegistryError('usage/invalid', `--log-level takes ${LOG_LEVELS.join(', ')}, not ${options.logLevel}`);
+  }
   return {
     dataDirectory: options.data,
     host,

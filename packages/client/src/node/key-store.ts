@@ -72,7 +72,7 @@ export class KeyStore {
     const files = await readdir(this.#parts.folder).catch(() => []);
     const inFiles = files.flatMap((file) => (file.endsWith('.key') ? [file.slice(0, -'.key'.length)] : []));
     const inKeyring = this.#parts.keyring?.get('default') != null ? ['default'] : [];
-    return [...new Set([...inKeyring, ...inFiles])].toSorted();
+    return [...new Set([...inKeyring, ...inFiles.filter((name) => NAME.test(name))])].toSorted();
   }
 
   fileOf(name: string): string {

@@ -52,5 +52,11 @@ export const WARG_PROOF_LENGTH_MAX = 2 ** 31;
 /** Leaves described by one ledger source. */
 export const LEDGER_PAGE_LEAVES = 1_000;
 
-/** Logs asked for in one `fetch/logs`. */
-export const FETCH_LOGS_MAX = 1_000;
+/** Logs asked for in one `fetch/logs`: a Rust client asks for all packages that it has ever cached. */
+export const FETCH_LOGS_MAX = 20_000;
+
+/** Bytes of record contents in one `fetch/logs` answer; the rest comes with the next, as `more` says. */
+export const FETCH_LOGS_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Records read from the store at once for an answer. */
+export const FETCH_PAGE_RECORDS = 50;

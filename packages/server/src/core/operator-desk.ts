@@ -1,6 +1,7 @@
 import {
   compareTimestamps,
   decodeSignedRecord,
+  isRegistryError,
   judgeRecord,
   OPERATOR_LOG,
   OPERATOR_LOG_ID,
@@ -54,7 +55,21 @@ export class OperatorDesk {
     const judged = judgeRecord(OPERATOR_LOG, state, record);
     admitOperatorRecord(OPERATOR_LOG, record, { state, judged, nowMs: clock(), final: false }, commitKeyId);
     await verifyRecordSignature(OPERATOR_LOG, record, judged.signer);
-    return { recordId: record.id, registryIndex: await sequencer.sequence({ kind: 'operator', record }) };
+    try {
+      return { recordId: record.id, registryIndex: await sequencer.sequence({ kind: 'operator', record }) };
+    } catch (failure) {
+      if (isRegistryError(failure, 'record/prev-mismatch')) return this.#afterLostRace(record.id, failure);
+      throw failure;
+    }
+  }
+
+  /** Another record took the place meanwhile; it may be this very one, posted twice at once. */
+  async #afterLostRace(recordId: RecordId, cause: unknown): Promise<{ recordId: RecordId; registryIndex: number }> {
+    const known = await this.#parts.store.readRecord(recordId);
+    if (known !== null) return { recordId, registryIndex: known.registryIndex };
+    const { head } = await this.#parts.operator.load(OPERATOR_LOG_ID);
+    const first = head?.id ?? recordId;
+    throw new RegistryError('publish/conflict', `another record came first: ${first}`, { recordId: first }, { cause });
   }
 
   /**

@@ -9,7 +9,7 @@ import {
   type SignedCheckpoint,
   type wargApi,
 } from '@waybill/protocol';
-import { FETCH_LOGS_MAX, LEDGER_PAGE_LEAVES } from './limits.ts';
+import { FETCH_LOGS_BYTES_MAX, FETCH_LOGS_MAX, FETCH_PAGE_RECORDS, LEDGER_PAGE_LEAVES } from './limits.ts';
 import type { RegistryStore, StoredHead, StoredRecord } from './ports.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { OperatorStates } from './state-caches.ts';
@@ -59,23 +59,38 @@ export class Reading {
       throw new RegistryError('request/invalid', `at most ${FETCH_LOGS_MAX} logs can be fetched at once`);
     }
     await this.headAt(request.logLength);
-    const operator = await this.#logPage(OPERATOR_LOG_ID, request.operator, request);
+    const answer = { bytesLeft: FETCH_LOGS_BYTES_MAX, more: false };
+    const operator = await this.#logPage(OPERATOR_LOG_ID, request.operator, request, answer);
     const packages = new Map<LogId, readonly wargApi.PublishedRecord[]>();
-    for (const [logId, token] of request.packages) packages.set(logId, await this.#logPage(logId, token, request));
-    const more = [operator, ...packages.values()].some((records) => records.length === request.limit);
-    return { more, operator, packages };
+    for (const [logId, token] of request.packages) {
+      packages.set(logId, await this.#logPage(logId, token, request, answer));
+    }
+    return { more: answer.more, operator, packages };
   }
 
+  /** At most the limit of the request, and what the answer has room for; it says `more` when either cut the log short. */
   async #logPage(
     logId: LogId,
     token: string | null,
-    request: wargApi.FetchLogsRequest,
+    { logLength, limit }: wargApi.FetchLogsRequest,
+    answer: { bytesLeft: number; more: boolean },
   ): Promise<wargApi.PublishedRecord[]> {
-    const fromPosition = token === null ? 0 : await this.#positionAfter(logId, token);
-    const range = { fromPosition, belowIndex: request.logLength, limit: request.limit };
-    const records = await this.#parts.store.readLog(logId, range);
-    if (records.length === 0 && fromPosition === 0) await this.#requireLog(logId);
-    return records.map(publishedRecord);
+    const start = token === null ? 0 : await this.#positionAfter(logId, token);
+    const records: wargApi.PublishedRecord[] = [];
+    for (;;) {
+      const wanted = Math.min(FETCH_PAGE_RECORDS, limit - records.length);
+      const range = { fromPosition: start + records.length, belowIndex: logLength, limit: wanted };
+      const page = await this.#parts.store.readLog(logId, range);
+      for (const record of page) {
+        if (answer.bytesLeft <= 0) return moreOf(answer, records);
+        answer.bytesLeft -= record.envelope.contents.length;
+        records.push(publishedRecord(record));
+      }
+      if (records.length === limit) return moreOf(answer, records);
+      if (page.length < wanted) break;
+    }
+    if (records.length === 0 && start === 0) await this.#requireLog(logId);
+    return records;
   }
 
   async #positionAfter(logId: LogId, token: string): Promise<number> {
@@ -133,6 +148,11 @@ export class Reading {
     );
     return { checkpoint: stored?.logRoot === logRoot && stored.mapRoot === mapRoot, signature };
   }
+}
+
+function moreOf<T>(answer: { more: boolean }, records: T): T {
+  answer.more = true;
+  return records;
 }
 
 function recordIdOrNull(token: string): RecordId | null {
