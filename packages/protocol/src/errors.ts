@@ -80,9 +80,12 @@ export type ErrorCode =
   | 'request/too-many'
   | 'request/unsupported'
   // Storage and network.
+  | 'head/clock'
   | 'head/conflict'
+  | 'head/rolled-back'
   | 'storage/busy'
   | 'storage/damaged'
+  | 'storage/failed'
   | 'storage/full'
   | 'registry/protocol'
   | 'registry/refused'

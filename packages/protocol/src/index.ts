@@ -68,6 +68,14 @@ export {
   type TimestampedCheckpoint,
 } from './wire/checkpoint.ts';
 export { decodeEnvelope, encodeEnvelope, logFileRecord, readLogFile, type Envelope } from './wire/envelope.ts';
+export {
+  encodeLogCheckpoint,
+  formatNoteVerifierKey,
+  formatSignedNote,
+  NOTE_ED25519,
+  noteKeyId,
+  type LogCheckpoint,
+} from './wire/log-checkpoint.ts';
 export { encodeLogLeaf, encodeMapLeaf } from './wire/log-leaf.ts';
 export { decodeLogProofBundle, encodeLogProofBundle, type LogProofBundle } from './wire/log-proof-bundle.ts';
 export { decodeMapProofBundle, encodeMapProofBundle, type MapProofBundle } from './wire/map-proof-bundle.ts';

@@ -1,7 +1,10 @@
 import { isIP } from 'node:net';
+import path from 'node:path';
 import { parseNamespace, RegistryError, type Namespace } from '@waybill/protocol';
 import type { ContentPolicy } from './core/content.ts';
+import { MAP_PROOFS_KEPT_SECONDS } from './core/limits.ts';
 import type { Publishers } from './core/publishers.ts';
+import { parseOrigin } from './log-keys.ts';
 import { readPublishersFile } from './publishers-file.ts';
 
 /** What a server is started with, as a person writes it. */
@@ -19,6 +22,12 @@ export interface ServerOptions {
   /** Where clients reach this server; `null`: where it listens. */
   readonly publicUrl: string | null;
   readonly logLevel: string;
+  /** Origin of the C2SP logs, fixed at the first start; otherwise derived from the operator's key. */
+  readonly origin?: string;
+  /** File of what was last signed; otherwise `last-signed` in the data folder. */
+  readonly lastSigned?: string;
+  /** Seconds for which map proofs can be made for an older head. */
+  readonly mapProofsKept?: number;
 }
 
 /** The same, parsed and decided. */
@@ -31,6 +40,9 @@ export interface Config {
   readonly contentPolicy: ContentPolicy;
   readonly publicUrl: URL | null;
   readonly logLevel: string;
+  readonly origin: string | null;
+  readonly lastSignedFile: string;
+  readonly mapProofsKeptSeconds: number;
 }
 
 const PORT_MAX = 65_535;
@@ -51,6 +63,9 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     contentPolicy: options.anyContent ? 'any' : 'wasm',
     publicUrl: options.publicUrl === null ? null : parsePublicUrl(options.publicUrl),
     logLevel: options.logLevel,
+    origin: options.origin === undefined ? null : parseOrigin(options.origin),
+    lastSignedFile: options.lastSigned ?? path.join(options.data, 'last-signed'),
+    mapProofsKeptSeconds: options.mapProofsKept ?? MAP_PROOFS_KEPT_SECONDS,
   };
 }
 

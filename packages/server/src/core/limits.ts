@@ -60,3 +60,25 @@ export const FETCH_LOGS_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Records read from the store at once for an answer. */
 export const FETCH_PAGE_RECORDS = 50;
+
+/** How far the clock may be behind the last checkpoint before nothing is signed any more. */
+export const CLOCK_BEHIND_SECONDS_MAX = 60;
+
+/** A head nobody has added to is signed afresh after this long: clients refuse one that is too old (threat T3). */
+export const HEAD_REFRESH_MS = 600_000;
+
+/** How often the age of the head is looked at. */
+export const HEAD_REFRESH_CHECK_MS = 15_000;
+
+/** Bytes of record contents that may wait for the sequencer; beyond it publishers are told to come back (429). */
+export const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** For how long map proofs can be made for an older head, unless configured. */
+export const MAP_PROOFS_KEPT_SECONDS = 3_600;
+
+/** Map pages looked at in one step of pruning, and the pause between steps. */
+export const PRUNE_STEP_PAGES = 1_000;
+export const PRUNE_STEP_PAUSE_MS = 250;
+
+/** The pause between two walks over the map. */
+export const PRUNE_WALK_PAUSE_MS = 600_000;

@@ -8,7 +8,7 @@ import {
   type LogState,
 } from '@waybill/protocol';
 import { CACHED_STATE_ITEMS_MAX, REPLAY_PAGE_RECORDS } from './limits.ts';
-import type { RegistryStore } from './ports.ts';
+import type { RegistryReader } from './ports.ts';
 
 /**
  * Replayed states of logs, newest use last. A state here is a cache: it is rebuilt from the stored records, whose
@@ -16,7 +16,7 @@ import type { RegistryStore } from './ports.ts';
  */
 export class LogStates<E, P extends string, B> {
   readonly #dialect: LogDialect<E, P, B>;
-  readonly #store: RegistryStore;
+  readonly #store: RegistryReader;
   readonly #itemsMax: number;
   readonly #states = new Map<LogId, LogState<P, B>>();
   /** What each state counted when it was put: one that has moved on cannot be asked any more. */
@@ -24,7 +24,7 @@ export class LogStates<E, P extends string, B> {
   readonly #loading = new Map<LogId, Promise<LogState<P, B>>>();
   #items = 0;
 
-  constructor(dialect: LogDialect<E, P, B>, store: RegistryStore, itemsMax: number = CACHED_STATE_ITEMS_MAX) {
+  constructor(dialect: LogDialect<E, P, B>, store: RegistryReader, itemsMax: number = CACHED_STATE_ITEMS_MAX) {
     this.#dialect = dialect;
     this.#store = store;
     this.#itemsMax = itemsMax;

@@ -17,12 +17,12 @@ import {
   type SignedRecord,
 } from '@waybill/protocol';
 import { admitOperatorRecord } from './admission.ts';
-import type { Clock, RegistryStore } from './ports.ts';
+import type { Clock, RegistryReader } from './ports.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { OperatorStates } from './state-caches.ts';
 
 export interface OperatorDeskParts {
-  readonly store: RegistryStore;
+  readonly store: RegistryReader;
   readonly operator: OperatorStates;
   readonly sequencer: Sequencer;
   readonly commitKeyId: string;

@@ -28,10 +28,22 @@ export interface StoredHead {
   readonly checkpoint: SignedCheckpoint;
   /** Version of the map's root page at this head; `null` for the empty map. */
   readonly mapVersion: number | null;
+  /** Leaves of the `heads` log up to this head, whose own leaf is the last of them. */
+  readonly headsLength: number;
 }
+
+/** The newest heads of both logs as C2SP signed notes. */
+export interface LogNotes {
+  readonly records: string;
+  readonly heads: string;
+}
+
+/** `records`: the registry log. `heads`: the log of its heads, one leaf for each length at which one was signed. */
+export type LogName = 'records' | 'heads';
 
 /** The full new content of a tile that a commit touched. */
 export interface TileWrite extends TileCoordinates {
+  readonly log: LogName;
   readonly hashes: Uint8Array;
 }
 
@@ -48,6 +60,7 @@ export interface Commit {
   readonly tiles: readonly TileWrite[];
   readonly mapPages: readonly MapPageWrite[];
   readonly head: StoredHead;
+  readonly notes: LogNotes;
   /** Pending records that this commit settles; their rows go. */
   readonly settled: readonly RecordId[];
 }
@@ -64,19 +77,19 @@ export interface PendingRecord {
   readonly updatedAtMs: number;
 }
 
-/** The registry's durable state. Every promise of a write resolves only when the write would survive a power cut. */
-export interface RegistryStore {
+/** Where a walk over the map's pages stands; drivers make and read it, nobody else. */
+export type PruneCursor = Readonly<Record<string, string | number>>;
+
+/** What can be asked of the durable state: committed data only. */
+export interface RegistryReader {
   /** The newest head; `null` in a store that has never committed. */
   readHead(): Promise<StoredHead | null>;
-  /**
-   * Makes a commit durable and visible at once, if the stored head still has the log length `previousLength` (`null`: no
-   * head). Equal lengths with no records re-sign the head. Throws `head/conflict` and changes nothing when another writer
-   * was first; `storage/full` when there is no room.
-   */
-  commit(previousLength: number | null, commit: Commit): Promise<void>;
-
   /** `null` when no head was ever signed at this length. */
   readHeadAt(logLength: number): Promise<StoredHead | null>;
+  /** The newest head signed at or before `timestamp` (Unix seconds); `null` when there was none yet. */
+  readHeadAsOf(timestamp: number): Promise<StoredHead | null>;
+  /** The notes of the newest head; `null` in a store that has never committed. */
+  readNotes(): Promise<LogNotes | null>;
   readRecord(recordId: RecordId): Promise<StoredRecord | null>;
   /** Records of one log with `logPosition >= fromPosition` and `registryIndex < belowIndex`, in order, at most `limit`. */
   readLog(
@@ -88,18 +101,73 @@ export interface RegistryStore {
   /** Names of known packages; unknown ids are absent from the answer. */
   readNames(logIds: readonly LogId[]): Promise<ReadonlyMap<LogId, PackageName>>;
   /** Tiles as last committed, in the order asked; throws `storage/damaged` for one that is missing. */
-  readTiles(tiles: readonly TileCoordinates[]): Promise<Uint8Array[]>;
+  readTiles(log: LogName, tiles: readonly TileCoordinates[]): Promise<Uint8Array[]>;
   /** Pages in the order asked; throws `storage/damaged` for one that is missing. */
   readMapPages(pages: readonly MapPageRef[]): Promise<Uint8Array[]>;
-
-  /** Inserts or replaces a pending record; durable when it resolves. */
-  putPending(pending: PendingRecord): Promise<void>;
+  /** Pages of roots below this version may be gone; 0 while nothing was pruned. */
+  readMapFloor(): Promise<number>;
   readPending(recordId: RecordId): Promise<PendingRecord | null>;
   listPending(): Promise<PendingRecord[]>;
-  /** Durable when it resolves; no error for an unknown id. */
+}
+
+/** Writes of records that wait. Each is durable when its promise resolves. */
+export interface PendingWriter {
+  /** Inserts or replaces a pending record. */
+  putPending(pending: PendingRecord): Promise<void>;
+  /** No error for an unknown id. */
   deletePending(recordId: RecordId): Promise<void>;
+}
+
+/**
+ * The registry's durable state. Every promise of a write resolves only when the write would survive a power cut; one that
+ * rejects with `storage/failed` leaves in doubt what is on the disk: the process must end, and the next start reads what is
+ * really there.
+ */
+export interface RegistryStore extends RegistryReader, PendingWriter {
+  /** Both in one transaction. */
+  writePending(puts: readonly PendingRecord[], deletes: readonly RecordId[]): Promise<void>;
+
+  /**
+   * Makes a commit durable and visible at once, if the stored head still has the log length `previousLength` (`null`: no
+   * head). Equal lengths with no records re-sign the head. Throws `head/conflict` and changes nothing when another writer
+   * was first; `storage/full` when there is no room.
+   */
+  commit(previousLength: number | null, commit: Commit): Promise<void>;
+
+  /**
+   * One step of deleting map pages that no root of version `floor` or newer needs, after durably raising the map floor to
+   * it; looks at about `pages` pages. Resolves with where to go on, `null` at the end of the walk.
+   */
+  pruneMap(floor: number, after: PruneCursor | null, pages: number): Promise<PruneCursor | null>;
 
   close(): Promise<void>;
+}
+
+/** What was last signed, kept apart from the store so that a store set back to an older state is noticed. */
+export interface SignedMark {
+  readonly logLength: number;
+  readonly logRoot: Digest;
+  readonly mapRoot: Digest;
+  /** Unix seconds. */
+  readonly timestamp: number;
+}
+
+/** Keeps one {@link SignedMark}. */
+export interface LastSigned {
+  /** `null` when nothing was ever signed, or the file is gone. Throws `storage/damaged`. */
+  read(): Promise<SignedMark | null>;
+  /** Durable when it resolves. Throws `storage/full`, `storage/failed`. */
+  write(mark: SignedMark): Promise<void>;
+}
+
+/** Signs the checkpoints of one C2SP log; the key never leaves it. */
+export interface LogSigner {
+  /** The log's origin, which is the name of its key too. */
+  readonly origin: string;
+  /** The key as note tools read it. */
+  readonly verifierKey: string;
+  /** A signed note of the log at this size; `root` is 32 bytes. */
+  sign(size: number, root: Uint8Array): string;
 }
 
 /** One upload on its way into the {@link ContentStore}. Exactly one of `keep` and `discard` ends it. */

@@ -14,15 +14,15 @@ import {
   type LogId,
 } from '@waybill/protocol';
 import { PROOF_ITEMS_MAX, WARG_PROOF_LENGTH_MAX } from './limits.ts';
-import type { RegistryStore, StoredHead, StoredRecord } from './ports.ts';
+import type { RegistryReader, StoredHead, StoredRecord } from './ports.ts';
 import type { Reading } from './reading.ts';
 
 /** Makes the proofs of spec/http.md, encoded as they travel. */
 export class Proving {
-  readonly #store: RegistryStore;
+  readonly #store: RegistryReader;
   readonly #reading: Reading;
 
-  constructor(store: RegistryStore, reading: Reading) {
+  constructor(store: RegistryReader, reading: Reading) {
     this.#store = store;
     this.#reading = reading;
   }
@@ -94,16 +94,31 @@ export class Proving {
     return encodeMapProofBundle({ proofs: keys.map(({ proof }) => proof) });
   }
 
-  #proveMap(head: StoredHead, logIds: readonly LogId[]): ReturnType<typeof proveMap> {
+  async #proveMap(head: StoredHead, logIds: readonly LogId[]): ReturnType<typeof proveMap> {
+    await this.#requireMap(head);
     const root = { hash: digestBytes(head.checkpoint.contents.mapRoot), version: head.mapVersion };
-    return proveMap(root, logIds.map(mapPath), (pages) => this.#store.readMapPages(pages));
+    try {
+      return await proveMap(root, logIds.map(mapPath), (pages) => this.#store.readMapPages(pages));
+    } catch (failure) {
+      // It may have been pruned while it was read.
+      await this.#requireMap(head);
+      throw failure;
+    }
+  }
+
+  /** Only newer heads have a map whose pages are all still there (spec/http.md 4). */
+  async #requireMap({ checkpoint, mapVersion }: StoredHead): Promise<void> {
+    const { logLength } = checkpoint.contents;
+    if (mapVersion === null || mapVersion >= (await this.#store.readMapFloor())) return;
+    const message = `the map of the checkpoint at ${logLength} records is not kept any more: ask for a newer one`;
+    throw new RegistryError('request/log-length', message, { logLength });
   }
 
   #proveLog(
     size: number,
     wanted: { readonly consistentLengths: readonly number[]; readonly leafIndexes: readonly number[] },
   ): ReturnType<typeof proveLog> {
-    return proveLog({ size, ...wanted }, (tiles) => this.#store.readTiles(tiles));
+    return proveLog({ size, ...wanted }, (tiles) => this.#store.readTiles('records', tiles));
   }
 }
 

@@ -32,13 +32,13 @@ import {
   REJECTIONS_KEPT_MAX,
   SOURCING_IDLE_MS,
 } from './limits.ts';
-import type { Clock, ContentStore, RegistryStore } from './ports.ts';
+import type { Clock, ContentStore, PendingWriter, RegistryReader } from './ports.ts';
 import { checkPublisher, type Publishers } from './publishers.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { OperatorStates, PackageStates } from './state-caches.ts';
 
 export interface PublishingParts {
-  readonly store: RegistryStore;
+  readonly store: RegistryReader & PendingWriter;
   readonly content: ContentStore;
   readonly packages: PackageStates;
   readonly operator: OperatorStates;

@@ -10,12 +10,12 @@ import {
   type wargApi,
 } from '@waybill/protocol';
 import { FETCH_LOGS_BYTES_MAX, FETCH_LOGS_MAX, FETCH_PAGE_RECORDS, LEDGER_PAGE_LEAVES } from './limits.ts';
-import type { RegistryStore, StoredHead, StoredRecord } from './ports.ts';
+import type { RegistryReader, StoredHead, StoredRecord } from './ports.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { OperatorStates } from './state-caches.ts';
 
 export interface ReadingParts {
-  readonly store: RegistryStore;
+  readonly store: RegistryReader;
   readonly sequencer: Sequencer;
   readonly operator: OperatorStates;
 }

@@ -4,6 +4,7 @@ import {
   edgeTileCoordinates,
   emptyLogEdge,
   emptyMapRoot,
+  encodeCheckpoint,
   encodeLogLeaf,
   encodeMapLeaf,
   formatDigest,
@@ -20,11 +21,12 @@ import {
   type MapRoot,
   type RecordId,
 } from '@waybill/protocol';
-import type { MapPageWrite, RegistryStore, StoredHead, TileWrite } from './ports.ts';
+import type { LogName, MapPageWrite, RegistryReader, StoredHead, TileWrite } from './ports.ts';
 
-/** The right edge of the registry log and the root of the map: all that appending needs in memory. */
+/** The right edges of both logs and the root of the map: all that appending needs in memory. */
 export interface RegistryTree {
-  readonly edge: LogEdge;
+  readonly records: LogEdge;
+  readonly heads: LogEdge;
   readonly map: MapRoot;
 }
 
@@ -46,41 +48,65 @@ export interface TreeLeaf {
  * Loads the tree at a head: a few tiles, whatever the length of the log. Throws `storage/damaged` when the tiles do not
  * hash to the signed root.
  */
-export async function loadTree(store: RegistryStore, head: StoredHead | null): Promise<RegistryTree> {
-  if (head === null) return { edge: emptyLogEdge(), map: emptyMapRoot() };
+export async function loadTree(store: RegistryReader, head: StoredHead | null): Promise<RegistryTree> {
+  if (head === null) return { records: emptyLogEdge(), heads: emptyLogEdge(), map: emptyMapRoot() };
   const { logLength, logRoot, mapRoot } = head.checkpoint.contents;
-  const coordinates = edgeTileCoordinates(logLength);
-  const hashes = await store.readTiles(coordinates);
-  const edge = logEdgeFromTiles(
-    logLength,
-    coordinates.map((tile, i) => ({ ...tile, hashes: hashes[i] ?? new Uint8Array() })),
-  );
-  if (formatDigest(logRootOfEdge(edge)) !== logRoot) {
+  const records = await loadEdge(store, 'records', logLength);
+  if (formatDigest(logRootOfEdge(records)) !== logRoot) {
     throw new RegistryError(
       'storage/damaged',
-      `the stored tiles do not hash to the signed root at ${logLength} records`,
+      `the stored tiles do not hash to the signed root at ${logLength} records: run "waybill fsck"`,
     );
   }
-  return { edge, map: { hash: digestBytes(mapRoot), version: head.mapVersion } };
+  const heads = await loadEdge(store, 'heads', head.headsLength);
+  return { records, heads, map: { hash: digestBytes(mapRoot), version: head.mapVersion } };
 }
 
-/** Appends leaves; a log that stands twice in a batch ends at its later record. The tree given is not changed. */
+async function loadEdge(store: RegistryReader, log: LogName, size: number): Promise<LogEdge> {
+  const coordinates = edgeTileCoordinates(size);
+  const hashes = await store.readTiles(log, coordinates);
+  return logEdgeFromTiles(
+    size,
+    coordinates.map((tile, i) => ({ ...tile, hashes: hashes[i] ?? new Uint8Array() })),
+  );
+}
+
+/**
+ * Appends leaves; a log that stands twice in a batch ends at its later record. The tree given is not changed. Without leaves
+ * the head stays what it is, and so does the `heads` log.
+ */
 export async function growTree(
-  store: RegistryStore,
+  store: RegistryReader,
   tree: RegistryTree,
   leaves: readonly TreeLeaf[],
 ): Promise<GrownTree> {
-  const { edge, tiles } = appendToLog(
-    tree.edge,
+  const grown = appendToLog(
+    tree.records,
     leaves.map((leaf) => hashLogLeaf(encodeLogLeaf(leaf))),
   );
-  const newest = new Map(leaves.map(({ logId, recordId }) => [logId, hashMapLeaf(encodeMapLeaf(recordId))]));
-  const updates = [...newest].map(([logId, leafHash]) => ({ path: mapPath(logId), leafHash }));
-  const { root, pages } = await updateMap(tree.map, updates, edge.size, (refs) => store.readMapPages(refs));
+  const records = grown.edge;
+  const { root: map, pages } = await updateMap(tree.map, mapUpdates(leaves), records.size, (refs) =>
+    store.readMapPages(refs),
+  );
   const checkpoint = {
-    logLength: edge.size,
-    logRoot: formatDigest(logRootOfEdge(edge)),
-    mapRoot: formatDigest(root.hash),
+    logLength: records.size,
+    logRoot: formatDigest(logRootOfEdge(records)),
+    mapRoot: formatDigest(map.hash),
   };
-  return { tree: { edge, map: root }, checkpoint, tiles, mapPages: pages };
+  const isNewHead = leaves.length > 0 || tree.heads.size === 0;
+  const heads = appendToLog(tree.heads, isNewHead ? [hashLogLeaf(encodeCheckpoint(checkpoint))] : []);
+  const tiles = [...tilesOf('records', grown.tiles), ...tilesOf('heads', heads.tiles)];
+  return { tree: { records, heads: heads.edge, map }, checkpoint, tiles, mapPages: pages };
+}
+
+function mapUpdates(leaves: readonly TreeLeaf[]): { path: Uint8Array; leafHash: Uint8Array }[] {
+  const newest = new Map(leaves.map(({ logId, recordId }) => [logId, recordId]));
+  return [...newest].map(([logId, recordId]) => ({
+    path: mapPath(logId),
+    leafHash: hashMapLeaf(encodeMapLeaf(recordId)),
+  }));
+}
+
+function tilesOf(log: LogName, tiles: readonly Omit<TileWrite, 'log'>[]): TileWrite[] {
+  return tiles.map((tile) => ({ ...tile, log }));
 }

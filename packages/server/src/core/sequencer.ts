@@ -11,11 +11,11 @@ import {
   type PackageName,
   type SignedRecord,
 } from '@waybill/protocol';
-import type { CheckpointSigner } from './checkpoint-signer.ts';
-import { BATCH_RECORDS_MAX, QUEUE_RECORDS_MAX } from './limits.ts';
+import type { Batch, Committer } from './committing.ts';
+import { BATCH_RECORDS_MAX, HEAD_REFRESH_MS, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX } from './limits.ts';
+import type { Observer } from './observer.ts';
+import type { Clock, StoredHead, StoredRecord } from './ports.ts';
 import type { OperatorStates, PackageStates } from './state-caches.ts';
-import type { RegistryStore, StoredHead, StoredRecord } from './ports.ts';
-import { growTree, loadTree, type RegistryTree } from './registry-tree.ts';
 
 /** A record whose signature, admission and content have been checked: only its place is missing. */
 export type Submission =
@@ -39,10 +39,11 @@ interface Placed {
 }
 
 export interface SequencerParts {
-  readonly store: RegistryStore;
+  readonly committer: Committer;
   readonly packages: PackageStates;
   readonly operator: OperatorStates;
-  readonly signer: CheckpointSigner;
+  readonly clock: Clock;
+  readonly observer: Observer;
   /** Called once when going on could sign a second history; the process must end. */
   readonly onFatal: (failure: unknown) => void;
 }
@@ -54,20 +55,15 @@ export interface SequencerParts {
 export class Sequencer {
   readonly #parts: SequencerParts;
   #head: StoredHead | null;
-  #tree: RegistryTree;
   #queue: Waiting[] = [];
+  #queuedBytes = 0;
   #running: Promise<void> | null = null;
   #failed: unknown = null;
 
-  private constructor(parts: SequencerParts, head: StoredHead | null, tree: RegistryTree) {
+  /** `head` is the one that the committer stands at. */
+  constructor(parts: SequencerParts, head: StoredHead | null) {
     this.#parts = parts;
     this.#head = head;
-    this.#tree = tree;
-  }
-
-  static async open(parts: SequencerParts): Promise<Sequencer> {
-    const head = await parts.store.readHead();
-    return new Sequencer(parts, head, await loadTree(parts.store, head));
   }
 
   /** The head that is served; `null` before the first record. */
@@ -80,19 +76,35 @@ export class Sequencer {
     return this.#head?.checkpoint.contents.logLength ?? 0;
   }
 
+  /** Why nothing can be sequenced any more; `null` while it can. */
+  get failure(): unknown {
+    return this.#failed;
+  }
+
   /**
    * Resolves with the registry index once the record is published. Throws `record/…` when the log has moved on,
-   * `request/too-many` when the queue is full, and what the store throws.
+   * `request/too-many` when the queue is full, and what the committer throws.
    */
   sequence(submission: Submission): Promise<number> {
     if (this.#failed !== null) return Promise.reject(this.#failed);
-    if (this.#queue.length >= QUEUE_RECORDS_MAX) {
+    if (this.#queue.length >= QUEUE_RECORDS_MAX || this.#queuedBytes >= QUEUE_BYTES_MAX) {
       return Promise.reject(new RegistryError('request/too-many', 'too many records wait to be sequenced: try again'));
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ submission, resolve, reject });
+      this.#queuedBytes += bytesOf(submission);
+      this.#parts.observer.queueLength(this.#queue.length);
       this.#running ??= this.#run();
     });
+  }
+
+  /** Signs the head afresh when nobody has added to it for long: a client must be able to tell idle from withheld. */
+  async refreshHead(): Promise<void> {
+    const signedAt = this.#head?.checkpoint.contents.timestamp;
+    if (signedAt === undefined || this.#running !== null || this.#failed !== null) return;
+    if (this.#parts.clock() - signedAt * 1000 < HEAD_REFRESH_MS) return;
+    this.#running = this.#resign();
+    await this.#running;
   }
 
   /** Resolves when everything queued so far has been answered. */
@@ -100,9 +112,20 @@ export class Sequencer {
     await this.#running;
   }
 
+  async #resign(): Promise<void> {
+    try {
+      await this.#commit({ records: [], names: [], settled: [] });
+    } catch (failure) {
+      this.#endUnlessPassing(failure);
+    }
+    await this.#run();
+  }
+
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, BATCH_RECORDS_MAX);
+      for (const { submission } of batch) this.#queuedBytes -= bytesOf(submission);
+      this.#parts.observer.queueLength(this.#queue.length);
       if (this.#failed === null) await this.#sequenceBatch(batch);
       else for (const { reject } of batch) reject(this.#failed);
     }
@@ -116,11 +139,7 @@ export class Sequencer {
         const stored = await this.#place(waiting, this.length + placed.length);
         if (stored !== null) placed.push({ waiting, stored });
       }
-      if (placed.length > 0)
-        await this.#commit(
-          placed.map(({ stored }) => stored),
-          batch,
-        );
+      if (placed.length > 0) await this.#commit(batchOf(placed));
     } catch (failure) {
       this.#giveUp(batch, placed, failure);
       return;
@@ -157,23 +176,11 @@ export class Sequencer {
     return { logId, logPosition: state.length };
   }
 
-  async #commit(records: readonly StoredRecord[], batch: readonly Waiting[]): Promise<void> {
-    const { store, signer } = this.#parts;
-    const grown = await growTree(store, this.#tree, records);
-    const previous = this.#head;
-    const checkpoint = await signer.sign(grown.checkpoint, previous?.checkpoint ?? null);
-    const head = { checkpoint, mapVersion: grown.tree.map.version };
-    await store.commit(previous?.checkpoint.contents.logLength ?? null, {
-      records,
-      names: namesOf(records, batch),
-      tiles: grown.tiles,
-      mapPages: grown.mapPages,
-      head,
-      settled: records.map(({ recordId }) => recordId),
-    });
-    // Committed. A crash before this line loses nothing: the next start reads the head that was just stored.
-    this.#tree = grown.tree;
-    this.#head = head;
+  async #commit(batch: Batch): Promise<void> {
+    const { committer, observer } = this.#parts;
+    const committed = await committer.commit(batch);
+    this.#head = committed.head;
+    observer.batchCommitted({ records: batch.records.length, ...committed });
   }
 
   /** A batch that did not commit leaves no trace: the states it advanced are rebuilt from the store. */
@@ -182,21 +189,30 @@ export class Sequencer {
       this.#parts.packages.evict(stored.logId);
       this.#parts.operator.evict(stored.logId);
     }
-    // Only "no room" is known to have changed nothing and to pass; after anything else the stored head is in doubt.
-    if (!isRegistryError(failure, 'storage/full')) {
-      this.#failed = failure;
-      this.#parts.onFatal(failure);
-    }
+    this.#endUnlessPassing(failure);
     // Records refused on their own merits have their answer already; a second one changes nothing.
     for (const { reject } of batch) reject(failure);
   }
+
+  /** These are known to have changed nothing, and to pass; after anything else the stored head is in doubt. */
+  #endUnlessPassing(failure: unknown): void {
+    if (isRegistryError(failure, 'storage/full', 'storage/busy', 'head/clock')) return;
+    this.#failed = failure;
+    this.#parts.onFatal(failure);
+  }
 }
 
-function namesOf(records: readonly StoredRecord[], batch: readonly Waiting[]): { logId: LogId; name: PackageName }[] {
-  const started = new Set(records.filter(({ logPosition }) => logPosition === 0).map(({ logId }) => logId));
-  const names: { logId: LogId; name: PackageName }[] = [];
-  for (const { submission } of batch) {
-    if (submission.kind === 'package' && started.delete(submission.logId)) names.push(submission);
-  }
-  return names.map(({ logId, name }) => ({ logId, name }));
+function bytesOf({ record }: Submission): number {
+  return record.envelope.contents.length;
+}
+
+function batchOf(placed: readonly Placed[]): Batch {
+  const records = placed.map(({ stored }) => stored);
+  return { records, names: namesOf(placed), settled: records.map(({ recordId }) => recordId) };
+}
+
+function namesOf(placed: readonly Placed[]): Batch['names'] {
+  return placed.flatMap(({ waiting: { submission }, stored: { logId, logPosition } }) =>
+    submission.kind === 'package' && logPosition === 0 ? [{ logId, name: submission.name }] : [],
+  );
 }

@@ -14,7 +14,15 @@ import {
   type LogId,
   type PackageName,
 } from '@waybill/protocol';
-import type { Commit, PendingRecord, RegistryStore, StoredHead, StoredRecord } from '../core/ports.ts';
+import type {
+  Commit,
+  LogNotes,
+  MapPageWrite,
+  PendingRecord,
+  RegistryStore,
+  StoredHead,
+  StoredRecord,
+} from '../core/ports.ts';
 
 /* The contract of RegistryStore as tests: every driver runs them, and what they do not ask for no caller may rely on. */
 
@@ -36,7 +44,7 @@ export function registryStoreSuite(driver: string, open: () => Promise<StoreHarn
     test(title, () => runIn(open, run));
   };
   describe(`RegistryStore: ${driver}`, () => {
-    const groups = [checkEmpty, checkHead, checkRace, checkAtomicity, checkRecords, checkLogs, checkHeads, checkTiles];
+    const groups = [checkEmpty, checkHead, checkRace, checkAtomicity, checkRecords, checkLogs, checkHeads, checkTiles, checkPruning];
     for (const group of groups) group(check);
     for (const group of [checkPending, checkSettling, checkDurability, checkExactness]) group(check);
   });
@@ -73,9 +81,10 @@ export function sampleCommit(from: number, to: number): Commit {
   return {
     records,
     names: records.filter(({ logPosition }) => logPosition === 0).map(({ registryIndex }) => sampleLog(registryIndex)),
-    tiles: [{ level: 0, index: tile, hashes: sampleHashes(tile * TILE_RECORDS, to) }],
+    tiles: [{ log: 'records', level: 0, index: tile, hashes: sampleHashes(tile * TILE_RECORDS, to) }],
     mapPages: [{ prefix: '', version: to, bytes: utf8(`page of ${to}`) }],
     head: sampleHead(to),
+    notes: sampleNotes(to),
     settled: [],
   };
 }
@@ -94,7 +103,11 @@ export function sampleHead(logLength: number, signing = 0): StoredHead {
     timestamp: 1_700_000_000 + logLength + signing,
   };
   const checkpoint = { contents, keyId: digest('operator'), signature: `ecdsa-p256:${logLength}.${signing}` };
-  return { checkpoint, mapVersion: logLength };
+  return { checkpoint, mapVersion: logLength, headsLength: logLength + 1 };
+}
+
+function sampleNotes(logLength: number): LogNotes {
+  return { records: `records \u2014 ${logLength}\n`, heads: `heads \u2014 ${logLength}\n` };
 }
 
 function sampleLog(turn: number): { logId: LogId; name: PackageName } {
@@ -118,7 +131,7 @@ function failsWith(code: ErrorCode): (thrown: unknown) => boolean {
 
 /** An empty re-signing: the head alone. */
 function resigning(head: StoredHead): Commit {
-  return { records: [], names: [], tiles: [], mapPages: [], head, settled: [] };
+  return { records: [], names: [], tiles: [], mapPages: [], head, notes: sampleNotes(0), settled: [] };
 }
 
 /** Everything the sample registry could have in `store`, to compare before with after. */
@@ -129,7 +142,7 @@ async function contentsOf(store: RegistryStore): Promise<unknown> {
     records: await store.readRecords(0, 1_000),
     names: await store.readNames(logs),
     pending: await store.listPending(),
-    tile: await store.readTiles([{ level: 0, index: 0 }]),
+    tile: await store.readTiles('records', [{ level: 0, index: 0 }]),
   };
 }
 
@@ -138,11 +151,14 @@ function checkEmpty(check: Check): void {
     const { recordId, logId } = sampleRecord(0);
     assert.equal(await store.readHead(), null);
     assert.equal(await store.readHeadAt(0), null);
+    assert.equal(await store.readHeadAsOf(Number.MAX_SAFE_INTEGER), null);
+    assert.equal(await store.readNotes(), null);
+    assert.equal(await store.readMapFloor(), 0);
     assert.equal(await store.readRecord(recordId), null);
     assert.deepEqual(await store.readLog(logId, { fromPosition: 0, belowIndex: 10, limit: 10 }), []);
     assert.deepEqual(await store.readRecords(0, 10), []);
     assert.equal((await store.readNames([logId])).size, 0);
-    assert.deepEqual(await store.readTiles([]), []);
+    assert.deepEqual(await store.readTiles('records', []), []);
     assert.deepEqual(await store.readMapPages([]), []);
     assert.equal(await store.readPending(recordId), null);
     assert.deepEqual(await store.listPending(), []);
@@ -197,7 +213,6 @@ function checkAtomicity(check: Check): void {
     ['registry index', (commit) => ({ ...commit, records: withLast(commit, { registryIndex: 1 }) })],
     ['log position', (commit) => ({ ...commit, records: withLast(commit, { logPosition: 0 }) })],
     ['page of the map', (commit) => ({ ...commit, mapPages: sampleCommit(0, 3).mapPages })],
-    ['name', (commit) => ({ ...commit, names: sampleCommit(0, 1).names })],
     ['record id within the commit', (commit) => ({ ...commit, records: [...commit.records, ...commit.records] })],
   ];
   for (const [what, spoil] of clashes) {
@@ -272,6 +287,16 @@ function checkHeads(check: Check): void {
     assert.deepEqual(await store.readHead(), sampleHead(7));
   });
 
+  check('a head is found by the time it was signed; the notes are those of the newest', async ({ store }) => {
+    await store.commit(null, sampleCommit(0, 3));
+    await store.commit(3, sampleCommit(3, 7));
+    const { timestamp } = sampleHead(3).checkpoint.contents;
+    assert.equal(await store.readHeadAsOf(timestamp - 1), null);
+    for (const later of [0, 1, 3]) assert.deepEqual(await store.readHeadAsOf(timestamp + later), sampleHead(3));
+    assert.deepEqual(await store.readHeadAsOf(timestamp + 4), sampleHead(7));
+    assert.deepEqual(await store.readNotes(), sampleNotes(7));
+  });
+
   check('a head is signed again at its length, without records', async ({ store }) => {
     await store.commit(null, sampleCommit(0, 3));
     await store.commit(3, resigning(sampleHead(3, 1)));
@@ -283,6 +308,38 @@ function checkHeads(check: Check): void {
   });
 }
 
+function checkPruning(check: Check): void {
+  const page = (prefix: string, version: number): MapPageWrite => ({ prefix, version, bytes: utf8(`${prefix}@${version}`) });
+  /** What each commit writes; the newest of a prefix at or below the floor is the one that its root needs. */
+  const written = [
+    [page('', 1), page('a', 1), page('ab', 1), page('abc', 1)],
+    [page('', 2), page('a', 2), page('b', 2)],
+    [page('', 3), page('a', 3), page('ab', 3)],
+    [page('', 4), page('b', 4)],
+  ];
+
+  for (const pages of [1, 2, 3, 1_000]) {
+    check(`pruning, ${pages} at a step, leaves what newer roots need and goes on where it stopped`, async ({ store }) => {
+      for (const [i, mapPages] of written.entries()) await store.commit(i || null, { ...sampleCommit(i, i + 1), mapPages });
+      let cursor = await store.pruneMap(3, null, pages);
+      for (let steps = 0; cursor !== null; steps++) {
+        assert.ok(steps < 100);
+        cursor = await store.pruneMap(3, cursor, pages);
+      }
+      assert.equal(await store.readMapFloor(), 3);
+      const needed = [page('', 3), page('a', 3), page('b', 2), page('ab', 3), page('abc', 1), page('', 4), page('b', 4)];
+      assert.deepEqual(
+        await store.readMapPages(needed),
+        needed.map(({ bytes }) => bytes),
+      );
+      // A driver may keep a page that shares a row with a needed one; these share none.
+      for (const gone of [page('', 1), page('a', 1)]) {
+        await assert.rejects(store.readMapPages([gone]), failsWith('storage/damaged'));
+      }
+    });
+  }
+}
+
 function checkTiles(check: Check): void {
   check('a tile is rewritten; the answer has the order asked', async ({ store }) => {
     await store.commit(null, sampleCommit(0, 1));
@@ -290,7 +347,7 @@ function checkTiles(check: Check): void {
     await store.commit(TILE_RECORDS, sampleCommit(TILE_RECORDS, 300));
     const [first, second] = [sampleHashes(0, TILE_RECORDS), sampleHashes(TILE_RECORDS, 300)];
     const asked = [1, 0, 1].map((index) => ({ level: 0, index }));
-    assert.deepEqual(await store.readTiles(asked), [second, first, second]);
+    assert.deepEqual(await store.readTiles('records', asked), [second, first, second]);
   });
 
   check('pages of the map stay as they were; the answer has the order asked', async ({ store }) => {
@@ -300,11 +357,19 @@ function checkTiles(check: Check): void {
     assert.deepEqual(await store.readMapPages(asked), ['page of 2', 'page of 1', 'page of 2'].map(utf8));
   });
 
+  check('the logs have tiles of their own', async ({ store }) => {
+    const tile = { log: 'heads', level: 0, index: 0, hashes: sampleHashes(7, 9) } as const;
+    const commit = sampleCommit(0, 2);
+    await store.commit(null, { ...commit, tiles: [...commit.tiles, tile] });
+    assert.deepEqual(await store.readTiles('heads', [tile]), [tile.hashes]);
+    assert.deepEqual(await store.readTiles('records', [tile]), [sampleHashes(0, 2)]);
+  });
+
   check('a missing tile or page means damage', async ({ store }) => {
     await store.commit(null, sampleCommit(0, 1));
     const tiles = [0, 1].map((index) => ({ level: 0, index }));
-    await assert.rejects(store.readTiles(tiles), failsWith('storage/damaged'));
-    await assert.rejects(store.readTiles([{ level: 1, index: 0 }]), failsWith('storage/damaged'));
+    await assert.rejects(store.readTiles('records', tiles), failsWith('storage/damaged'));
+    await assert.rejects(store.readTiles('records', [{ level: 1, index: 0 }]), failsWith('storage/damaged'));
     await assert.rejects(store.readMapPages([{ prefix: '', version: 2 }]), failsWith('storage/damaged'));
     await assert.rejects(store.readMapPages([{ prefix: 'a', version: 1 }]), failsWith('storage/damaged'));
   });
@@ -414,8 +479,8 @@ function checkExactness(check: Check): void {
     const record = { ...sampleRecord(0), registryIndex: largest - 1, logPosition: largest };
     const { checkpoint } = sampleHead(0);
     const contents = { ...checkpoint.contents, logLength: largest, timestamp: largest };
-    const head = { checkpoint: { ...checkpoint, contents }, mapVersion: largest };
-    const tile = { level: 6, index: largest, hashes: sampleHashes(0, 1) };
+    const head = { checkpoint: { ...checkpoint, contents }, mapVersion: largest, headsLength: largest };
+    const tile = { log: 'records', level: 6, index: largest, hashes: sampleHashes(0, 1) } as const;
     const page = { prefix: 'f'.repeat(64), version: largest, bytes: utf8('page') };
     await store.commit(null, { ...resigning(head), records: [record], tiles: [tile], mapPages: [page] });
     assert.deepEqual(await store.readHead(), head);
@@ -423,9 +488,9 @@ function checkExactness(check: Check): void {
     const range = { fromPosition: largest, belowIndex: largest, limit: 1 };
     assert.deepEqual(await store.readLog(record.logId, range), [record]);
     assert.deepEqual(await store.readRecords(largest - 1, 1), [record]);
-    assert.deepEqual(await store.readTiles([tile]), [tile.hashes]);
+    assert.deepEqual(await store.readTiles('records', [tile]), [tile.hashes]);
     assert.deepEqual(await store.readMapPages([page]), [page.bytes]);
-    await assert.rejects(store.readTiles([{ level: 6, index: largest - 1 }]), failsWith('storage/damaged'));
+    await assert.rejects(store.readTiles('records', [{ level: 6, index: largest - 1 }]), failsWith('storage/damaged'));
     await assert.rejects(store.commit(largest - 1, resigning(head)), failsWith('head/conflict'));
   });
 }

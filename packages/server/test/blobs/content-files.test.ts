@@ -125,9 +125,9 @@ function failing(
 const FAULTS = [
   ['write', 'ENOSPC', 'storage/full'],
   ['write', 'EDQUOT', 'storage/full'],
-  ['write', 'EIO', 'storage/damaged'],
+  ['write', 'EIO', 'storage/failed'],
   ['sync', 'ENOSPC', 'storage/full'],
-  ['sync', 'EIO', 'storage/damaged'],
+  ['sync', 'EIO', 'storage/failed'],
 ] as const;
 for (const [operation, system, code] of FAULTS) {
   test(`${system} in ${operation} is ${code} and leaves nothing`, async (context) => {

@@ -137,7 +137,7 @@ test('a record that waits is durable before its publisher is told so; a publishe
 test('a start takes waiting records up with a fresh time to upload', async () => {
   const record = await signed([INIT, releaseOf('1.0.0', ONE)]);
   await core.publish(PACKAGE, record);
-  const again = await open({ state: core.state });
+  const again = await open({ state: core.state, lastSigned: core.lastSigned });
   again.nowMs = STARTED_MS + SOURCING_IDLE_MS;
   await again.publishing.sweep();
   assert.equal((await again.publishing.status(LOG, record.id)).state, 'processing');
@@ -152,7 +152,7 @@ test('a start publishes a record whose content had come', async () => {
   const kept = await content.startUpload();
   await kept.write(ONE);
   await kept.keep(digestOf(ONE));
-  const again = await open({ state: core.state, wrap: () => content });
+  const again = await open({ state: core.state, lastSigned: core.lastSigned, wrap: () => content });
   assert.equal((await again.publishing.status(LOG, record.id)).state, 'published');
 });
 
@@ -162,7 +162,7 @@ test('a start drops the row of a record that was published after it was written'
   const [row = assert.fail()] = await core.store.listPending();
   await upload(core, record.id, ONE);
   await core.store.putPending(row);
-  const again = await open({ state: core.state });
+  const again = await open({ state: core.state, lastSigned: core.lastSigned });
   assert.deepEqual(await again.store.listPending(), []);
   assert.equal((await again.publishing.status(LOG, record.id)).state, 'published');
 });

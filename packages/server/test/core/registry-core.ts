@@ -12,13 +12,17 @@ import {
 } from '@waybill/protocol';
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
+import { TreeCommitter } from '../../src/core/committing.ts';
 import { LogStates } from '../../src/core/log-states.ts';
+import { silentObserver } from '../../src/core/observer.ts';
 import { OperatorDesk } from '../../src/core/operator-desk.ts';
-import type { ContentStore } from '../../src/core/ports.ts';
+import type { ContentStore, LastSigned } from '../../src/core/ports.ts';
 import { Publishing } from '../../src/core/publishing.ts';
 import type { Publishers } from '../../src/core/publishers.ts';
 import { Sequencer } from '../../src/core/sequencer.ts';
+import { MemoryLastSigned } from '../../src/storage/memory/memory-last-signed.ts';
 import { emptyMemoryState, MemoryStore, type MemoryState } from '../../src/storage/memory/memory-store.ts';
+import { testLogSigners } from './log-signers.ts';
 import { keyOf, type LooseRecord } from '../publisher.ts';
 
 /** The clock of these tests; tests move it by hand. */
@@ -28,6 +32,7 @@ export const STARTED_MS = 1_700_000_000_000;
 export interface RegistryCore {
   readonly store: MemoryStore;
   readonly state: MemoryState;
+  readonly lastSigned: LastSigned;
   readonly content: ContentStore;
   readonly publishing: Publishing;
   nowMs: number;
@@ -38,6 +43,7 @@ export interface RegistryCore {
 export interface CoreOptions {
   readonly publishers?: Publishers;
   readonly state?: MemoryState;
+  readonly lastSigned?: LastSigned;
   /** Wraps the content store, to make it fail or wait. */
   readonly wrap?: (content: ContentStore) => ContentStore;
 }
@@ -45,6 +51,7 @@ export interface CoreOptions {
 /** Opens a core on `state`, as a start of the server does. */
 export async function openCore(options: CoreOptions = {}): Promise<RegistryCore> {
   const { publishers = 'open', state = emptyMemoryState(), wrap = (content) => content } = options;
+  const { lastSigned = new MemoryLastSigned() } = options;
   const folder = await mkdtemp(path.join(tmpdir(), 'waybill-core-'));
   const store = new MemoryStore(state);
   const content = wrap(await openContentFiles(path.join(folder, 'content')));
@@ -56,7 +63,9 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
   const onFatal = (failure: unknown): void => {
     throw failure;
   };
-  const sequencer = await Sequencer.open({ store, packages, operator, signer, onFatal });
+  const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
+  const observer = silentObserver;
+  const sequencer = new Sequencer({ committer, packages, operator, clock, observer, onFatal }, committer.head);
   const contentPolicy = 'wasm';
   const parts = { store, content, packages, operator, sequencer, publishers, contentPolicy, clock } as const;
   const publishing = new Publishing(parts);
@@ -64,6 +73,7 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
   const core: RegistryCore = {
     store,
     state,
+    lastSigned,
     content,
     publishing,
     nowMs: STARTED_MS,

@@ -44,7 +44,7 @@ async function checkWhole(file: string): Promise<number> {
       Array.from({ length: logLength }, (_, index) => sampleRecord(index)),
     );
     const index = Math.floor((logLength - 1) / TILE_RECORDS);
-    const [tile] = await store.readTiles([{ level: 0, index }]);
+    const [tile] = await store.readTiles('records', [{ level: 0, index }]);
     assert.deepEqual(tile, sampleHashes(index * TILE_RECORDS, logLength));
     await store.readMapPages([{ prefix: '', version: logLength }]);
     return logLength;
@@ -177,15 +177,15 @@ test('overwritten pages are reported as damage', async (context) => {
   const damaged = await openSqliteStore(file);
   context.after(() => damaged.close());
   await assert.rejects(damaged.readRecords(0, 1_000), failsWith('storage/damaged'));
-  await assert.rejects(damaged.readTiles([{ level: 0, index: 0 }]), failsWith('storage/damaged'));
-  await assert.rejects(damaged.commit(200, sampleCommit(200, 201)), failsWith('storage/damaged'));
+  await assert.rejects(damaged.readTiles('records', [{ level: 0, index: 0 }]), failsWith('storage/damaged'));
+  await assert.rejects(damaged.commit(200, sampleCommit(200, 201)), failsWith('storage/failed'));
 });
 
 const SPOILED: readonly (readonly [string, string])[] = [
   ['a record id of the wrong length', "UPDATE records SET record_id = x'00' WHERE registry_index = 1"],
   ['an index beyond 2^53', 'UPDATE records SET log_position = 9007199254740993 WHERE registry_index = 1'],
   ['a key id that is not UTF-8', "UPDATE records SET key_id = x'ff' WHERE registry_index = 1"],
-  ['a name that is none', "UPDATE names SET name = 'no name'"],
+  ['a name that is none', "UPDATE records SET name = 'no name' WHERE log_position = 0"],
 ];
 for (const [what, sql] of SPOILED) {
   test(`${what} is reported as damage`, async (context) => {

@@ -118,7 +118,7 @@ export class FileUpload implements ContentUpload {
   /** A step that fails gives its room back at once: the disk may be full. */
   async #orDiscard(step: () => Promise<void>): Promise<void> {
     try {
-      await withFileFailures(this.#root, step);
+      await withFileFailures(this.#root, step, 'storage/failed');
     } catch (failure) {
       await this.discard();
       throw failure;

@@ -8,15 +8,22 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ['ENFILE', 'storage/busy'],
 ]);
 
-/** Runs `work`; what the file system throws comes out as `storage/full`, `storage/busy` or `storage/damaged`. */
-export async function withFileFailures<T>(file: string, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs `work`; what the file system throws comes out as `storage/full`, `storage/busy` or `otherwise`: `storage/failed` where
+ * something was written.
+ */
+export async function withFileFailures<T>(
+  file: string,
+  work: () => Promise<T>,
+  otherwise: 'storage/damaged' | 'storage/failed' = 'storage/damaged',
+): Promise<T> {
   try {
     return await work();
   } catch (cause) {
     const system = systemCode(cause);
     if (system === null) throw cause;
     const message = `${file}: ${messageOf(cause)}`;
-    throw new RegistryError(CODES.get(system) ?? 'storage/damaged', message, {}, { cause });
+    throw new RegistryError(CODES.get(system) ?? otherwise, message, {}, { cause });
   }
 }
 

@@ -1,6 +1,15 @@
 import { RegistryError, type LogId, type PackageName, type RecordId } from '@waybill/protocol';
 import type { MapPageRef, TileCoordinates } from '@waybill/protocol';
-import type { Commit, PendingRecord, RegistryStore, StoredHead, StoredRecord } from '../../core/ports.ts';
+import type {
+  Commit,
+  LogName,
+  LogNotes,
+  PendingRecord,
+  PruneCursor,
+  RegistryStore,
+  StoredHead,
+  StoredRecord,
+} from '../../core/ports.ts';
 
 /** What one memory store keeps. Stores over one of these see each other's writes, as processes on one file do. */
 export interface MemoryState {
@@ -14,6 +23,8 @@ export interface MemoryState {
   readonly heads: Map<number, StoredHead>;
   readonly pending: Map<RecordId, PendingRecord>;
   newest: StoredHead | null;
+  notes: LogNotes | null;
+  mapFloor: number;
 }
 
 /** Nothing yet. */
@@ -28,6 +39,8 @@ export function emptyMemoryState(): MemoryState {
     heads: new Map(),
     pending: new Map(),
     newest: null,
+    notes: null,
+    mapFloor: 0,
   };
 }
 
@@ -56,6 +69,15 @@ export class MemoryStore implements RegistryStore {
 
   async readHeadAt(logLength: number): Promise<StoredHead | null> {
     return this.#open().heads.get(logLength) ?? null;
+  }
+
+  async readHeadAsOf(timestamp: number): Promise<StoredHead | null> {
+    const heads = [...this.#open().heads.values()].filter(({ checkpoint }) => checkpoint.contents.timestamp <= timestamp);
+    return heads.toSorted((a, b) => a.checkpoint.contents.logLength - b.checkpoint.contents.logLength).at(-1) ?? null;
+  }
+
+  async readNotes(): Promise<LogNotes | null> {
+    return this.#open().notes;
   }
 
   async readRecord(recordId: RecordId): Promise<StoredRecord | null> {
@@ -93,14 +115,23 @@ export class MemoryStore implements RegistryStore {
     );
   }
 
-  async readTiles(tiles: readonly TileCoordinates[]): Promise<Uint8Array[]> {
+  async readTiles(log: LogName, tiles: readonly TileCoordinates[]): Promise<Uint8Array[]> {
     const stored = this.#open().tiles;
-    return tiles.map((tile) => requireBytes(stored, tileKey(tile)));
+    return tiles.map((tile) => requireBytes(stored, tileKey({ ...tile, log })));
   }
 
   async readMapPages(pages: readonly MapPageRef[]): Promise<Uint8Array[]> {
     const stored = this.#open().mapPages;
     return pages.map((page) => requireBytes(stored, pageKey(page)));
+  }
+
+  async readMapFloor(): Promise<number> {
+    return this.#open().mapFloor;
+  }
+
+  async writePending(puts: readonly PendingRecord[], deletes: readonly RecordId[]): Promise<void> {
+    for (const pending of puts) await this.putPending(pending);
+    for (const recordId of deletes) await this.deletePending(recordId);
   }
 
   async putPending(pending: PendingRecord): Promise<void> {
@@ -118,6 +149,20 @@ export class MemoryStore implements RegistryStore {
 
   async deletePending(recordId: RecordId): Promise<void> {
     this.#open().pending.delete(recordId);
+  }
+
+  /** In one step, whatever the number of pages. */
+  async pruneMap(floor: number): Promise<PruneCursor | null> {
+    const state = this.#open();
+    state.mapFloor = Math.max(state.mapFloor, floor);
+    const seen = new Set<string>();
+    const pages = [...state.mapPages.keys()].map((key) => ({ key, ...parsePageKey(key) }));
+    for (const { key, prefix, version } of pages.toSorted((a, b) => b.version - a.version)) {
+      if (version > floor) continue;
+      if (seen.has(prefix)) state.mapPages.delete(key);
+      seen.add(prefix);
+    }
+    return null;
   }
 
   async close(): Promise<void> {
@@ -148,7 +193,7 @@ function requireNew(state: MemoryState, { records, names, mapPages }: Commit): v
   }
 }
 
-function apply(state: MemoryState, { records, names, tiles, mapPages, head, settled }: Commit): void {
+function apply(state: MemoryState, { records, names, tiles, mapPages, head, notes, settled }: Commit): void {
   for (const record of records.map(copyOf)) {
     state.records.set(record.registryIndex, record);
     state.recordsById.set(record.recordId, record);
@@ -161,6 +206,7 @@ function apply(state: MemoryState, { records, names, tiles, mapPages, head, sett
   for (const recordId of settled) state.pending.delete(recordId);
   state.heads.set(head.checkpoint.contents.logLength, head);
   state.newest = head;
+  state.notes = notes;
 }
 
 /** The caller may use its buffer again, and so may whoever reads. */
@@ -174,10 +220,15 @@ function requireBytes(stored: ReadonlyMap<string, Uint8Array>, key: string): Uin
   return bytes.slice();
 }
 
-function tileKey({ level, index }: TileCoordinates): string {
-  return `tile ${level}/${index}`;
+function tileKey({ log, level, index }: TileCoordinates & { readonly log: LogName }): string {
+  return `tile ${level}/${index} of ${log}`;
 }
 
 function pageKey({ prefix, version }: MapPageRef): string {
   return `map page '${prefix}'@${version}`;
+}
+
+function parsePageKey(key: string): { prefix: string; version: number } {
+  const match = /^map page '([0-9a-f]*)'@([0-9]+)$/.exec(key);
+  return { prefix: match?.[1] ?? '', version: Number(match?.[2]) };
 }

@@ -12,7 +12,7 @@ import {
   type Envelope,
   type PackageName,
 } from '@waybill/protocol';
-import type { PendingRecord, StoredHead, StoredRecord } from '../../core/ports.ts';
+import type { LogNotes, PendingRecord, StoredHead, StoredRecord } from '../../core/ports.ts';
 import type { SqliteRow, SqliteValue } from './sqlite-module.ts';
 
 /*
@@ -30,9 +30,12 @@ export function recordOfRow(row: SqliteRow): StoredRecord {
   };
 }
 
-/** registry_index, log_id, log_position, record_id, contents, key_id, signature. */
-export function recordValues({ registryIndex, logId, logPosition, recordId, envelope }: StoredRecord): SqliteValue[] {
-  return [registryIndex, digestBytes(logId), logPosition, digestBytes(recordId), ...envelopeValues(envelope)];
+/** registry_index, log_id, log_position, record_id, contents, key_id, signature, name. */
+export function recordValues(
+  { registryIndex, logId, logPosition, recordId, envelope }: StoredRecord,
+  name: PackageName | null,
+): SqliteValue[] {
+  return [registryIndex, digestBytes(logId), logPosition, digestBytes(recordId), ...envelopeValues(envelope), name];
 }
 
 export function headOfRow(row: SqliteRow): StoredHead {
@@ -45,14 +48,19 @@ export function headOfRow(row: SqliteRow): StoredHead {
   return {
     checkpoint: { contents, keyId: textOf(row, 'key_id'), signature: textOf(row, 'signature') },
     mapVersion: row['map_version'] === null ? null : numberOf(row, 'map_version'),
+    headsLength: numberOf(row, 'heads_length'),
   };
 }
 
-/** log_length, log_root, map_root, timestamp, key_id, signature, map_version. */
-export function headValues({ checkpoint, mapVersion }: StoredHead): SqliteValue[] {
+/** log_length, log_root, map_root, timestamp, key_id, signature, map_version, heads_length. */
+export function headValues({ checkpoint, mapVersion, headsLength }: StoredHead): SqliteValue[] {
   const { contents, keyId, signature } = checkpoint;
   const roots = [digestBytes(contents.logRoot), digestBytes(contents.mapRoot)];
-  return [contents.logLength, ...roots, contents.timestamp, utf8(keyId), utf8(signature), mapVersion];
+  return [contents.logLength, ...roots, contents.timestamp, utf8(keyId), utf8(signature), mapVersion, headsLength];
+}
+
+export function notesOfRow(row: SqliteRow): LogNotes {
+  return { records: textOf(row, 'records'), heads: textOf(row, 'heads') };
 }
 
 export function pendingOfRow(row: SqliteRow): PendingRecord {
@@ -72,7 +80,7 @@ export function pendingValues({ recordId, logId, name, envelope, ...pending }: P
   return [digestBytes(recordId), digestBytes(logId), name, ...envelopeValues(envelope), rejection, pending.updatedAtMs];
 }
 
-/** The name in a row of `names` or `pending`. */
+/** The name in a row of `records` or `pending`. */
 export function nameOfRow(row: SqliteRow): PackageName {
   const name = row['name'];
   if (typeof name !== 'string') throw damaged('name');

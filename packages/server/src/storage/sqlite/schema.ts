@@ -5,6 +5,9 @@ import { asRow, openDatabase, type SqliteAccess, type SqliteDatabase } from './s
 /** "WAYB": tells a Waybill store from any other SQLite file. */
 const APPLICATION_ID = 0x57415942;
 
+/** The schema that the first migration makes; stores of builds before it cannot be read. */
+const FIRST_VERSION = 2;
+
 /** Forward only, each run once, in order; a released one is never changed. */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE records (
@@ -15,15 +18,17 @@ const MIGRATIONS: readonly string[] = [
      contents BLOB NOT NULL,
      key_id BLOB NOT NULL,
      signature BLOB NOT NULL,
+     name TEXT, -- of the package, in the first record of its log
      UNIQUE (log_id, log_position)
    ) STRICT;
-   CREATE TABLE names (log_id BLOB PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID;
    CREATE TABLE tiles (
-     level INTEGER NOT NULL, tile INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, tile)
+     log TEXT NOT NULL, level INTEGER NOT NULL, tile INTEGER NOT NULL, hashes BLOB NOT NULL,
+     PRIMARY KEY (log, level, tile)
    ) STRICT;
-   CREATE TABLE map_pages (
-     prefix TEXT NOT NULL, version INTEGER NOT NULL, page BLOB NOT NULL, PRIMARY KEY (prefix, version)
+   CREATE TABLE map_rows (
+     grp TEXT NOT NULL, version INTEGER NOT NULL, pages BLOB NOT NULL, PRIMARY KEY (grp, version DESC)
    ) STRICT, WITHOUT ROWID;
+   CREATE TABLE map_floor (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL) STRICT;
    CREATE TABLE heads (
      log_length INTEGER PRIMARY KEY,
      log_root BLOB NOT NULL,
@@ -31,8 +36,11 @@ const MIGRATIONS: readonly string[] = [
      timestamp INTEGER NOT NULL,
      key_id BLOB NOT NULL,
      signature BLOB NOT NULL,
-     map_version INTEGER
+     map_version INTEGER,
+     heads_length INTEGER NOT NULL
    ) STRICT;
+   CREATE INDEX heads_by_time ON heads (timestamp, log_length);
+   CREATE TABLE notes (one INTEGER PRIMARY KEY CHECK (one = 1), records BLOB NOT NULL, heads BLOB NOT NULL) STRICT;
    CREATE TABLE pending (
      record_id BLOB PRIMARY KEY,
      log_id BLOB NOT NULL,
@@ -45,17 +53,23 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;`,
 ];
 
+const NEWEST_VERSION = FIRST_VERSION + MIGRATIONS.length - 1;
+
 /** How long a connection waits for another one's write transaction. */
 const BUSY_TIMEOUT_MS = 10_000;
 /** What stays of the write-ahead log's file after a burst. */
 const JOURNAL_BYTES_MAX = 64 * 1024 * 1024;
+/** Pages of the write-ahead log before it is folded into the file: more of them are written once instead of many times. */
+const CHECKPOINT_PAGES = 4_000;
+/** What a connection keeps of the file in memory. */
+const CACHE_KIB = 32 * 1024;
 
 /**
  * FULL: a commit is on disk when it returns, also after a power cut; NORMAL would lose the last ones. The `fullfsync` pair
  * matters on macOS only, where a plain fsync stops at the disk's cache.
  */
 const DURABILITY = `PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
-  PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX};`;
+  PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};`;
 
 /**
  * Opens a connection to a store; the first one that writes makes the file and brings its schema up to date. Throws
@@ -64,7 +78,8 @@ const DURABILITY = `PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA che
 export function openStoreFile(file: string, access: SqliteAccess): SqliteDatabase {
   const database = openDatabase(file, access);
   try {
-    database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA trusted_schema = OFF;`);
+    database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA trusted_schema = OFF;
+      PRAGMA cache_size = -${CACHE_KIB};`);
     const version = versionOf(database, file);
     if (access === 'write') prepareWriting(database, file, version);
     return database;
@@ -92,7 +107,10 @@ function requireStore(database: SqliteDatabase, file: string): number {
   if (application !== APPLICATION_ID && !isEmpty) {
     throw new RegistryError('storage/damaged', `${file} is not a Waybill store: name another file`);
   }
-  if (version > MIGRATIONS.length) {
+  if (!isEmpty && version < FIRST_VERSION) {
+    throw new RegistryError('storage/damaged', `${file} was written by a build before the first release: start afresh`);
+  }
+  if (version > NEWEST_VERSION) {
     const message = `${file} was written by a newer Waybill (schema ${version}): update this one`;
     throw new RegistryError('storage/damaged', message, { version });
   }
@@ -108,15 +126,16 @@ function prepareWriting(database: SqliteDatabase, file: string, version: number)
     throw new RegistryError('storage/damaged', message);
   }
   database.exec(DURABILITY);
-  if (version < MIGRATIONS.length) migrate(database, file);
+  if (version < NEWEST_VERSION) migrate(database, file);
 }
 
 function migrate(database: SqliteDatabase, file: string): void {
   database.exec('BEGIN IMMEDIATE');
   try {
     // Asked again: another process may have migrated while this one waited for the lock.
-    for (const migration of MIGRATIONS.slice(requireStore(database, file))) database.exec(migration);
-    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length};`);
+    const done = Math.max(requireStore(database, file) - FIRST_VERSION + 1, 0);
+    for (const migration of MIGRATIONS.slice(done)) database.exec(migration);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${NEWEST_VERSION};`);
     database.exec('COMMIT');
   } catch (failure) {
     rollBack(database);

@@ -1,18 +1,22 @@
 import {
   digestBytes,
   RegistryError,
+  utf8,
   type LogId,
   type MapPageRef,
   type PackageName,
   type RecordId,
   type TileCoordinates,
 } from '@waybill/protocol';
-import type { Commit, PendingRecord, StoredHead, StoredRecord } from '../../core/ports.ts';
+import type { Commit, LogName, LogNotes, PendingRecord, StoredHead, StoredRecord } from '../../core/ports.ts';
+import { bitmapOf, groupOf, isCovered, MAP_ROW_HEAD_BYTES, packMapPages, pageInRow } from '../map-rows.ts';
 import {
   bytesOf,
   headOfRow,
   headValues,
   nameOfRow,
+  notesOfRow,
+  numberOf,
   pendingOfRow,
   pendingValues,
   recordOfRow,
@@ -32,17 +36,28 @@ import {
 const SQL = {
   newestHead: 'SELECT * FROM heads ORDER BY log_length DESC LIMIT 1',
   headAt: 'SELECT * FROM heads WHERE log_length = ?',
-  putHead: 'INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?)',
+  headAsOf: 'SELECT * FROM heads WHERE timestamp <= ? ORDER BY timestamp DESC, log_length DESC LIMIT 1',
+  putHead: 'INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   record: 'SELECT * FROM records WHERE record_id = ?',
   log: 'SELECT * FROM records WHERE log_id = ? AND log_position >= ? AND registry_index < ? ORDER BY log_position LIMIT ?',
   records: 'SELECT * FROM records WHERE registry_index >= ? ORDER BY registry_index LIMIT ?',
-  putRecord: 'INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)',
-  name: 'SELECT name FROM names WHERE log_id = ?',
-  putName: 'INSERT INTO names VALUES (?, ?)',
-  tile: 'SELECT hashes FROM tiles WHERE level = ? AND tile = ?',
-  putTile: 'INSERT OR REPLACE INTO tiles VALUES (?, ?, ?)',
-  mapPage: 'SELECT page FROM map_pages WHERE prefix = ? AND version = ?',
-  putMapPage: 'INSERT INTO map_pages VALUES (?, ?, ?)',
+  putRecord: 'INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  name: 'SELECT name FROM records WHERE log_id = ? AND log_position = 0',
+  tile: 'SELECT hashes FROM tiles WHERE log = ? AND level = ? AND tile = ?',
+  putTile: 'INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?)',
+  mapRow: 'SELECT pages FROM map_rows WHERE grp = ? AND version = ?',
+  putMapRow: 'INSERT INTO map_rows VALUES (?, ?, ?)',
+  deleteMapRow: 'DELETE FROM map_rows WHERE grp = ? AND version = ?',
+  // In the order of the key: from the newest version of a group to its oldest, then the next group.
+  mapWalk: `SELECT * FROM (SELECT grp, version, substr(pages, 1, ${MAP_ROW_HEAD_BYTES}) AS pages FROM map_rows
+      WHERE grp = ?1 AND version < ?2 ORDER BY version DESC LIMIT ?3)
+    UNION ALL SELECT * FROM (SELECT grp, version, substr(pages, 1, ${MAP_ROW_HEAD_BYTES}) AS pages FROM map_rows
+      WHERE grp > ?1 ORDER BY grp, version DESC LIMIT ?3)
+    LIMIT ?3`,
+  mapFloor: 'SELECT version FROM map_floor',
+  putMapFloor: 'INSERT OR REPLACE INTO map_floor VALUES (1, ?)',
+  notes: 'SELECT * FROM notes',
+  putNotes: 'INSERT OR REPLACE INTO notes VALUES (1, ?, ?)',
   putPending: 'INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   pending: 'SELECT * FROM pending WHERE record_id = ?',
   allPending: 'SELECT * FROM pending ORDER BY updated_at_ms, record_id',
@@ -78,12 +93,18 @@ export class SqliteEngine {
         const message = `another process has written ${this.#file}: its head is at ${newest} records, not ${previousLength}`;
         throw new RegistryError('head/conflict', message);
       }
-      for (const record of commit.records) this.#run('putRecord', ...recordValues(record));
-      for (const { logId, name } of commit.names) this.#run('putName', digestBytes(logId), name);
-      for (const { level, index, hashes } of commit.tiles) this.#run('putTile', level, index, hashes);
-      for (const { prefix, version, bytes } of commit.mapPages) this.#run('putMapPage', prefix, version, bytes);
+      const names = new Map(commit.names.map(({ logId, name }) => [logId, name]));
+      for (const record of commit.records) {
+        const name = record.logPosition === 0 ? names.get(record.logId) : undefined;
+        this.#run('putRecord', ...recordValues(record, name ?? null));
+      }
+      for (const { log, level, index, hashes } of commit.tiles) this.#run('putTile', log, level, index, hashes);
+      for (const { group, version, bytes } of packMapPages(commit.mapPages)) {
+        this.#run('putMapRow', group, version, bytes);
+      }
       for (const recordId of commit.settled) this.#run('deletePending', digestBytes(recordId));
       this.#run('putHead', ...headValues(commit.head));
+      this.#run('putNotes', utf8(commit.notes.records), utf8(commit.notes.heads));
     });
   }
 
@@ -93,6 +114,14 @@ export class SqliteEngine {
 
   readHeadAt(logLength: number): StoredHead | null {
     return this.#read(() => nullable(this.#one('headAt', logLength), headOfRow));
+  }
+
+  readHeadAsOf(timestamp: number): StoredHead | null {
+    return this.#read(() => nullable(this.#one('headAsOf', timestamp), headOfRow));
+  }
+
+  readNotes(): LogNotes | null {
+    return this.#read(() => nullable(this.#one('notes'), notesOfRow));
   }
 
   readRecord(recordId: RecordId): StoredRecord | null {
@@ -112,17 +141,17 @@ export class SqliteEngine {
       const names = new Map<LogId, PackageName>();
       for (const logId of logIds) {
         const row = this.#one('name', digestBytes(logId));
-        if (row !== null) names.set(logId, nameOfRow(row));
+        if (row !== null && row['name'] !== null) names.set(logId, nameOfRow(row));
       }
       return names;
     });
   }
 
-  readTiles(tiles: readonly TileCoordinates[]): Uint8Array[] {
+  readTiles(log: LogName, tiles: readonly TileCoordinates[]): Uint8Array[] {
     return this.#snapshot(() =>
       tiles.map(({ level, index }) => {
-        const row = this.#one('tile', level, index);
-        if (row === null) throw missing(`tile ${level}/${index}`);
+        const row = this.#one('tile', log, level, index);
+        if (row === null) throw missing(`tile ${level}/${index} of ${log}`);
         return bytesOf(row, 'hashes');
       }),
     );
@@ -131,15 +160,46 @@ export class SqliteEngine {
   readMapPages(pages: readonly MapPageRef[]): Uint8Array[] {
     return this.#snapshot(() =>
       pages.map(({ prefix, version }) => {
-        const row = this.#one('mapPage', prefix, version);
-        if (row === null) throw missing(`map page '${prefix}'@${version}`);
-        return bytesOf(row, 'page');
+        const row = this.#one('mapRow', groupOf(prefix), version);
+        const page = row && pageInRow(bytesOf(row, 'pages'), prefix);
+        if (page === null) throw missing(`map page '${prefix}'@${version}`);
+        return page;
       }),
     );
   }
 
-  putPending(pending: PendingRecord): void {
-    this.#transaction(() => this.#run('putPending', ...pendingValues(pending)));
+  readMapFloor(): number {
+    return this.#read(() => nullable(this.#one('mapFloor'), (row) => numberOf(row, 'version')) ?? 0);
+  }
+
+  /**
+   * See RegistryStore.pruneMap. Going down the versions of a group, a row at or below the floor is of no use once every page
+   * in it was seen in a newer one that is at or below the floor too.
+   */
+  pruneMap(floor: number, after: MapWalk | null, limit: number): MapWalk | null {
+    let walk = after ?? { group: '', version: Number.MAX_SAFE_INTEGER, seen: 0 };
+    return this.#transaction(() => {
+      if (this.readMapFloor() < floor) this.#run('putMapFloor', floor);
+      const rows = this.#all('mapWalk', walk.group, walk.version, limit);
+      for (const row of rows) {
+        const { group, version, bitmap } = walkedOf(row);
+        let seen = group === walk.group ? walk.seen : 0;
+        if (version <= floor) {
+          if (isCovered(bitmap, seen)) this.#run('deleteMapRow', group, version);
+          seen |= bitmap;
+        }
+        walk = { group, version, seen };
+      }
+      return rows.length < limit ? null : walk;
+    });
+  }
+
+  /** All of it in one transaction. */
+  writePending(puts: readonly PendingRecord[], deletes: readonly RecordId[]): void {
+    this.#transaction(() => {
+      for (const pending of puts) this.#run('putPending', ...pendingValues(pending));
+      for (const recordId of deletes) this.#run('deletePending', digestBytes(recordId));
+    });
   }
 
   readPending(recordId: RecordId): PendingRecord | null {
@@ -148,10 +208,6 @@ export class SqliteEngine {
 
   listPending(): PendingRecord[] {
     return this.#read(() => this.#all('allPending').map(pendingOfRow));
-  }
-
-  deletePending(recordId: RecordId): void {
-    this.#transaction(() => this.#run('deletePending', digestBytes(recordId)));
   }
 
   /** Closing again does nothing. */
@@ -171,20 +227,23 @@ export class SqliteEngine {
     }
   }
 
-  #transaction(work: () => void): void {
+  #transaction<T>(work: () => T): T {
     if (this.#broken !== null) throw this.#broken.by;
     try {
-      withStorageFailures(this.#file, () => {
+      return withStorageFailures(this.#file, () => {
         this.#database.exec('BEGIN IMMEDIATE');
-        work();
+        const result = work();
         this.#database.exec('COMMIT');
+        return result;
       });
     } catch (failure) {
       rollBack(this.#database);
       // After a failed write to the disk the system may have dropped what it could not write, and the next fsync would
       // succeed without it: no retry. Opening afresh reads what is really there.
-      if (failure instanceof Error && endsWriting(failure.cause)) this.#broken = { by: failure };
-      throw failure;
+      if (!(failure instanceof Error) || !endsWriting(failure.cause)) throw failure;
+      const failed = new RegistryError('storage/failed', failure.message, {}, { cause: failure.cause });
+      this.#broken = { by: failed };
+      throw failed;
     }
   }
 
@@ -229,6 +288,19 @@ export class SqliteEngine {
 
 function nullable<T>(row: SqliteRow | null, read: (row: SqliteRow) => T): T | null {
   return row === null ? null : read(row);
+}
+
+/** Where {@link SqliteEngine.pruneMap} stands: the row last looked at, and the pages seen in its group. */
+export interface MapWalk {
+  readonly group: string;
+  readonly version: number;
+  readonly seen: number;
+}
+
+function walkedOf(row: SqliteRow): { group: string; version: number; bitmap: number } {
+  const group = row['grp'];
+  if (typeof group !== 'string') throw missing('the prefix of a map row');
+  return { group, version: numberOf(row, 'version'), bitmap: bitmapOf(bytesOf(row, 'pages')) };
 }
 
 function missing(what: string): RegistryError {

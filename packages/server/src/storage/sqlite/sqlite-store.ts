@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { isRegistryError } from '@waybill/protocol';
-import type { RegistryStore } from '../../core/ports.ts';
-import { SqliteEngine } from './sqlite-engine.ts';
+import { isRegistryError, RegistryError } from '@waybill/protocol';
+import type { PruneCursor, RegistryReader, RegistryStore } from '../../core/ports.ts';
+import { SqliteEngine, type MapWalk } from './sqlite-engine.ts';
 
 /** SQLite does not wait for its lock where a file becomes a write-ahead one: processes that start together collide. */
 const OPEN_ATTEMPTS_MAX = 100;
@@ -14,28 +14,58 @@ const OPEN_WAIT_MS = 50;
  */
 export async function openSqliteStore(file: string): Promise<RegistryStore> {
   const writer = await openWriter(file);
-  const reader = openReader(file, writer);
+  const reader = openReaderOr(file, () => writer.close());
   return {
-    readHead: async () => reader.readHead(),
+    ...readsOf(reader),
     commit: async (previousLength, commit) => writer.commit(previousLength, commit),
-    readHeadAt: async (logLength) => reader.readHeadAt(logLength),
-    readRecord: async (recordId) => reader.readRecord(recordId),
-    readLog: async (logId, { fromPosition, belowIndex, limit }) =>
-      reader.readLog(logId, fromPosition, belowIndex, limit),
-    readRecords: async (fromIndex, limit) => reader.readRecords(fromIndex, limit),
-    readNames: async (logIds) => reader.readNames(logIds),
-    readTiles: async (tiles) => reader.readTiles(tiles),
-    readMapPages: async (pages) => reader.readMapPages(pages),
-    putPending: async (pending) => writer.putPending(pending),
-    readPending: async (recordId) => reader.readPending(recordId),
-    listPending: async () => reader.listPending(),
-    deletePending: async (recordId) => writer.deletePending(recordId),
+    writePending: async (puts, deletes) => writer.writePending(puts, deletes),
+    putPending: async (pending) => writer.writePending([pending], []),
+    deletePending: async (recordId) => writer.writePending([], [recordId]),
+    pruneMap: async (floor, after, pages) => cursorOf(writer.pruneMap(floor, walkOf(after), pages)),
     async close() {
       // The writer last: only a connection that may write can fold the write-ahead log into the file.
       reader.close();
       writer.close();
     },
   };
+}
+
+/** Reads a file that {@link openSqliteStore} has made, beside whoever writes it. */
+export function openSqliteReader(file: string): RegistryReader & { close(): void } {
+  const reader = openReaderOr(file, () => undefined);
+  return { ...readsOf(reader), close: () => reader.close() };
+}
+
+function readsOf(reader: SqliteEngine): RegistryReader {
+  return {
+    readHead: async () => reader.readHead(),
+    readHeadAt: async (logLength) => reader.readHeadAt(logLength),
+    readHeadAsOf: async (timestamp) => reader.readHeadAsOf(timestamp),
+    readNotes: async () => reader.readNotes(),
+    readRecord: async (recordId) => reader.readRecord(recordId),
+    readLog: async (logId, { fromPosition, belowIndex, limit }) =>
+      reader.readLog(logId, fromPosition, belowIndex, limit),
+    readRecords: async (fromIndex, limit) => reader.readRecords(fromIndex, limit),
+    readNames: async (logIds) => reader.readNames(logIds),
+    readTiles: async (log, tiles) => reader.readTiles(log, tiles),
+    readMapPages: async (pages) => reader.readMapPages(pages),
+    readMapFloor: async () => reader.readMapFloor(),
+    readPending: async (recordId) => reader.readPending(recordId),
+    listPending: async () => reader.listPending(),
+  };
+}
+
+function cursorOf(walk: MapWalk | null): PruneCursor | null {
+  return walk && { ...walk };
+}
+
+function walkOf(cursor: PruneCursor | null): MapWalk | null {
+  if (cursor === null) return null;
+  const { group, version, seen } = cursor;
+  if (typeof group === 'string' && typeof version === 'number' && typeof seen === 'number') {
+    return { group, version, seen };
+  }
+  throw new RegistryError('usage/invalid', 'this is no cursor of this store');
 }
 
 async function openWriter(file: string): Promise<SqliteEngine> {
@@ -49,11 +79,11 @@ async function openWriter(file: string): Promise<SqliteEngine> {
   }
 }
 
-function openReader(file: string, writer: SqliteEngine): SqliteEngine {
+function openReaderOr(file: string, orElse: () => void): SqliteEngine {
   try {
     return SqliteEngine.open(file, 'read');
   } catch (failure) {
-    writer.close();
+    orElse();
     throw failure;
   }
 }

@@ -1,0 +1,134 @@
+import { Worker } from 'node:worker_threads';
+import { RegistryError, type RecordId } from '@waybill/protocol';
+import type { Batch, Committed, Committer } from '../core/committing.ts';
+import type { PendingRecord, PendingWriter, PruneCursor, StoredHead } from '../core/ports.ts';
+import type { WriteAnswer, WriteCommand, WriteFailure, WriteReply, WriterPlaces } from './messages.ts';
+
+interface Waiting {
+  readonly resolve: (answer: WriteAnswer) => void;
+  readonly reject: (failure: unknown) => void;
+}
+
+/** Changes of pending records that go together: as many transactions as there are clients would be as many waits for the disk. */
+interface PendingBatch {
+  readonly puts: Map<RecordId, PendingRecord>;
+  readonly deletes: Set<RecordId>;
+}
+
+/** The main thread's end of the thread that writes. */
+export class WriteThread implements Committer, PendingWriter {
+  readonly #worker: Worker;
+  readonly #onFatal: (failure: unknown) => void;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  #ended: unknown = null;
+  #closed = false;
+  /** Gathers while the batch before it is written. */
+  #gathering: { readonly batch: PendingBatch; readonly written: Promise<void> } | null = null;
+  #writing: Promise<unknown> = Promise.resolve();
+
+  private constructor(places: WriterPlaces, onFatal: (failure: unknown) => void) {
+    this.#onFatal = onFatal;
+    this.#worker = new Worker(new URL('./write-worker.js', import.meta.url), { workerData: places });
+    this.#worker.on('message', ({ id, answer }: WriteReply) => {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (answer.type === 'failed') waiting?.reject(failureOf(answer.failure));
+      else waiting?.resolve(answer);
+    });
+    this.#worker.on('error', (failure) => this.#end(failure));
+    this.#worker.on('exit', () => this.#end(new RegistryError('storage/failed', 'the writing thread has ended')));
+  }
+
+  /**
+   * Starts the thread and opens the store in it; `head` is the one it stands at. `onFatal` hears of a thread that ended by
+   * itself later. Throws what opening the store throws.
+   */
+  static async start(
+    places: WriterPlaces,
+    onFatal: (failure: unknown) => void,
+  ): Promise<{ thread: WriteThread; head: StoredHead | null }> {
+    const thread = new WriteThread(places, onFatal);
+    try {
+      const answer = await thread.#ask({ type: 'open' });
+      if (answer.type !== 'opened') throw unexpected(answer);
+      return { thread, head: answer.head };
+    } catch (failure) {
+      thread.#closed = true;
+      await thread.#worker.terminate();
+      throw failure;
+    }
+  }
+
+  async commit(batch: Batch): Promise<Committed> {
+    const answer = await this.#ask({ type: 'commit', batch });
+    if (answer.type !== 'committed') throw unexpected(answer);
+    return answer.committed;
+  }
+
+  putPending(pending: PendingRecord): Promise<void> {
+    const { batch, written } = this.#gather();
+    batch.deletes.delete(pending.recordId);
+    batch.puts.set(pending.recordId, pending);
+    return written;
+  }
+
+  deletePending(recordId: RecordId): Promise<void> {
+    const { batch, written } = this.#gather();
+    batch.puts.delete(recordId);
+    batch.deletes.add(recordId);
+    return written;
+  }
+
+  async pruneMap(floor: number, after: PruneCursor | null, pages: number): Promise<PruneCursor | null> {
+    const answer = await this.#ask({ type: 'prune', floor, after, pages });
+    if (answer.type !== 'pruned') throw unexpected(answer);
+    return answer.cursor;
+  }
+
+  /** Everything asked before has been answered when this resolves. */
+  async close(): Promise<void> {
+    await this.#writing.catch(() => undefined);
+    await this.#ask({ type: 'close' });
+    this.#closed = true;
+    await this.#worker.terminate();
+  }
+
+  #gather(): { readonly batch: PendingBatch; readonly written: Promise<void> } {
+    if (this.#gathering !== null) return this.#gathering;
+    const batch: PendingBatch = { puts: new Map(), deletes: new Set() };
+    const written = this.#writing
+      .catch(() => undefined)
+      .then(async () => {
+        this.#gathering = null;
+        await this.#ask({ type: 'pending', puts: [...batch.puts.values()], deletes: [...batch.deletes] });
+      });
+    this.#writing = written;
+    this.#gathering = { batch, written };
+    return this.#gathering;
+  }
+
+  #ask(command: WriteCommand): Promise<WriteAnswer> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, command });
+    });
+  }
+
+  #end(failure: unknown): void {
+    if (this.#ended === null && !this.#closed) this.#onFatal(failure);
+    this.#ended ??= failure;
+    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    this.#waiting.clear();
+  }
+}
+
+function failureOf({ code, message, detail }: WriteFailure): Error {
+  return code === null ? new Error(message) : new RegistryError(code, message, detail);
+}
+
+function unexpected({ type }: WriteAnswer): TypeError {
+  return new TypeError(`the writing thread answered with '${type}'`);
+}

@@ -1,0 +1,130 @@
+import { logRootOfEdge, RegistryError, type PackageName, type LogId, type RecordId } from '@waybill/protocol';
+import type { CheckpointSigner } from './checkpoint-signer.ts';
+import type { LastSigned, LogNotes, LogSigner, RegistryStore, StoredHead, StoredRecord } from './ports.ts';
+import { growTree, loadTree, type GrownTree, type RegistryTree } from './registry-tree.ts';
+
+/** Records with their places, to become one head; none to sign the standing head afresh. */
+export interface Batch {
+  readonly records: readonly StoredRecord[];
+  /** Names of the packages whose logs start here. */
+  readonly names: readonly { readonly logId: LogId; readonly name: PackageName }[];
+  /** Pending records that this commit settles. */
+  readonly settled: readonly RecordId[];
+}
+
+/** A new head, and what it took, in milliseconds. */
+export interface Committed {
+  readonly head: StoredHead;
+  readonly growMs: number;
+  readonly storeMs: number;
+}
+
+/** Turns batches into heads, one after another. */
+export interface Committer {
+  /** Resolves when the head is durable and may be served. What it throws is said in {@link TreeCommitter.commit}. */
+  commit(batch: Batch): Promise<Committed>;
+}
+
+export interface CommitterParts {
+  readonly store: RegistryStore;
+  readonly signer: CheckpointSigner;
+  readonly logSigners: { readonly records: LogSigner; readonly heads: LogSigner };
+  readonly lastSigned: LastSigned;
+}
+
+/** Grows log and map once for a batch, signs the head and makes all of it durable, in this order (SECURITY.md D1). */
+export class TreeCommitter implements Committer {
+  readonly #parts: CommitterParts;
+  #head: StoredHead | null;
+  #tree: RegistryTree;
+
+  private constructor(parts: CommitterParts, head: StoredHead | null, tree: RegistryTree) {
+    this.#parts = parts;
+    this.#head = head;
+    this.#tree = tree;
+  }
+
+  /**
+   * Opens at the stored head, in time that does not grow with the log. Throws `head/rolled-back` when the store does not
+   * hold what was last signed: going on would sign a second history.
+   */
+  static async open(parts: CommitterParts): Promise<TreeCommitter> {
+    const head = await parts.store.readHead();
+    await checkLastSigned(parts, head);
+    return new TreeCommitter(parts, head, await loadTree(parts.store, head));
+  }
+
+  get head(): StoredHead | null {
+    return this.#head;
+  }
+
+  /**
+   * Throws `storage/full`, `storage/busy` and `head/clock`, after which nothing has changed and a later try may succeed;
+   * after anything else the process must end. `head/conflict`: another process has written the store.
+   */
+  async commit({ records, names, settled }: Batch): Promise<Committed> {
+    const startedMs = performance.now();
+    const { store, signer, lastSigned } = this.#parts;
+    const previous = this.#head;
+    const grown = await growTree(store, this.#tree, records);
+    const checkpoint = await signer.sign(grown.checkpoint, previous?.checkpoint ?? null);
+    const head = { checkpoint, mapVersion: grown.tree.map.version, headsLength: grown.tree.heads.size };
+    const notes = this.#sign(grown);
+    const grownMs = performance.now();
+    const { tiles, mapPages } = grown;
+    await store.commit(previous?.checkpoint.contents.logLength ?? null, {
+      records,
+      names,
+      tiles,
+      mapPages,
+      head,
+      notes,
+      settled,
+    });
+    // Committed, not served. A crash here leaves the mark behind the store, which the next start puts right.
+    await lastSigned.write(checkpoint.contents).catch((cause: unknown) => {
+      const message = 'the head is stored, but what was signed could not be noted: start again';
+      throw new RegistryError('storage/failed', message, {}, { cause });
+    });
+    this.#tree = grown.tree;
+    this.#head = head;
+    return { head, growMs: grownMs - startedMs, storeMs: performance.now() - grownMs };
+  }
+
+  #sign({ tree: { records, heads } }: GrownTree): LogNotes {
+    const { logSigners } = this.#parts;
+    return {
+      records: logSigners.records.sign(records.size, logRootOfEdge(records)),
+      heads: logSigners.heads.sign(heads.size, logRootOfEdge(heads)),
+    };
+  }
+}
+
+async function checkLastSigned({ store, lastSigned }: CommitterParts, head: StoredHead | null): Promise<void> {
+  const mark = await lastSigned.read();
+  if (mark === null && head === null) return;
+  if (mark === null) throw rolledBack('it is not known what was last signed', head);
+  const { contents } = (await store.readHeadAt(mark.logLength))?.checkpoint ?? {};
+  if (head === null || head.checkpoint.contents.logLength < mark.logLength) {
+    throw rolledBack(`this registry has signed a head of ${mark.logLength} records`, head);
+  }
+  if (contents?.logRoot !== mark.logRoot || contents.mapRoot !== mark.mapRoot) {
+    throw rolledBack(`this registry has signed another head of ${mark.logLength} records`, head);
+  }
+  if (head.checkpoint.contents.timestamp < mark.timestamp) {
+    throw rolledBack(`this registry has signed its head of ${mark.logLength} records at a later time`, head);
+  }
+  // Behind by the commit that a crash cut off from its mark.
+  await lastSigned.write(head.checkpoint.contents);
+}
+
+function rolledBack(why: string, head: StoredHead | null): RegistryError {
+  const length = head?.checkpoint.contents.logLength ?? 0;
+  return new RegistryError(
+    'head/rolled-back',
+    `${why}, but the store ends at ${length}: it is an older copy, and signing on would fork the log. Put back the newest ` +
+      'store; if it is lost, and you accept that clients will find the fork, see "waybill help operator adopt"',
+    { logLength: length },
+  );
+}
+

@@ -1,0 +1,40 @@
+import { isRegistryError } from '@waybill/protocol';
+import type { ContentStore, ContentUpload, PendingWriter } from './core/ports.ts';
+
+/** Hears of failures after which the process must end. */
+export type OnFatal = (failure: unknown) => void;
+
+/** The same writer; a write that leaves the disk in doubt ends the process (SECURITY.md D5). */
+export function watchPending(writer: PendingWriter, onFatal: OnFatal): PendingWriter {
+  return {
+    putPending: (pending) => watched(writer.putPending(pending), onFatal),
+    deletePending: (recordId) => watched(writer.deletePending(recordId), onFatal),
+  };
+}
+
+/** The same content; a write that leaves the disk in doubt ends the process. */
+export function watchContent(content: ContentStore, onFatal: OnFatal): ContentStore {
+  return {
+    size: (digest) => content.size(digest),
+    keptAtMs: (digest) => content.keptAtMs(digest),
+    read: (digest, range) => content.read(digest, range),
+    startUpload: async () => watchUpload(await content.startUpload(), onFatal),
+  };
+}
+
+function watchUpload(upload: ContentUpload, onFatal: OnFatal): ContentUpload {
+  return {
+    write: (chunk) => watched(upload.write(chunk), onFatal),
+    keep: (digest) => watched(upload.keep(digest), onFatal),
+    discard: () => upload.discard(),
+  };
+}
+
+async function watched<T>(work: Promise<T>, onFatal: OnFatal): Promise<T> {
+  try {
+    return await work;
+  } catch (failure) {
+    if (isRegistryError(failure, 'storage/failed')) onFatal(failure);
+    throw failure;
+  }
+}

@@ -1,0 +1,112 @@
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { digestOf, isRegistryError, messageOf, parseDigest, RegistryError, utf8, utf8Text } from '@waybill/protocol';
+import type { LastSigned, SignedMark } from './core/ports.ts';
+
+/** Two slots, written in turn: one that was torn by a crash leaves the other. */
+const SLOT_BYTES = 4_096;
+const SLOTS = 2;
+const FILE_MODE = 0o640;
+
+/**
+ * What was last signed, in a file of its own: `file` belongs on another disk than the store and in no backup, so that it
+ * is not set back together with the store. Throws `storage/failed`, `storage/damaged`.
+ */
+export async function openLastSignedFile(file: string): Promise<LastSigned & { close(): Promise<void> }> {
+  const handle = await prepareFile(file);
+  let next = 0;
+  return {
+    async read() {
+      const slots = await readSlots(handle, file);
+      const newest = newestOf(slots);
+      if (newest === null && slots.includes('torn')) throw damaged(file);
+      next = newest === null ? 0 : (slots.indexOf(newest) + 1) % SLOTS;
+      return newest;
+    },
+    async write(mark) {
+      await orFailed(file, async () => {
+        await writeWhole(handle, encodeSlot(mark), next * SLOT_BYTES);
+        await handle.datasync();
+      });
+      next = (next + 1) % SLOTS;
+    },
+    close: () => handle.close(),
+  };
+}
+
+/** Made in full size at once, so that no later write needs room. */
+async function prepareFile(file: string): Promise<FileHandle> {
+  return orFailed(file, async () => {
+    const handle = await open(file, constants.O_RDWR | constants.O_CREAT, FILE_MODE);
+    if ((await handle.stat()).size < SLOTS * SLOT_BYTES) {
+      await writeWhole(handle, new Uint8Array(SLOTS * SLOT_BYTES).fill(SPACE), 0);
+      await handle.sync();
+      await syncFolder(path.dirname(file));
+    }
+    return handle;
+  });
+}
+
+const SPACE = 0x20;
+
+/** One line of text, filled up with spaces: `waybill-last-signed 1 LENGTH LOG_ROOT MAP_ROOT TIMESTAMP CHECKSUM`. */
+function encodeSlot({ logLength, logRoot, mapRoot, timestamp }: SignedMark): Uint8Array {
+  const line = `waybill-last-signed 1 ${logLength} ${logRoot} ${mapRoot} ${timestamp}`;
+  return utf8(`${line} ${digestOf(utf8(line))}`.padEnd(SLOT_BYTES - 1) + '\n');
+}
+
+const SLOT = /^(waybill-last-signed 1 ([0-9]{1,16}) (\S+) (\S+) ([0-9]{1,16})) (\S+) *\n$/;
+
+type Slot = SignedMark | 'empty' | 'torn';
+
+function decodeSlot(bytes: Uint8Array): Slot {
+  if (bytes.every((byte) => byte === SPACE)) return 'empty';
+  const match = SLOT.exec(utf8Text(bytes) ?? '');
+  const [, line = '', length, logRoot = '', mapRoot = '', timestamp, checksum] = match ?? [];
+  if (digestOf(utf8(line)) !== checksum) return 'torn';
+  const roots = { logRoot: parseDigest(logRoot), mapRoot: parseDigest(mapRoot) };
+  return { logLength: Number(length), ...roots, timestamp: Number(timestamp) };
+}
+
+async function readSlots(handle: FileHandle, file: string): Promise<Slot[]> {
+  const bytes = new Uint8Array(SLOTS * SLOT_BYTES);
+  const { bytesRead } = await orFailed(file, () => handle.read(bytes, 0, bytes.length, 0));
+  if (bytesRead < bytes.length) throw damaged(file);
+  return [0, 1].map((slot) => decodeSlot(bytes.subarray(slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES)));
+}
+
+function newestOf(slots: readonly Slot[]): SignedMark | null {
+  const marks = slots.filter((slot) => slot !== 'empty' && slot !== 'torn');
+  return marks.toSorted((a, b) => a.logLength - b.logLength || a.timestamp - b.timestamp).at(-1) ?? null;
+}
+
+async function writeWhole(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function orFailed<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (isRegistryError(cause)) throw cause;
+    throw new RegistryError('storage/failed', `${file}: ${messageOf(cause)}`, {}, { cause });
+  }
+}
+
+function damaged(file: string): RegistryError {
+  const message = `${file} is damaged, so it is not known what was last signed: see "waybill help operator adopt"`;
+  return new RegistryError('storage/damaged', message);
+}

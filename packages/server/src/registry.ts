@@ -1,0 +1,121 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { OPERATOR_LOG, PACKAGE_LOG, type Digest, type PrivateKey } from '@waybill/protocol';
+import type { Logger } from 'pino';
+import { openContentFiles } from './blobs/files/content-files.ts';
+import { WriteThread } from './commit-thread/write-thread.ts';
+import type { Config } from './config.ts';
+import { LogStates } from './core/log-states.ts';
+import { MapPruner } from './core/map-pruner.ts';
+import type { Observer } from './core/observer.ts';
+import { OperatorDesk } from './core/operator-desk.ts';
+import type { ContentStore } from './core/ports.ts';
+import { Proving } from './core/proving.ts';
+import { Publishing } from './core/publishing.ts';
+import { Reading } from './core/reading.ts';
+import { Sequencer } from './core/sequencer.ts';
+import { watchContent, watchPending, type OnFatal } from './fatal-watch.ts';
+import { openLogKeys, type LogSigners } from './log-keys.ts';
+import { openOperatorKey } from './operator-key.ts';
+import { holdDirectory } from './storage/sqlite/directory-lock.ts';
+import { openSqliteReader, openSqliteStore } from './storage/sqlite/sqlite-store.ts';
+import { startUpkeep } from './upkeep.ts';
+
+const FOLDER_MODE = 0o750;
+
+/** A registry on its data folder, without HTTP. */
+export interface Registry {
+  readonly operatorKeyId: Digest;
+  readonly logSigners: LogSigners;
+  readonly sequencer: Sequencer;
+  readonly publishing: Publishing;
+  readonly reading: Reading;
+  readonly proving: Proving;
+  readonly desk: OperatorDesk;
+  readonly content: ContentStore;
+  /** Everything sequenced is durable when this resolves. */
+  close(): Promise<void>;
+}
+
+export interface Surroundings {
+  readonly log: Logger;
+  readonly observer: Observer;
+  /** Called when the process must end because going on could sign a second history. */
+  readonly onFatal: OnFatal;
+}
+
+/** Holds the data folder, making what is not there yet. Throws `storage/…`, `head/rolled-back`, `key/not-found`. */
+export async function openRegistry(config: Config, surroundings: Surroundings): Promise<Registry> {
+  await mkdir(config.dataDirectory, { recursive: true, mode: FOLDER_MODE });
+  // Closed in the opposite order, also when a step of opening fails.
+  const closers: (() => Promise<void> | void)[] = [holdDirectory(config.dataDirectory)];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).toReversed()) await closer();
+  };
+  try {
+    return { ...(await openHeld(config, surroundings, (closer) => closers.push(closer))), close };
+  } catch (failure) {
+    await close();
+    throw failure;
+  }
+}
+
+async function openHeld(
+  config: Config,
+  { log, observer, onFatal }: Surroundings,
+  onClose: (closer: () => Promise<void> | void) => void,
+): Promise<Omit<Registry, 'close'>> {
+  const { dataDirectory, lastSignedFile } = config;
+  const storeFile = path.join(dataDirectory, 'registry.sqlite');
+  const { key, logSigners } = await openKeys(config, storeFile);
+  const { thread, head } = await WriteThread.start({ storeFile, dataDirectory, lastSignedFile }, onFatal);
+  onClose(() => thread.close());
+  const reader = openSqliteReader(storeFile);
+  onClose(() => reader.close());
+  const content = watchContent(await openContentFiles(path.join(dataDirectory, 'content')), onFatal);
+  const packages = new LogStates(PACKAGE_LOG, reader);
+  const operator = new LogStates(OPERATOR_LOG, reader);
+  const clock = Date.now;
+  const sequencer = new Sequencer({ committer: thread, packages, operator, clock, observer, onFatal }, head);
+  onClose(() => sequencer.drain());
+  const commitKeyId = key.publicKey.id;
+  const desk = new OperatorDesk({ store: reader, operator, sequencer, commitKeyId, clock });
+  await desk.open(key, config.namespaces);
+  const store = { ...reader, ...watchPending(thread, onFatal) };
+  const { publishers, contentPolicy } = config;
+  const publishing = new Publishing({ store, content, packages, operator, sequencer, publishers, contentPolicy, clock });
+  await publishing.resume();
+  const reading = new Reading({ store: reader, sequencer, operator });
+  const pruner = new MapPruner({ reader, store: thread, clock, keptSeconds: config.mapProofsKeptSeconds });
+  onClose(startUpkeep({ sequencer, publishing, pruner, log }));
+  return {
+    operatorKeyId: commitKeyId,
+    logSigners,
+    sequencer,
+    publishing,
+    reading,
+    proving: new Proving(reader, reading),
+    desk,
+    content,
+  };
+}
+
+/** Made before the first start signs anything; the writing thread opens the same files. */
+async function openKeys(
+  { dataDirectory, origin }: Config,
+  storeFile: string,
+): Promise<{ key: PrivateKey; logSigners: LogSigners }> {
+  const storeIsNew = !(await hasHead(storeFile));
+  const key = await openOperatorKey(dataDirectory, storeIsNew);
+  const logSigners = await openLogKeys(dataDirectory, { origin, operatorKeyId: key.publicKey.id, storeIsNew });
+  return { key, logSigners };
+}
+
+async function hasHead(storeFile: string): Promise<boolean> {
+  const store = await openSqliteStore(storeFile);
+  try {
+    return (await store.readHead()) !== null;
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,43 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { HEAD_REFRESH_CHECK_MS, PRUNE_STEP_PAUSE_MS, PRUNE_WALK_PAUSE_MS, SOURCING_SWEEP_MS } from './core/limits.ts';
+import type { MapPruner } from './core/map-pruner.ts';
+import type { Publishing } from './core/publishing.ts';
+import type { Sequencer } from './core/sequencer.ts';
+
+export interface UpkeepParts {
+  readonly sequencer: Sequencer;
+  readonly publishing: Publishing;
+  readonly pruner: MapPruner;
+  readonly log: Logger;
+}
+
+/** What goes on beside requests: each task again and again, a pause between. Returns the end of it, when nothing runs any more. */
+export function startUpkeep({ sequencer, publishing, pruner, log }: UpkeepParts): () => Promise<void> {
+  const ending = new AbortController();
+  const repeat = async (task: () => Promise<number>): Promise<void> => {
+    for (let pauseMs = 0; !ending.signal.aborted;) {
+      await pause(pauseMs, undefined, { signal: ending.signal, ref: false }).catch(() => undefined);
+      if (ending.signal.aborted) return;
+      pauseMs = await task().catch((failure: unknown) => {
+        log.error(failure);
+        return SOURCING_SWEEP_MS;
+      });
+    }
+  };
+  const tasks = [
+    repeat(async () => {
+      await publishing.sweep();
+      return SOURCING_SWEEP_MS;
+    }),
+    repeat(async () => {
+      await sequencer.refreshHead();
+      return HEAD_REFRESH_CHECK_MS;
+    }),
+    repeat(async () => ((await pruner.step()) ? PRUNE_STEP_PAUSE_MS : PRUNE_WALK_PAUSE_MS)),
+  ];
+  return async () => {
+    ending.abort();
+    await Promise.all(tasks);
+  };
+}
