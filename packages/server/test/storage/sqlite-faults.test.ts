@@ -126,9 +126,9 @@ for (const stored of [false, true]) {
     const file = await storeFile(context);
     await (await openSqliteStore(file)).close();
     const engine = new SqliteEngine(failingCommit(openStoreFile(file, 'write'), stored), file, 'write');
-    assert.throws(() => engine.commit(null, sampleCommit(0, 3)), failsWith('storage/damaged'));
+    assert.throws(() => engine.commit(null, sampleCommit(0, 3)), failsWith('storage/failed'));
     for (const previous of [null, 3]) {
-      assert.throws(() => engine.commit(previous, sampleCommit(3, 4)), failsWith('storage/damaged'));
+      assert.throws(() => engine.commit(previous, sampleCommit(3, 4)), failsWith('storage/failed'));
     }
     engine.close();
     assert.equal(await checkWhole(file), stored ? 3 : 0);
