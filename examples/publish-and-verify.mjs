@@ -42,6 +42,8 @@ const clientFor = (name) =>
     logs: openLogFiles(path.join(folder, name, 'logs')),
     expectedOperator: server.operatorKeyId,
     confirmOperator: async () => false,
+    clock: Date.now,
+    checkpointAgeSecondsMax: 86_400,
   });
 
 const bytes = readFileSync(fileURLToPath(COMPONENT));

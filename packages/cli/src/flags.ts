@@ -21,6 +21,13 @@ export const registryFlags = {
     optional: true,
     placeholder: 'sha256:…',
   },
+  maxAge: {
+    kind: 'parsed',
+    parse: text,
+    brief: 'How old its newest checkpoint may be: 10m, 24h (default), 7d, any',
+    optional: true,
+    placeholder: 'time',
+  },
   ...jsonFlag,
 } as const;
 

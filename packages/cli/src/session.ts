@@ -1,5 +1,6 @@
 import path from 'node:path';
 import {
+  CHECKPOINT_AGE_SECONDS_MAX,
   isLoopbackHost,
   parseRegistryUrl,
   RegistryApi,
@@ -16,6 +17,7 @@ import { readSettings } from './settings.ts';
 export interface RegistryFlags {
   readonly registry?: string;
   readonly operatorKey?: string;
+  readonly maxAge?: string;
 }
 
 /** Flags of every command that signs. */
@@ -60,7 +62,19 @@ export async function openClient(context: CliContext, flags: RegistryFlags): Pro
     logs: openLogFiles(path.join(folder, 'logs')),
     expectedOperator: flags.operatorKey === undefined ? null : parseDigest(flags.operatorKey),
     confirmOperator: (keyId) => confirmOperator(context, url, keyId),
+    clock: Date.now,
+    checkpointAgeSecondsMax: flags.maxAge === undefined ? CHECKPOINT_AGE_SECONDS_MAX : parseAge(flags.maxAge),
   });
+}
+
+const AGE_UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** Seconds; `any` for a registry that is known to stand still, such as an archive. Throws `usage/invalid`. */
+function parseAge(text: string): number {
+  if (text === 'any') return Infinity;
+  const [, count, unit = ''] = /^([0-9]{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined) return Number(count) * (AGE_UNITS[unit] ?? 1);
+  throw new RegistryError('usage/invalid', `--max-age takes a time such as 10m, 24h or 7d, or any, not ${text}`);
 }
 
 export function contentCacheOf({ process }: CliContext): ReturnType<typeof openContentCache> {

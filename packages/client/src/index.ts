@@ -14,6 +14,7 @@ export type {
 export { publish, type PublishedPlan, type PublishParts, type PublishPlan } from './publish.ts';
 export { RegistryApi } from './registry-api.ts';
 export {
+  CHECKPOINT_AGE_SECONDS_MAX,
   RegistryClient,
   type RegistryClientParts,
   type VerifiedPackage,

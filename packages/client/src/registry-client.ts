@@ -1,6 +1,7 @@
 import {
   checkAbsence,
   checkContinuation,
+  checkFreshness,
   checkHeads,
   checkOperatorPin,
   emptyLogState,
@@ -40,7 +41,14 @@ export interface RegistryClientParts {
   readonly confirmOperator: (keyId: Digest) => Promise<boolean>;
   /** The operator key that the user named, if any; it must be the pinned one. */
   readonly expectedOperator: Digest | null;
+  /** Unix milliseconds. */
+  readonly clock: () => number;
+  /** How old the newest checkpoint may be, in seconds; Infinity for a registry known to stand still. */
+  readonly checkpointAgeSecondsMax: number;
 }
+
+/** What a client believes without being told otherwise: a day. */
+export const CHECKPOINT_AGE_SECONDS_MAX = 86_400;
 
 /** A package log replayed and proven complete under a head, with its records for whoever wants to see them. */
 export interface VerifiedPackage {
@@ -153,6 +161,8 @@ export class RegistryClient {
     const operator = await this.#replay(OPERATOR_LOG, OPERATOR_LOG_ID, fetched.operator);
     const operatorKeyId = await this.#checkOperator(operator, previous);
     const checkpoint = await openCheckpoint(signed, operator);
+    const { clock, checkpointAgeSecondsMax } = this.#parts;
+    checkFreshness(checkpoint, clock() / 1000, checkpointAgeSecondsMax);
     const packages = await this.#verifyPackages(checkpoint, fetched, byLog, operator);
     const absent = await this.#verifyAbsence(checkpoint, fetched.missing, byLog);
     if (!(await this.#remember(previous, { operatorKeyId, checkpoint }, checkpoint, operator))) return null;

@@ -129,7 +129,9 @@ export { foldMapProof } from './merkle/map-proof.ts';
 export { emptyMapRoot, proveMap, updateMap, type MapPageRef, type MapRoot } from './merkle/map-tree.ts';
 
 export {
+  CHECKPOINT_AHEAD_SECONDS_MAX,
   checkContinuation,
+  checkFreshness,
   checkOperatorPin,
   needsConsistencyProof,
   openCheckpoint,

@@ -71,6 +71,26 @@ async function isSignedBy(signed: SignedCheckpoint, key: PublicKey): Promise<boo
   }
 }
 
+/** How far a checkpoint may be dated ahead of the reader's clock, in seconds: two honest clocks differ. */
+export const CHECKPOINT_AHEAD_SECONDS_MAX = 3_600;
+
+/**
+ * That a checkpoint is recent: an old one, replayed, would hide everything after it, and so would one dated far ahead when it
+ * gets old. `nowSeconds` is Unix time. Throws `checkpoint/stale` (spec/verification.md 2).
+ */
+export function checkFreshness(checkpoint: VerifiedCheckpoint, nowSeconds: number, ageSecondsMax: number): void {
+  const { timestamp } = checkpoint.contents;
+  const age = Math.round(nowSeconds - timestamp);
+  if (age > ageSecondsMax) {
+    const message = `the newest checkpoint of the registry is ${age} s old: it stands still, or somebody withholds its news`;
+    throw new RegistryError('checkpoint/stale', message, { timestamp, age });
+  }
+  if (-age > CHECKPOINT_AHEAD_SECONDS_MAX) {
+    const message = `the checkpoint of the registry is dated ${-age} s ahead of the clock here: one of the two is wrong`;
+    throw new RegistryError('checkpoint/stale', message, { timestamp, age });
+  }
+}
+
 /** True when a consistency proof is needed to tell whether `later` continues `earlier`. */
 export function needsConsistencyProof(earlier: VerifiedCheckpoint, later: VerifiedCheckpoint): boolean {
   return earlier.contents.logLength !== later.contents.logLength;
