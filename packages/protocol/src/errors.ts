@@ -78,6 +78,7 @@ export type ErrorCode =
   | 'request/proof'
   | 'request/record'
   | 'request/too-many'
+  | 'request/too-slow'
   | 'request/unsupported'
   // Storage and network.
   | 'head/clock'

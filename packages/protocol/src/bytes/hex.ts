@@ -10,9 +10,14 @@ export function encodeHex(bytes: Uint8Array): string {
   return text;
 }
 
+/** True for text that {@link decodeHex} reads. */
+export function isHex(text: string): boolean {
+  return HEX.test(text);
+}
+
 /** Strict: lower case only, an even number of digits. Throws `text/hex` (SECURITY.md W10: Node stops at junk instead). */
 export function decodeHex(text: string): Uint8Array {
-  if (!HEX.test(text)) throw new RegistryError('text/hex', 'not lower-case hexadecimal with an even number of digits');
+  if (!isHex(text)) throw new RegistryError('text/hex', 'not lower-case hexadecimal with an even number of digits');
   const bytes = new Uint8Array(text.length / 2);
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(i * 2, i * 2 + 2), 16);
   return bytes;

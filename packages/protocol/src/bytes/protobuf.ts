@@ -18,11 +18,16 @@ export const WIRE_32_BIT = 5;
 /** prost counts 100 levels of messages and groups; deeper input is refused. */
 const NESTING_MAX = 100;
 const VARINT_BYTES_MAX = 10;
-const KEY_MAX = 0xffff_ffffn;
+/** 49 bits: what a number holds exactly. Only a longer varint, which hardly ever comes, costs a bigint. */
+const NUMBER_VARINT_BYTES = 7;
+const KEY_MAX = 0xffff_ffff;
+
+/** An unsigned 64-bit value: a number where the varint has at most {@link NUMBER_VARINT_BYTES} bytes. */
+type Varint = number | bigint;
 
 /** One field as it stood on the wire. `bytes` is a view of the input, not a copy. */
 export type ProtoField =
-  | { readonly number: number; readonly wire: typeof WIRE_VARINT; readonly varint: bigint }
+  | { readonly number: number; readonly wire: typeof WIRE_VARINT; readonly varint: Varint }
   | { readonly number: number; readonly wire: typeof WIRE_BYTES; readonly bytes: Uint8Array }
   | { readonly number: number; readonly wire: typeof WIRE_64_BIT | typeof WIRE_32_BIT | typeof WIRE_GROUP_START };
 
@@ -55,14 +60,15 @@ class ProtoReader {
     const { number, wire } = this.#key();
     switch (wire) {
       case WIRE_VARINT:
-        return { number, wire, varint: this.#varint() };
+        return { number, wire, varint: this.varint() };
       case WIRE_BYTES:
-        return { number, wire, bytes: this.#take(this.#varint()) };
+        // A length that a number cannot hold exactly is beyond any input all the same.
+        return { number, wire, bytes: this.#take(Number(this.varint())) };
       case WIRE_64_BIT:
-        this.#take(8n);
+        this.#take(8);
         return { number, wire };
       case WIRE_32_BIT:
-        this.#take(4n);
+        this.#take(4);
         return { number, wire };
       case WIRE_GROUP_START:
         this.#skipGroup(number, depth);
@@ -73,11 +79,11 @@ class ProtoReader {
   }
 
   #key(): { number: number; wire: number } {
-    const key = this.#varint();
+    const key = Number(this.varint());
     if (key > KEY_MAX) throw malformed('field key over 32 bits');
-    const wire = Number(key & 7n);
+    const wire = key & 7;
     if (wire > WIRE_32_BIT) throw malformed(`unknown wire type ${wire}`);
-    const number = Number(key >> 3n);
+    const number = key >>> 3;
     if (number === 0) throw malformed('field number 0');
     return { number, wire };
   }
@@ -95,11 +101,22 @@ class ProtoReader {
     }
   }
 
-  #varint(): bigint {
-    let value = 0n;
-    for (let i = 0; i < VARINT_BYTES_MAX; i++) {
-      const byte = this.#input[this.#offset++];
-      if (byte === undefined) throw malformed('truncated');
+  varint(): Varint {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < NUMBER_VARINT_BYTES; i++) {
+      const byte = this.#byte();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      scale *= 0x80;
+    }
+    return this.#longVarint(BigInt(value));
+  }
+
+  #longVarint(low: bigint): bigint {
+    let value = low;
+    for (let i = NUMBER_VARINT_BYTES; i < VARINT_BYTES_MAX; i++) {
+      const byte = this.#byte();
       if (i === VARINT_BYTES_MAX - 1 && byte > 1) throw malformed('varint over 64 bits');
       value |= BigInt(byte & 0x7f) << BigInt(7 * i);
       if (byte < 0x80) return value;
@@ -107,10 +124,16 @@ class ProtoReader {
     throw malformed('varint over 10 bytes');
   }
 
-  #take(length: bigint): Uint8Array {
-    if (length > BigInt(this.#input.length - this.#offset)) throw malformed('truncated');
+  #byte(): number {
+    const byte = this.#input[this.#offset++];
+    if (byte === undefined) throw malformed('truncated');
+    return byte;
+  }
+
+  #take(length: number): Uint8Array {
+    if (length > this.#input.length - this.#offset) throw malformed('truncated');
     const start = this.#offset;
-    this.#offset += Number(length);
+    this.#offset += length;
     return this.#input.subarray(start, this.#offset);
   }
 }
@@ -166,7 +189,10 @@ export class ProtoMessage {
   /** An embedded message; occurrences are merged in order, as protobuf requires. `null` when absent. */
   message(number: number): ProtoMessage | null {
     const parts = this.#delimited(number);
-    return parts.length === 0 ? null : this.#child(parts.flatMap((part) => readProtoFields(part, this.#depth + 1)));
+    const [only] = parts;
+    if (only === undefined) return null;
+    if (parts.length === 1) return this.#child(readProtoFields(only, this.#depth + 1));
+    return this.#child(parts.flatMap((part) => readProtoFields(part, this.#depth + 1)));
   }
 
   /** Every occurrence of a repeated message field. */
@@ -176,16 +202,16 @@ export class ProtoMessage {
 
   /** A `uint32`, truncated to 32 bits as prost does. */
   uint32(number: number): number {
-    return Number(BigInt.asUintN(32, this.#varint(number)));
+    return int32Of(this.#varint(number)) >>> 0;
   }
 
   /** An `int32` or enum, truncated to 32 bits as prost does. */
   int32(number: number): number {
-    return Number(BigInt.asIntN(32, this.#varint(number)));
+    return int32Of(this.#varint(number));
   }
 
   int64(number: number): bigint {
-    return BigInt.asIntN(64, this.#varint(number));
+    return BigInt.asIntN(64, BigInt(this.#varint(number)));
   }
 
   /** A repeated enum or `uint32`, packed, unpacked or both, as 32-bit values. */
@@ -193,7 +219,7 @@ export class ProtoMessage {
     const values: number[] = [];
     for (const field of this.#fields) {
       if (field.number !== number) continue;
-      if (field.wire === WIRE_VARINT) values.push(Number(BigInt.asIntN(32, field.varint)));
+      if (field.wire === WIRE_VARINT) values.push(int32Of(field.varint));
       else if (field.wire === WIRE_BYTES) for (const value of readPackedInt32(field.bytes)) values.push(value);
       else throw malformed(`field ${number} has wire type ${field.wire}`);
     }
@@ -222,8 +248,8 @@ export class ProtoMessage {
       const fields = readProtoFields(field.bytes, this.#depth + 1);
       this.#child(fields).check(shape);
       const standing = chain.at(-1);
-      if (standing?.number === field.number) standing.fields.push(...fields);
-      else chain.push({ number: field.number, fields });
+      if (standing?.number !== field.number) chain.push({ number: field.number, fields });
+      else for (const merged of fields) standing.fields.push(merged);
     }
     const last = chain.at(-1);
     return last === undefined ? null : { number: last.number, message: this.#child(last.fields) };
@@ -243,8 +269,8 @@ export class ProtoMessage {
     return found;
   }
 
-  #varint(number: number): bigint {
-    let last = 0n;
+  #varint(number: number): Varint {
+    let last: Varint = 0;
     for (const field of this.#fields) {
       if (field.number !== number) continue;
       if (field.wire !== WIRE_VARINT) throw malformed(`field ${number} has wire type ${field.wire}`);
@@ -255,20 +281,15 @@ export class ProtoMessage {
 }
 
 function readPackedInt32(packed: Uint8Array): number[] {
+  const reader = new ProtoReader(packed);
   const values: number[] = [];
-  let value = 0n;
-  let shift = 0n;
-  for (const byte of packed) {
-    if (shift === 63n && byte > 1) throw malformed('varint over 64 bits');
-    value |= BigInt(byte & 0x7f) << shift;
-    shift += 7n;
-    if (byte >= 0x80) continue;
-    values.push(Number(BigInt.asIntN(32, value)));
-    value = 0n;
-    shift = 0n;
-  }
-  if (shift !== 0n) throw malformed('truncated');
+  while (!reader.atEnd) values.push(int32Of(reader.varint()));
   return values;
+}
+
+/** The low 32 bits, signed. */
+function int32Of(value: Varint): number {
+  return typeof value === 'number' ? value | 0 : Number(BigInt.asIntN(32, value));
 }
 
 /**

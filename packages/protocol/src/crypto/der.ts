@@ -1,5 +1,3 @@
-import { concatBytes } from '../bytes/byte-array.ts';
-
 const INTEGER = 0x02;
 const SEQUENCE = 0x30;
 const SCALAR_BYTES = 32;
@@ -45,17 +43,27 @@ export function signatureFromDer(der: Uint8Array): Uint8Array {
 
 /** Strict DER of 64 bytes r || s. */
 export function derFromSignature(signature: Uint8Array): Uint8Array {
-  const body = concatBytes(
-    derInteger(signature.subarray(0, SCALAR_BYTES)),
-    derInteger(signature.subarray(SCALAR_BYTES)),
-  );
-  return concatBytes(Uint8Array.of(SEQUENCE, body.length), body);
+  const r = integerLength(signature, 0);
+  const s = integerLength(signature, SCALAR_BYTES);
+  const der = new Uint8Array(6 + r + s);
+  der[0] = SEQUENCE;
+  der[1] = 4 + r + s;
+  writeInteger(der, 2, r, signature.subarray(0, SCALAR_BYTES));
+  writeInteger(der, 4 + r, s, signature.subarray(SCALAR_BYTES));
+  return der;
 }
 
-function derInteger(scalar: Uint8Array): Uint8Array {
-  let start = 0;
-  while (start < scalar.length - 1 && scalar[start] === 0) start++;
-  const magnitude = scalar.subarray(start);
-  const sign = (magnitude[0] ?? 0) >= 0x80 ? [0] : [];
-  return concatBytes(Uint8Array.of(INTEGER, sign.length + magnitude.length, ...sign), magnitude);
+/** Bytes of the scalar at `start` as a minimal DER integer: without leading zeros, but with one before a high bit. */
+function integerLength(signature: Uint8Array, start: number): number {
+  let zeros = 0;
+  while (zeros < SCALAR_BYTES - 1 && signature[start + zeros] === 0) zeros++;
+  const isHigh = (signature[start + zeros] ?? 0) >= 0x80;
+  return SCALAR_BYTES - zeros + Number(isHigh);
+}
+
+function writeInteger(der: Uint8Array, start: number, length: number, scalar: Uint8Array): void {
+  der[start] = INTEGER;
+  der[start + 1] = length;
+  const content = Math.min(length, SCALAR_BYTES);
+  der.set(scalar.subarray(SCALAR_BYTES - content), start + 2 + length - content);
 }

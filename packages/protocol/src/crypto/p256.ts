@@ -1,7 +1,9 @@
 import { platform } from '#crypto';
 import { concatBytes } from '../bytes/byte-array.ts';
+import { decodeHex } from '../bytes/hex.ts';
 
-const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+/** The order n of the group, big-endian. */
+const ORDER: Uint8Array = decodeHex('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
 const SCALAR_BYTES = 32;
 /** Rust zero-extends private keys of 24 to 31 bytes; shorter ones are refused. */
 const SCALAR_BYTES_MIN = 24;
@@ -28,7 +30,7 @@ function readCompactPoint(sec1: Uint8Array): Uint8Array | null {
   );
   const [even, odd] = candidates;
   if (!even || !odd) return null;
-  return scalarOf(even.subarray(33)) < scalarOf(odd.subarray(33)) ? even : odd;
+  return isBelow(even.subarray(33), odd.subarray(33)) ? even : odd;
 }
 
 /** The 33-byte compressed form of an uncompressed point. */
@@ -40,20 +42,22 @@ export function compressP256Point(point: Uint8Array): Uint8Array {
 /** The 32-byte scalar of a private key written in 24 to 32 bytes; `null` when out of 1..n-1. */
 export function readP256Scalar(bytes: Uint8Array): Uint8Array | null {
   if (bytes.length < SCALAR_BYTES_MIN || bytes.length > SCALAR_BYTES) return null;
-  if (!isP256Scalar(bytes)) return null;
-  return concatBytes(new Uint8Array(SCALAR_BYTES - bytes.length), bytes);
+  const scalar = concatBytes(new Uint8Array(SCALAR_BYTES - bytes.length), bytes);
+  return isP256Scalar(scalar) ? scalar : null;
 }
 
-/** True for a big-endian integer in 1..n-1. */
+/** True for 32 big-endian bytes of an integer in 1..n-1. */
 export function isP256Scalar(bytes: Uint8Array): boolean {
-  const value = scalarOf(bytes);
-  return value > 0n && value < ORDER;
+  return bytes.some((byte) => byte !== 0) && isBelow(bytes, ORDER);
 }
 
-function scalarOf(bytes: Uint8Array): bigint {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-  return value;
+/** Compares big-endian integers of one length. */
+function isBelow(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
 }
 
 /** The uncompressed public point of a scalar from {@link readP256Scalar}. */

@@ -1,22 +1,13 @@
 import * as nodeCrypto from 'node:crypto';
 import { encodeBase64url } from '../bytes/base64.ts';
 import { derFromSignature, signatureFromDer } from './der.ts';
+import { KeyCache } from './key-cache.ts';
 import type { CryptoPlatform } from './platform.ts';
 
-/** Parsed keys, so that a log of ten thousand records by one signer parses its key once. */
-const KEY_OBJECTS_MAX = 1_000;
-const keyObjects = new Map<string, nodeCrypto.KeyObject>();
-
-function publicKeyObject(point: Uint8Array): nodeCrypto.KeyObject {
-  const jwk = jwkOf(point);
-  const cacheKey = jwk.x + jwk.y;
-  const known = keyObjects.get(cacheKey);
-  if (known !== undefined) return known;
-  const fresh = nodeCrypto.createPublicKey({ key: jwk, format: 'jwk' });
-  if (keyObjects.size >= KEY_OBJECTS_MAX) keyObjects.clear();
-  keyObjects.set(cacheKey, fresh);
-  return fresh;
-}
+const publicKeys = new KeyCache<nodeCrypto.SigningKey>((point) => ({
+  key: nodeCrypto.createPublicKey({ key: jwkOf(point), format: 'jwk' }),
+  dsaEncoding: 'der',
+}));
 
 function jwkOf(point: Uint8Array): nodeCrypto.JsonWebKey {
   return {
@@ -56,9 +47,8 @@ export const platform: CryptoPlatform = {
     return Uint8Array.from(ecdh.getPublicKey());
   },
   p256Verify(point, message, signature) {
-    const key = { key: publicKeyObject(point), dsaEncoding: 'der' } as const;
     return new Promise((resolve, reject) => {
-      nodeCrypto.verify('sha256', message, key, derFromSignature(signature), (error, valid) =>
+      nodeCrypto.verify('sha256', message, publicKeys.get(point), derFromSignature(signature), (error, valid) =>
         error === null ? resolve(valid) : reject(error),
       );
     });

@@ -1,5 +1,4 @@
-import { encodeHex } from '../bytes/hex.ts';
-import { decodeHex } from '../bytes/hex.ts';
+import { decodeHex, encodeHex, isHex } from '../bytes/hex.ts';
 import { HASH_BYTES, sha256 } from '../crypto/hash.ts';
 import { RegistryError } from '../errors.ts';
 
@@ -17,10 +16,8 @@ const PREFIX = 'sha256:';
 /** Grammar of spec/encodings.md "hash". Throws `text/hash`. */
 export function parseAnyHash(text: string): AnyHash {
   if (!text.startsWith(PREFIX)) throw new RegistryError('text/hash', "a hash starts with 'sha256:'");
-  try {
-    decodeHex(text.slice(PREFIX.length));
-  } catch (cause) {
-    throw new RegistryError('text/hash', 'a hash is lower-case hex after its algorithm', {}, { cause });
+  if (!isHex(text.slice(PREFIX.length))) {
+    throw new RegistryError('text/hash', 'a hash is lower-case hex after its algorithm');
   }
   return text as AnyHash;
 }

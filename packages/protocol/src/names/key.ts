@@ -13,7 +13,7 @@ import {
 import { RegistryError } from '../errors.ts';
 import { digestOf, type Digest } from './digest.ts';
 
-const ALGORITHM = 'ecdsa-p256';
+const PREFIX = 'ecdsa-p256:';
 
 /** A verified point with its canonical (compressed) text and fingerprint. */
 export interface PublicKey {
@@ -38,10 +38,10 @@ export interface Signature {
 /** What a signature is for; the prefix is all that separates the three (spec/encodings.md "signing"). */
 export type SigningContext = 'package-record' | 'operator-record' | 'checkpoint';
 
-const SIGNING_PREFIX: Readonly<Record<SigningContext, string>> = {
-  'package-record': 'WARG-PACKAGE-RECORD-SIGNATURE-V0:',
-  'operator-record': 'WARG-OPERATOR-RECORD-SIGNATURE-V0:',
-  checkpoint: 'WARG-CHECKPOINT-SIGNATURE-V0:',
+const SIGNING_PREFIX: Readonly<Record<SigningContext, Uint8Array>> = {
+  'package-record': utf8('WARG-PACKAGE-RECORD-SIGNATURE-V0:'),
+  'operator-record': utf8('WARG-OPERATOR-RECORD-SIGNATURE-V0:'),
+  checkpoint: utf8('WARG-CHECKPOINT-SIGNATURE-V0:'),
 };
 
 /** Reads any accepted point form and rewrites it compressed. Throws `text/key`. */
@@ -52,7 +52,7 @@ export function parsePublicKey(text: string): PublicKey {
 }
 
 function publicKeyOfPoint(point: Uint8Array): PublicKey {
-  const text = `${ALGORITHM}:${encodeBase64(compressP256Point(point))}`;
+  const text = `${PREFIX}${encodeBase64(compressP256Point(point))}`;
   return { text, id: digestOf(utf8(text)), point };
 }
 
@@ -65,7 +65,7 @@ export function parsePrivateKey(text: string): PrivateKey {
 
 /** The private key text for a key file. */
 export function formatPrivateKey(key: PrivateKey): string {
-  return `${ALGORITHM}:${encodeBase64(key.scalar)}`;
+  return `${PREFIX}${encodeBase64(key.scalar)}`;
 }
 
 /** A private key from 32 random bytes; `null` for the few strings that are no scalar: draw again. */
@@ -85,8 +85,8 @@ export function parseSignature(text: string): Signature {
 
 /** Signs `bytes` for one context. */
 export async function signBytes(context: SigningContext, bytes: Uint8Array, key: PrivateKey): Promise<Signature> {
-  const raw = await signP256(key.scalar, concatBytes(utf8(SIGNING_PREFIX[context]), bytes));
-  return { text: `${ALGORITHM}:${encodeBase64(derFromSignature(raw))}`, raw };
+  const raw = await signP256(key.scalar, concatBytes(SIGNING_PREFIX[context], bytes));
+  return { text: `${PREFIX}${encodeBase64(derFromSignature(raw))}`, raw };
 }
 
 /** True when `signature` over `bytes` in `context` is by `key`. */
@@ -96,17 +96,14 @@ export function verifyBytes(
   key: PublicKey,
   signature: Signature,
 ): Promise<boolean> {
-  return verifyP256(key.point, concatBytes(utf8(SIGNING_PREFIX[context]), bytes), signature.raw);
+  return verifyP256(key.point, concatBytes(SIGNING_PREFIX[context], bytes), signature.raw);
 }
 
 function algorithmBytes(text: string, code: 'text/key' | 'text/private-key' | 'text/signature'): Uint8Array {
-  const [algorithm, body, ...rest] = text.split(':');
-  if (algorithm !== ALGORITHM || body === undefined || rest.length > 0) {
-    throw new RegistryError(code, `must be '${ALGORITHM}:' and base64`);
-  }
+  if (!text.startsWith(PREFIX)) throw new RegistryError(code, `must be '${PREFIX}' and base64`);
   try {
-    return decodeBase64(body);
+    return decodeBase64(text.slice(PREFIX.length));
   } catch (cause) {
-    throw new RegistryError(code, `must be '${ALGORITHM}:' and padded standard base64`, {}, { cause });
+    throw new RegistryError(code, `must be '${PREFIX}' and padded standard base64`, {}, { cause });
   }
 }

@@ -7,6 +7,8 @@ export type VersionText = string & { readonly [versionText]: true };
 
 const NUMBER_MAX = 2n ** 64n - 1n;
 const NUMBER = /^(?:0|[1-9][0-9]*)$/;
+/** The plainest versions, whose numbers cannot reach the limit: most of a log, read without a bigint. */
+const PLAIN = /^(?:0|[1-9][0-9]{0,17})\.(?:0|[1-9][0-9]{0,17})\.(?:0|[1-9][0-9]{0,17})$/;
 const DIGITS = /^[0-9]+$/;
 const IDENTIFIER = /^[0-9A-Za-z-]+$/;
 
@@ -18,7 +20,7 @@ interface VersionParts {
 
 /** Same verdict as Rust's `semver::Version::parse`: numbers up to 2^64-1, no leading zeros, no `v`. Throws `text/version`. */
 export function parseVersion(text: string): VersionText {
-  partsOf(text);
+  if (!PLAIN.test(text)) partsOf(text);
   return text as VersionText;
 }
 

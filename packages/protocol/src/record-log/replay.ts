@@ -7,6 +7,8 @@ import { decodeSignedRecord, type SignedRecord } from './signed-record.ts';
 
 /** Signatures verified side by side: enough to keep every core busy, few enough to bound memory. */
 const SIGNATURES_IN_FLIGHT_MAX = 256;
+/** About the bytes of contents under way: each is held twice more, behind its prefix and inside the platform. */
+const CONTENT_BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024;
 
 /**
  * Replays records over a state, every rule and every signature. The earliest failing record decides: its error is thrown
@@ -18,48 +20,71 @@ export async function replayLog<E, P extends string, B>(
   envelopes: Iterable<Envelope>,
   onRecord?: (record: SignedRecord<E>) => void,
 ): Promise<LogState<P, B>> {
-  const signatures = new SignatureBatch();
+  const signatures = new SignatureQueue();
   let current = state;
   let recordIndex = 0;
   try {
     for (const envelope of envelopes) {
       const record = decodeSignedRecord(dialect, envelope);
       const { draft, signer } = judgeRecord(dialect, current, record);
-      await signatures.add(recordIndex, verifyRecordSignature(dialect, record, signer));
+      signatures.add(recordIndex, record.envelope.contents.length, verifyRecordSignature(dialect, record, signer));
+      if (signatures.isFull) await signatures.settleOlderHalf();
       current = draft.accept();
       onRecord?.(record);
       recordIndex++;
     }
   } catch (thrown) {
     // A bad signature before this record came first in the log, so it comes first here.
-    await signatures.settle();
+    await signatures.settleAll();
     throw withRecordIndex(thrown, recordIndex);
   }
-  await signatures.settle();
+  await signatures.settleAll();
   return current;
 }
 
-/** Verifications under way, in the order of their records. */
-class SignatureBatch {
-  #pending: { recordIndex: number; outcome: Promise<unknown> }[] = [];
+interface PendingSignature {
+  readonly recordIndex: number;
+  readonly contentBytes: number;
+  /** The failure, or `null`; never rejects. */
+  readonly outcome: Promise<unknown>;
+}
 
-  async add(recordIndex: number, verification: Promise<void>): Promise<void> {
+/** Verifications under way, in the order of their records. */
+class SignatureQueue {
+  #pending: PendingSignature[] = [];
+  #contentBytes = 0;
+
+  get isFull(): boolean {
+    return this.#pending.length >= SIGNATURES_IN_FLIGHT_MAX || this.#contentBytes >= CONTENT_BYTES_IN_FLIGHT_MAX;
+  }
+
+  add(recordIndex: number, contentBytes: number, verification: Promise<void>): void {
     // Caught at once, so that a failure waiting for its turn is not an unhandled rejection.
     const outcome = verification.then(
       () => null,
       (failure: unknown) => failure,
     );
-    this.#pending.push({ recordIndex, outcome });
-    if (this.#pending.length >= SIGNATURES_IN_FLIGHT_MAX) await this.settle();
+    this.#pending.push({ recordIndex, contentBytes, outcome });
+    this.#contentBytes += contentBytes;
   }
 
-  /** Throws the failure of the earliest record. */
-  async settle(): Promise<void> {
-    const pending = this.#pending;
-    this.#pending = [];
-    for (const { recordIndex, outcome } of pending) {
+  /** As {@link settleAll} for the older half; the newer one keeps the cores busy while more records are read. */
+  settleOlderHalf(): Promise<void> {
+    return this.#settle(Math.ceil(this.#pending.length / 2));
+  }
+
+  /** Throws the failure of the earliest record, and then forgets the others. */
+  settleAll(): Promise<void> {
+    return this.#settle(this.#pending.length);
+  }
+
+  async #settle(count: number): Promise<void> {
+    for (const { recordIndex, contentBytes, outcome } of this.#pending.splice(0, count)) {
       const failure = await outcome;
-      if (failure !== null) throw withRecordIndex(failure, recordIndex);
+      this.#contentBytes -= contentBytes;
+      if (failure === null) continue;
+      this.#pending = [];
+      throw withRecordIndex(failure, recordIndex);
     }
   }
 }

@@ -15,6 +15,8 @@ import type { Envelope } from '../../src/wire/envelope.ts';
 
 const alice = keyOf('alice');
 const bob = keyOf('bob');
+/** Enough records for the replay to wait for signatures on its way, more than once. */
+const LONG_LOG = 700;
 const TIME = { seconds: 1_700_000_000n, nanos: 0 };
 
 function keyOf(name: string): PrivateKey {
@@ -70,6 +72,30 @@ test('warg.md 4: the earliest record that fails decides, whether by a rule or by
   await assertFailsAt([one], 0, 'record/prev-on-first');
   await assertFailsAt([init, two], 1, 'record/prev-mismatch');
   await assertFailsAt([init, { ...one, keyId: bob.publicKey.id }], 1, 'record/unauthorized');
+});
+
+test('warg.md 4: the earliest failure decides also among signatures that are verified side by side', async () => {
+  const versions = Array.from({ length: LONG_LOG }, (_, i) => [release(`1.0.${i}`)]);
+  const log = await logOf([INIT], ...versions);
+  const forged = (...indexes: readonly number[]): Envelope[] =>
+    log.map((envelope, i) => (indexes.includes(i) ? { ...envelope, signature: log[0]?.signature ?? '' } : envelope));
+  assert.equal((await replayLog(PACKAGE_LOG, emptyLogState(), log)).length, log.length);
+  await assertFailsAt(forged(10, 200, 300, 600), 10, 'record/signature');
+  await assertFailsAt(forged(250, 255, LONG_LOG), 250, 'record/signature');
+  await assertFailsAt(forged(LONG_LOG), LONG_LOG, 'record/signature');
+  const broken = (at: number): Envelope[] => forged(400, 500).filter((_, i) => i !== at);
+  await assertFailsAt(broken(399), 399, 'record/prev-mismatch');
+  await assertFailsAt(broken(401), 400, 'record/signature');
+  await assertFailsAt(broken(550), 400, 'record/signature');
+});
+
+test('a log of the largest records replays', async () => {
+  const records = Array.from({ length: 12 }, (_, i) => [
+    release(`${i}.0.0+${'a'.repeat(1_000_000)}`),
+    release(`${i}.1.0+${'a'.repeat(1_000_000)}`),
+  ]);
+  const state = await replayLog(PACKAGE_LOG, emptyLogState(), await logOf([INIT], ...records));
+  assert.equal(state.length, 13);
 });
 
 test('warg.md 1: what is signed for one kind of log says nothing in the other, and key ids are canonical', async () => {

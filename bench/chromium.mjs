@@ -1,0 +1,126 @@
+// node bench/chromium.mjs: the same replay in headless Chromium, through the browser build (WebCrypto and noble).
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+import { findJudge, judgeSeconds, rates, sampleLog } from './sample-log.mjs';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'chrome'];
+const LAUNCH_FLAGS = ['--no-sandbox'];
+/** Replays in one page. */
+const REPLAYS = 3;
+
+/** Runs in the page: seconds of one replay. */
+const PAGE_SCRIPT = `
+  import { emptyLogState, PACKAGE_LOG, readLogFile, replayLog } from '@waybill/protocol';
+  let log;
+  globalThis.replaySeconds = async () => {
+    log ??= new Uint8Array(await (await fetch('/log')).arrayBuffer());
+    const startedMs = performance.now();
+    await replayLog(PACKAGE_LOG, emptyLogState(), readLogFile(log));
+    return (performance.now() - startedMs) / 1000;
+  };
+`;
+
+/**
+ * Records per second in Chromium, medians of `runs` runs, each in a page of its own and in turn with Rust: `first` is the
+ * page's first replay, `warm` its last. `null` when no Chromium is found ($WAYBILL_CHROMIUM, or one on the PATH).
+ */
+export async function benchChromium({ records, runs, folder }) {
+  const executablePath = findChromium();
+  if (executablePath === null) return null;
+  const file = path.join(folder, `chromium-${records}.log`);
+  writeFileSync(file, await sampleLog(records));
+  const judge = findJudge();
+  const site = await serve({ '/': PAGE, '/page.js': await bundle(), '/log': readFileSync(file) });
+  const browser = await chromium.launch({ executablePath, args: LAUNCH_FLAGS });
+  const seconds = { first: [], warm: [], rust: [] };
+  try {
+    for (let run = 0; run < runs; run++) {
+      const replays = await pageSeconds(browser, site.url);
+      seconds.first.push(replays[0]);
+      seconds.warm.push(replays.at(-1));
+      if (judge !== null) seconds.rust.push(judgeSeconds(judge, file));
+    }
+    return { records, runs, browser: browser.version(), ...rates(records, seconds) };
+  } finally {
+    await browser.close();
+    site.close();
+  }
+}
+
+/** The executable, or `null`. */
+export function findChromium() {
+  if (process.env.WAYBILL_CHROMIUM) return process.env.WAYBILL_CHROMIUM;
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  const candidates = NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name)));
+  return candidates.find(isExecutable) ?? null;
+}
+
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const PAGE = '<!doctype html><meta charset="utf-8"><script type="module" src="/page.js"></script>';
+const TYPES = { '/': 'text/html', '/page.js': 'text/javascript', '/log': 'application/octet-stream' };
+
+/** The page's script as a browser would get it: the conditions of a browser choose the platform. */
+async function bundle() {
+  const { outputFiles } = await build({
+    stdin: { contents: PAGE_SCRIPT, resolveDir: import.meta.dirname, sourcefile: 'page.mjs' },
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    minify: true,
+    write: false,
+  });
+  return outputFiles[0].contents;
+}
+
+/** Loopback is a secure context, without which there is no WebCrypto. */
+async function serve(files) {
+  const server = createServer((request, response) => {
+    const body = files[request.url];
+    response.writeHead(body === undefined ? 404 : 200, { 'content-type': TYPES[request.url] ?? 'text/plain' });
+    response.end(body);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function pageSeconds(browser, url) {
+  const page = await browser.newPage();
+  await page.goto(url, { waitUntil: 'load' });
+  const took = [];
+  for (let i = 0; i < REPLAYS; i++) took.push(await page.evaluate(() => globalThis.replaySeconds()));
+  await page.close();
+  return took;
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: { runs: { type: 'string', default: '5' }, records: { type: 'string', default: '10000' } },
+  });
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'waybill-bench-'));
+  try {
+    return await benchChromium({ records: Number(values.records), runs: Number(values.runs), folder });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === import.meta.filename) console.log(JSON.stringify(await main(), null, 2));
