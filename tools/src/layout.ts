@@ -53,12 +53,19 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'blobs/*': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       'http/*.ts': { parts: ['core', 'core/ports.ts'], modules: ['npm', 'node'] },
       'http/*': { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
+      metrics: { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
       // What an operator writes, parsed into the values that core asks for.
       'config.ts': { parts: ['core', 'log-keys.ts', 'publishers-file.ts'], modules: ['npm', 'node'] },
       'publishers-file.ts': { parts: ['core'], modules: ['npm', 'node'] },
-      'operator-key.ts': { parts: [], modules: ['npm', 'node'] },
-      'log-keys.ts': { parts: ['core/ports.ts'], modules: ['node'] },
+      'key-file.ts': { parts: [], modules: ['node'] },
+      'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },
+      'log-keys.ts': { parts: ['core/ports.ts', 'key-file.ts'], modules: ['node'] },
       'last-signed-file.ts': { parts: ['core/ports.ts'], modules: ['node'] },
+      'data-folder.ts': { parts: [], modules: ['node'] },
+      // What is done to a data folder while no server, or another process, has it.
+      'adopt.ts': { parts: ['*'], modules: [] },
+      'backup.ts': { parts: ['*'], modules: ['node'] },
+      'fsck.ts': { parts: ['*'], modules: ['node'] },
       'fatal-watch.ts': { parts: ['core/ports.ts'], modules: [] },
       'upkeep.ts': { parts: ['core'], modules: ['npm', 'node'] },
       // The composition of storage and core, on both sides of the thread that writes.

@@ -88,6 +88,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'request/proof': EXIT.other,
   'request/record': EXIT.other,
   'request/too-many': EXIT.network,
+  'request/too-slow': EXIT.network,
   'request/unsupported': EXIT.refused,
   'head/clock': EXIT.other,
   'head/conflict': EXIT.other,

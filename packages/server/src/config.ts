@@ -1,6 +1,7 @@
+import { stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import path from 'node:path';
-import { parseNamespace, RegistryError, type Namespace } from '@waybill/protocol';
+import { messageOf, parseNamespace, RegistryError, type Namespace } from '@waybill/protocol';
 import type { ContentPolicy } from './core/content.ts';
 import { MAP_PROOFS_KEPT_SECONDS } from './core/limits.ts';
 import type { Publishers } from './core/publishers.ts';
@@ -28,13 +29,22 @@ export interface ServerOptions {
   readonly lastSigned?: string;
   /** Seconds for which map proofs can be made for an older head. */
   readonly mapProofsKept?: number;
+  /** `host:port` of a listener for metrics alone; otherwise there is none. */
+  readonly metrics?: string;
+}
+
+/** Where to listen; port 0 takes a free one. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** The same, parsed and decided. */
 export interface Config {
   readonly dataDirectory: string;
-  readonly host: string;
-  readonly port: number;
+  readonly address: Address;
+  /** `null`: nobody may watch. */
+  readonly metricsAddress: Address | null;
   readonly namespaces: readonly Namespace[];
   readonly publishers: Publishers;
   readonly contentPolicy: ContentPolicy;
@@ -50,16 +60,17 @@ const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error'
 
 /** Throws `usage/invalid`, `text/namespace`. */
 export async function parseConfig(options: ServerOptions): Promise<Config> {
-  const { host, port } = parseListen(options.listen);
+  const address = parseAddress('--listen', options.listen);
   if (!LOG_LEVELS.includes(options.logLevel)) {
     throw new RegistryError('usage/invalid', `--log-level takes ${LOG_LEVELS.join(', ')}, not ${options.logLevel}`);
   }
+  await checkDataDirectory(options.data);
   return {
     dataDirectory: options.data,
-    host,
-    port,
+    address,
+    metricsAddress: options.metrics === undefined ? null : parseAddress('--metrics', options.metrics),
     namespaces: options.namespaces.map(parseNamespace),
-    publishers: await decidePublishers(options, host),
+    publishers: await decidePublishers(options, address.host),
     contentPolicy: options.anyContent ? 'any' : 'wasm',
     publicUrl: options.publicUrl === null ? null : parsePublicUrl(options.publicUrl),
     logLevel: options.logLevel,
@@ -69,17 +80,27 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
   };
 }
 
-function parseListen(listen: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(listen);
+function parseAddress(option: string, text: string): Address {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host === undefined || port > PORT_MAX) {
     throw new RegistryError(
       'usage/invalid',
-      `--listen takes an address and a port, such as 127.0.0.1:8090 or [::1]:8090, not ${listen}`,
+      `${option} takes an address and a port, such as 127.0.0.1:8090 or [::1]:8090, not ${text}`,
     );
   }
   return { host, port };
+}
+
+/** A folder that is not there yet is made at the start; anything else in its place is a mistake at the command line. */
+async function checkDataDirectory(folder: string): Promise<void> {
+  const found = await stat(folder).catch((failure: unknown) => {
+    if (failure instanceof Error && 'code' in failure && failure.code === 'ENOENT') return null;
+    throw new RegistryError('usage/invalid', `--data: ${messageOf(failure)}`, {}, { cause: failure });
+  });
+  if (found === null || found.isDirectory()) return;
+  throw new RegistryError('usage/invalid', `--data takes a folder, and ${folder} is something else`);
 }
 
 async function decidePublishers(options: ServerOptions, host: string): Promise<Publishers> {

@@ -75,8 +75,22 @@ test('an address is a host and a port', async () => {
   ]) {
     await assertRefused({ listen });
   }
-  const { host, port } = await parseConfig({ ...OPTIONS, listen: '[::1]:8090' });
-  assert.deepEqual([host, port], ['::1', 8090]);
+  const { address } = await parseConfig({ ...OPTIONS, listen: '[::1]:8090' });
+  assert.deepEqual(address, { host: '::1', port: 8090 });
+});
+
+test('W18: metrics are served only where it is asked for', async () => {
+  assert.equal((await parseConfig(OPTIONS)).metricsAddress, null);
+  const { metricsAddress } = await parseConfig({ ...OPTIONS, metrics: '127.0.0.1:9090' });
+  assert.deepEqual(metricsAddress, { host: '127.0.0.1', port: 9090 });
+  for (const metrics of ['', '9090', '127.0.0.1', 'localhost:65536']) await assertRefused({ metrics });
+});
+
+test('the data folder is a folder, or not there yet', async () => {
+  await parseConfig({ ...OPTIONS, data: folder });
+  await parseConfig({ ...OPTIONS, data: path.join(folder, 'new', 'below') });
+  await assertRefused({ data: publishers });
+  await assertRefused({ data: path.join(publishers, 'below') });
 });
 
 test('namespaces are kebab-case', async () => {

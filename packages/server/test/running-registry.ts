@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import assert from 'node:assert/strict';
 import { parseConfig, type ServerOptions } from '../src/config.ts';
+import type { WebBounds } from '../src/http/web-server.ts';
 import { startServer, type RunningServer } from '../src/main.ts';
 
 /** One answer, read to its end. */
@@ -34,22 +36,47 @@ const OPTIONS: Omit<ServerOptions, 'data'> = {
 export class RunningRegistry {
   readonly folder: string;
   readonly #options: ServerOptions;
+  readonly #bounds: WebBounds;
   #server: RunningServer;
 
-  private constructor(folder: string, options: ServerOptions, server: RunningServer) {
+  private constructor(
+    folder: string,
+    { options, bounds }: { options: ServerOptions; bounds: WebBounds },
+    server: RunningServer,
+  ) {
     this.folder = folder;
     this.#options = options;
+    this.#bounds = bounds;
     this.#server = server;
   }
 
-  static async start(options: Partial<ServerOptions> = {}): Promise<RunningRegistry> {
+  static async start(options: Partial<ServerOptions> = {}, bounds: WebBounds = {}): Promise<RunningRegistry> {
     const folder = await mkdtemp(path.join(tmpdir(), 'waybill-server-'));
     const all = { ...OPTIONS, data: path.join(folder, 'data'), ...options };
-    return new RunningRegistry(folder, all, await serve(all));
+    return new RunningRegistry(folder, { options: all, bounds }, await serve(all, bounds));
   }
 
   get url(): URL {
     return this.#server.url;
+  }
+
+  /** The value of one time series, such as `waybill_refusals_total{code="wire/json"}`; 0 while it is not there. */
+  async metric(series: string): Promise<number> {
+    return metricOf(await this.metrics(), series);
+  }
+
+  /** Resolves once a time series has come to `value`. */
+  async untilMetric(series: string, value: number): Promise<void> {
+    while ((await this.metric(series)) < value) await sleep(5);
+  }
+
+  /** The whole exposition. Start with `metrics: '127.0.0.1:0'`. */
+  async metrics(): Promise<string> {
+    return (await fetch(new URL('metrics', this.metricsUrl))).text();
+  }
+
+  get metricsUrl(): URL {
+    return this.#server.metricsUrl ?? assert.fail('metrics are not served');
   }
 
   get operatorKeyFile(): string {
@@ -68,12 +95,12 @@ export class RunningRegistry {
   /** Ends the server gracefully and starts another one on the same folder; the port changes. */
   async restart(): Promise<void> {
     await this.#server.stop();
-    this.#server = await serve(this.#options);
+    this.#server = await serve(this.#options, this.#bounds);
   }
 
   /** A second server on the same folder. */
   async startTwin(): Promise<RunningServer> {
-    return serve(this.#options);
+    return serve(this.#options, this.#bounds);
   }
 
   async dispose(): Promise<void> {
@@ -112,10 +139,17 @@ export class RunningRegistry {
   }
 }
 
-async function serve(options: ServerOptions): Promise<RunningServer> {
-  return startServer(await parseConfig(options), (failure) => {
+async function serve(options: ServerOptions, bounds: WebBounds): Promise<RunningServer> {
+  const onFatal = (failure: unknown): void => {
     throw failure;
-  });
+  };
+  return startServer(await parseConfig(options), onFatal, bounds);
+}
+
+/** The value of a time series in an exposition; 0 when it is not there. */
+export function metricOf(exposition: string, series: string): number {
+  const line = exposition.split('\n').find((text) => text.startsWith(`${series} `));
+  return line === undefined ? 0 : Number(line.slice(series.length + 1));
 }
 
 /** The body as plain objects. */

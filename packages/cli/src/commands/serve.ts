@@ -3,7 +3,7 @@ import { messageOf } from '@waybill/protocol';
 import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
-import { jsonFlag, textFlag } from '../flags.ts';
+import { jsonFlag, lastSignedFlag, textFlag } from '../flags.ts';
 
 interface ServeFlags {
   readonly data?: string;
@@ -14,6 +14,8 @@ interface ServeFlags {
   readonly anyContent?: boolean;
   readonly publicUrl?: string;
   readonly logLevel?: string;
+  readonly metrics?: string;
+  readonly lastSigned?: string;
   readonly json?: boolean;
 }
 
@@ -37,6 +39,8 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       open: { kind: 'boolean', brief: 'Anybody may publish', optional: true, withNegated: false },
       anyContent: { kind: 'boolean', brief: 'Take other content than WebAssembly', optional: true, withNegated: false },
       publicUrl: textFlag('Address at which clients reach it (default: where it listens)', 'url'),
+      metrics: textFlag('Address and port of a listener for Prometheus metrics (default: none)', 'address'),
+      lastSigned: lastSignedFlag,
       logLevel: textFlag('trace, debug, info, warn, error or silent (default: warn)', 'level'),
       ...jsonFlag,
     },
@@ -53,6 +57,8 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       anyContent: flags.anyContent ?? false,
       publicUrl: flags.publicUrl ?? null,
       logLevel: flags.logLevel ?? 'warn',
+      ...(flags.lastSigned === undefined ? {} : { lastSigned: flags.lastSigned }),
+      ...(flags.metrics === undefined ? {} : { metrics: flags.metrics }),
     });
     const server = await startServer(config, (failure) => endAtOnce(context, failure));
     const [namespace = 'demo'] = config.namespaces;

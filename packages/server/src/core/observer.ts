@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@waybill/protocol';
+import type { Digest, ErrorCode } from '@waybill/protocol';
 import type { StoredHead } from './ports.ts';
 
 /** What core tells whoever watches it. Calls are cheap, synchronous and never throw. */
@@ -17,6 +17,8 @@ export interface Observer {
   uploadStarted(): void;
   /** `bytes` received, whether or not they were kept. */
   uploadEnded(bytes: number): void;
+  /** Content that was kept does not have its digest any more, or cannot be read. */
+  contentDamaged(digest: Digest): void;
 }
 
 /** Nobody watches. */
@@ -26,4 +28,5 @@ export const silentObserver: Observer = {
   refused: () => undefined,
   uploadStarted: () => undefined,
   uploadEnded: () => undefined,
+  contentDamaged: () => undefined,
 };

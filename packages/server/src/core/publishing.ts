@@ -55,8 +55,10 @@ interface Reservation {
   readonly record: SignedRecord<PackageEntry>;
   readonly missing: Set<Digest>;
   lastProgressMs: number;
-  /** The publisher was told that the record is accepted, so a row of it must survive whatever fails. */
+  /** Its row is written, or being written, because somebody is to be told that it is accepted: it must survive what fails. */
   durable: boolean;
+  /** The last write of its row; they go one after another. */
+  row: Promise<void>;
   /** Looks for what is missing; whoever posts the same bytes meanwhile waits for it, and shares its failure. */
   sourcing: Promise<void>;
   /** The sequencing under way, settled either way; `null` while content is missing. */
@@ -95,6 +97,13 @@ export class Publishing {
         continue;
       }
       const record = decodeSignedRecord(PACKAGE_LOG, pending.envelope);
+      const first = this.#byLog.get(pending.logId);
+      if (first !== undefined) {
+        // Two processes have each accepted a record for this package.
+        await this.#storePending({ ...pending, record }, `another record came first: ${first.record.id}`);
+        this.#rejectedAtMs.set(pending.recordId, this.#parts.clock());
+        continue;
+      }
       const reservation = this.#reserve({ ...pending, record });
       reservation.durable = true;
       reservation.sourcing = this.#findMissing(reservation);
@@ -113,6 +122,7 @@ export class Publishing {
     const record = decodeSignedRecord(PACKAGE_LOG, envelope);
     await this.#checkNamespace(name);
     const known = await this.#knownStatus(logId, record.id);
+    if (known?.state === 'processing') return this.status(logId, record.id);
     if (known !== null && known.state !== 'rejected') return known;
     checkPublisher(this.#parts.publishers, { name, namespace: namespaceOf(name) }, record);
     await this.#verifySignature(logId, record);
@@ -126,8 +136,7 @@ export class Publishing {
       throw new RegistryError('request/invalid', `a package name is longer than ${PACKAGE_NAME_LENGTH_MAX} characters`);
     }
     const namespace: Namespace = namespaceOf(name);
-    const operator = await this.#parts.operator.load(OPERATOR_LOG_ID);
-    const binding = operator.bindings.get(namespace);
+    const binding = await this.#parts.operator.read(OPERATOR_LOG_ID, ({ bindings }) => bindings.get(namespace));
     if (binding === undefined) {
       throw new RegistryError('namespace/undefined', `namespace ${namespace} is not defined on this registry`, {
         namespace,
@@ -141,7 +150,7 @@ export class Publishing {
 
   async #verifySignature(logId: LogId, record: SignedRecord<PackageEntry>): Promise<void> {
     const { keyId } = record.envelope;
-    const key = signerKey(await this.#parts.packages.load(logId), record);
+    const key = await this.#parts.packages.read(logId, (state) => signerKey(state, record));
     if (key === null) throw new RegistryError('admission/unknown-key', `unknown key id ${keyId}`);
     await verifyRecordSignature(PACKAGE_LOG, record, key).catch((cause: unknown) => {
       if (!isRegistryError(cause, 'record/signature')) throw cause;
@@ -184,6 +193,7 @@ export class Publishing {
       missing: new Set<Digest>(),
       lastProgressMs: this.#parts.clock(),
       durable: false,
+      row: Promise.resolve(),
       sourcing: Promise.resolve(),
       sequencing: null,
     };
@@ -215,8 +225,22 @@ export class Publishing {
   }
 
   async #makeDurable(reservation: Reservation): Promise<void> {
-    await this.#storePending(reservation, null);
+    if (reservation.durable) return reservation.row;
+    // At once: a commit that fails before this is heard of must not drop the record.
     reservation.durable = true;
+    try {
+      await this.#writeRow(reservation, null);
+    } catch (failure) {
+      reservation.durable = false;
+      if (reservation.sequencing === null) this.#waitOn(reservation);
+      throw failure;
+    }
+  }
+
+  #writeRow(reservation: Reservation, rejection: string | null): Promise<void> {
+    const write = (): Promise<void> => this.#storePending(reservation, rejection);
+    reservation.row = reservation.row.then(write, write);
+    return reservation.row;
   }
 
   /**
@@ -236,7 +260,10 @@ export class Publishing {
     }
   }
 
-  #storePending({ logId, name, record }: Reservation, rejection: string | null): Promise<void> {
+  #storePending(
+    { logId, name, record }: Pick<Reservation, 'logId' | 'name' | 'record'>,
+    rejection: string | null,
+  ): Promise<void> {
     const { store, clock } = this.#parts;
     return store.putPending({
       recordId: record.id,
@@ -266,28 +293,56 @@ export class Publishing {
       this.#byLog.delete(logId);
     } catch (failure) {
       // An infrastructure fault never rejects a record; it is tried again by sweep(), or after the next start.
-      if (isRegistryError(failure) && failure.code.startsWith('record/'))
+      if (isRegistryError(failure) && failure.code.startsWith('record/')) {
         await this.#reject(reservation, failure.message);
-      else if (reservation.durable) reservation.sequencing = null;
-      else this.#byLog.delete(logId);
+      } else this.#waitOn(reservation);
       throw failure;
     }
   }
 
+  /** For another try; a record of which nothing is stored is the publisher's to send again. */
+  #waitOn(reservation: Reservation): void {
+    reservation.sequencing = null;
+    if (!reservation.durable) this.#release(reservation);
+  }
+
+  #release(reservation: Reservation): void {
+    if (this.#byLog.get(reservation.logId) === reservation) this.#byLog.delete(reservation.logId);
+  }
+
+  /** Rejects what is not being sequenced, so that nothing is while the rejection is written. */
+  #rejectWaiting(reservation: Reservation, why: string): Promise<void> {
+    reservation.sequencing = this.#reject(reservation, why);
+    return reservation.sequencing;
+  }
+
+  /** The package is free only once the row says so: a start would take the record up again, beside the one after it. */
   async #reject(reservation: Reservation, why: string): Promise<void> {
-    const { logId, record } = reservation;
-    this.#byLog.delete(logId);
+    const { durable, record } = reservation;
+    reservation.durable = true;
+    try {
+      await this.#writeRow(reservation, why);
+    } catch (failure) {
+      reservation.durable = durable;
+      this.#waitOn(reservation);
+      throw failure;
+    }
+    this.#release(reservation);
     // At the end of the map, also when it was rejected before.
     this.#rejectedAtMs.delete(record.id);
     this.#rejectedAtMs.set(record.id, this.#parts.clock());
-    await this.#storePending(reservation, why);
   }
 
   /** How far a record has come; waits for a commit under way. Throws `log/not-found`, `request/record`. */
   async status(logId: LogId, recordId: RecordId): Promise<wargApi.RecordStatus> {
+    await this.#reservationOf(logId, recordId)?.sourcing.catch(() => undefined);
     const { sequencing } = this.#reservationOf(logId, recordId) ?? {};
     if (sequencing) await settledWithin(sequencing, COMMIT_WAIT_MS);
-    if (this.#reservationOf(logId, recordId) !== null) return { recordId, state: 'processing' };
+    const reservation = this.#reservationOf(logId, recordId);
+    if (reservation !== null) {
+      await this.#makeDurable(reservation);
+      return { recordId, state: 'processing' };
+    }
     const known = await this.#knownStatus(logId, recordId);
     if (known !== null) return known;
     const [first] = await this.#parts.store.readLog(logId, {
@@ -310,7 +365,12 @@ export class Publishing {
     await reservation?.sourcing;
     if (reservation !== null && reservation.missing.size > 0) return sourcing(reservation);
     const stored = await this.#parts.store.readRecord(recordId);
-    if (stored?.logId === logId) return { recordId, state: 'published', registryIndex: stored.registryIndex };
+    if (stored?.logId === logId) {
+      const { registryIndex } = stored;
+      // It may be durable already under a head that is not served yet: nobody could check what would be said.
+      if (registryIndex >= this.#parts.sequencer.length) return { recordId, state: 'processing' };
+      return { recordId, state: 'published', registryIndex };
+    }
     const pending = await this.#parts.store.readPending(recordId);
     if (pending?.logId !== logId || pending.rejection === null) return null;
     return { recordId, state: 'rejected', reason: pending.rejection };
@@ -346,7 +406,10 @@ export class Publishing {
       await receiveContent(content, { digest, body, policy, onProgress });
     } catch (failure) {
       if (isRegistryError(failure, 'content/policy')) {
-        await this.#reject(reservation, `content with digest ${digest} was rejected by policy: ${failure.message}`);
+        await this.#rejectWaiting(
+          reservation,
+          `content with digest ${digest} was rejected by policy: ${failure.message}`,
+        );
       }
       throw failure;
     }
@@ -361,7 +424,7 @@ export class Publishing {
       if (reservation.sequencing !== null || this.#byLog.get(reservation.logId) !== reservation) continue;
       if (reservation.missing.size === 0) void this.#sequenceWithin(reservation, 0);
       else if (clock() - reservation.lastProgressMs > SOURCING_IDLE_MS) {
-        await this.#reject(reservation, 'its content was not uploaded in time');
+        await this.#rejectWaiting(reservation, 'its content was not uploaded in time');
       }
     }
     await this.#forgetRejections();

@@ -72,6 +72,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'request/proof': 422,
   'request/record': 404,
   'request/too-many': 429,
+  'request/too-slow': 408,
   'request/unsupported': 501,
   'head/clock': 503,
   'head/conflict': 503,
@@ -107,5 +108,5 @@ const RETRY_AFTER_SECONDS = 1;
 export function problemHeaders(status: number): Readonly<Record<string, string>> {
   if (status === 429 || status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) };
   // The rest of the request's body is not read, so the connection must not be used again.
-  return status === 413 || status === 507 ? { connection: 'close' } : {};
+  return status === 408 || status === 413 || status === 507 ? { connection: 'close' } : {};
 }

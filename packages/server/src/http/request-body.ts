@@ -1,41 +1,77 @@
 import type { IncomingMessage } from 'node:http';
-import { concatBytes, RegistryError } from '@waybill/protocol';
+import { isRegistryError, RegistryError } from '@waybill/protocol';
+import type { BodyPace } from './http-limits.ts';
 
-/** Bytes of one JSON body (spec/http.md). */
-export const JSON_BODY_BYTES_MAX = 2 * 1024 * 1024;
-
-/** Reads a JSON body of a request. Throws `request/media-type` (415), `wire/too-large` (413). */
-export async function readJsonBody(request: Request): Promise<Uint8Array> {
-  const [mediaType = ''] = (request.headers.get('content-type') ?? '').split(';');
-  if (mediaType.trim().toLowerCase() !== 'application/json') {
-    throw new RegistryError('request/media-type', 'Expected request with `Content-Type: application/json`');
-  }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of chunksOf(request.body)) {
-    length += chunk.length;
-    if (length > JSON_BODY_BYTES_MAX)
-      throw new RegistryError('wire/too-large', `the body is over ${JSON_BODY_BYTES_MAX} bytes`);
-    chunks.push(chunk);
-  }
-  return concatBytes(...chunks);
-}
+const KIB = 1_024;
 
 /**
- * An upload's bytes: Node's own stream where there is one (reading it through the web stream costs a third more), else the
- * web body. A body that breaks off throws `request/invalid`.
+ * The bytes of a request's body as they come: Node's own stream where there is one (reading it through the web stream costs
+ * a third more), else the web body. Throws `request/too-slow` when the sender keeps the server waiting for longer than
+ * `pace` allows, and `request/invalid` when the body breaks off.
  */
-export async function* uploadBody(request: Request, incoming: IncomingMessage | undefined): AsyncIterable<Uint8Array> {
+export async function* readBody(
+  request: Request,
+  incoming: IncomingMessage | undefined,
+  pace: BodyPace,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const chunks = chunksOf(request, incoming)[Symbol.asyncIterator]();
+  const patience = new Patience(pace);
   try {
-    yield* chunksOf(incoming ?? request.body);
-  } catch (cause) {
-    throw new RegistryError('request/invalid', 'the upload broke off', {}, { cause });
+    for (;;) {
+      const next: IteratorResult<unknown, unknown> = await patience.wait(chunks.next()).catch((cause: unknown) => {
+        if (isRegistryError(cause)) throw cause;
+        throw new RegistryError('request/invalid', 'the body broke off', {}, { cause });
+      });
+      if (next.done) return;
+      if (!(next.value instanceof Uint8Array)) throw new TypeError('a body is bytes');
+      patience.earn(next.value.length);
+      yield next.value;
+    }
+  } finally {
+    // Not awaited: it ends only after a read that is still waited for.
+    void chunks.return?.().catch(() => undefined);
   }
 }
 
-async function* chunksOf(body: AsyncIterable<unknown> | null): AsyncIterable<Uint8Array> {
-  for await (const chunk of body ?? []) {
-    if (!(chunk instanceof Uint8Array)) throw new TypeError('a body is bytes');
-    yield chunk;
+/** Left without being destroyed when nobody reads on: the answer that says why must still go out on its connection. */
+function chunksOf(request: Request, incoming: IncomingMessage | undefined): AsyncIterable<unknown> {
+  if (incoming !== undefined) return incoming.iterator({ destroyOnReturn: false });
+  return request.body ?? emptyBody();
+}
+
+async function* emptyBody(): AsyncGenerator<Uint8Array, void, undefined> {}
+
+/** Only time spent waiting for the sender counts: a slow disk of the server's is not the sender's fault. */
+class Patience {
+  readonly #pace: BodyPace;
+  #leftMs: number;
+
+  constructor(pace: BodyPace) {
+    this.#pace = pace;
+    this.#leftMs = pace.patienceMs;
   }
+
+  async wait<T>(arrival: Promise<T>): Promise<T> {
+    const startedMs = performance.now();
+    let timer: NodeJS.Timeout | undefined;
+    const end = new Promise<never>((_, reject) => {
+      // After a stall of our own the bytes may be here and not yet seen: they are read before the immediate runs.
+      timer = setTimeout(() => setImmediate(() => reject(tooSlow())), this.#leftMs);
+    });
+    try {
+      return await Promise.race([arrival, end]);
+    } finally {
+      clearTimeout(timer);
+      this.#leftMs -= performance.now() - startedMs;
+    }
+  }
+
+  earn(bytes: number): void {
+    const { earnedMsPerKib, patienceMsMax } = this.#pace;
+    this.#leftMs = Math.min(this.#leftMs + (bytes / KIB) * earnedMsPerKib, patienceMsMax);
+  }
+}
+
+function tooSlow(): RegistryError {
+  return new RegistryError('request/too-slow', 'the body came in too slowly');
 }

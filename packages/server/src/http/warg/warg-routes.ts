@@ -16,9 +16,10 @@ import type { Proving } from '../../core/proving.ts';
 import type { LedgerSource, Reading } from '../../core/reading.ts';
 import type { ContentReading } from '../../core/content-reading.ts';
 import { contentResponse } from '../content-response.ts';
+import type { Intake, Received } from '../intake.ts';
 import { jsonResponse } from '../json-response.ts';
 import type { NodeEnv } from '../node-env.ts';
-import { readJsonBody, uploadBody } from '../request-body.ts';
+import { inSpan } from '../request-watch.ts';
 import { wargProblem } from './warg-problem.ts';
 
 export interface WargParts {
@@ -26,6 +27,7 @@ export interface WargParts {
   readonly proving: Proving;
   readonly publishing: Publishing;
   readonly content: ContentReading;
+  readonly intake: Intake;
 }
 
 type WargContext = Context<NodeEnv>;
@@ -39,13 +41,15 @@ const BINARY_TYPE = 'application/octet-stream';
 export function wargRoutes(parts: WargParts): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
   app.use('/v1/*', refuseOtherRegistries);
-  fetchRoutes(app, parts.reading);
-  packageRoutes(app, parts.publishing);
-  proofRoutes(app, parts.proving);
+  fetchRoutes(app, parts);
+  packageRoutes(app, parts);
+  proofRoutes(app, parts);
   ledgerRoutes(app, parts.reading);
   contentRoutes(app, parts.content);
   app.post('/v1/verify/checkpoint', async (c) => {
-    const verdict = await parts.reading.verifyCheckpoint(wargApi.decodeSignedCheckpoint(await readJsonBody(c.req.raw)));
+    const verdict = await parts.reading.verifyCheckpoint(
+      wargApi.decodeSignedCheckpoint(await parts.intake.json(received(c))),
+    );
     const word = (valid: boolean): string => (valid ? 'verified' : 'invalid');
     return jsonResponse(200, { checkpoint: word(verdict.checkpoint), signature: word(verdict.signature) });
   });
@@ -53,6 +57,10 @@ export function wargRoutes(parts: WargParts): Hono<NodeEnv> {
   app.all('/v1/*', () => jsonResponse(404, { status: 404, message: 'not found' }));
   app.onError((error) => wargProblem(error));
   return app;
+}
+
+function received(c: WargContext): Received {
+  return { request: c.req.raw, incoming: c.env?.incoming };
 }
 
 /** This registry answers for no other one; said in JSON, which every client can read. */
@@ -89,10 +97,10 @@ function refuseOtherMethods(app: Hono<NodeEnv>): void {
   for (const path of PATHS) app.all(path, () => new Response(null, { status: 405 }));
 }
 
-function fetchRoutes(app: Hono<NodeEnv>, reading: Reading): void {
+function fetchRoutes(app: Hono<NodeEnv>, { reading, intake }: WargParts): void {
   app.get('/v1/fetch/checkpoint', () => jsonResponse(200, wargApi.signedCheckpointBody(reading.head().checkpoint)));
   app.post('/v1/fetch/logs', async (c) => {
-    const request = wargApi.decodeFetchLogsRequest(await readJsonBody(c.req.raw));
+    const request = wargApi.decodeFetchLogsRequest(await intake.json(received(c)));
     if (request.limit < 1 || request.limit > wargApi.FETCH_LIMIT_MAX) {
       throw new RegistryError('request/invalid', `limit must be between 1 and ${wargApi.FETCH_LIMIT_MAX}`);
     }
@@ -105,21 +113,27 @@ function fetchRoutes(app: Hono<NodeEnv>, reading: Reading): void {
     });
   });
   app.post('/v1/fetch/names', async (c) => {
-    const asked = wargApi.decodeFetchNamesRequest(await readJsonBody(c.req.raw));
+    const asked = wargApi.decodeFetchNamesRequest(await intake.json(received(c)));
     const names = await reading.names(asked.slice(0, wargApi.FETCH_NAMES_MAX));
     return jsonResponse(200, { packages: Object.fromEntries(names) });
   });
 }
 
-function packageRoutes(app: Hono<NodeEnv>, publishing: Publishing): void {
+function packageRoutes(app: Hono<NodeEnv>, { publishing, intake }: WargParts): void {
   app.post('/v1/package/:logId/record', async (c) => {
     const logId = parseLogId(c.req.param('logId'));
-    const request = wargApi.decodePublishRequest(await readJsonBody(c.req.raw));
-    if (request.namesContentSources) {
-      throw new RegistryError('request/unsupported', 'specifying content sources is not supported: upload the content');
-    }
     const final = c.req.header(FINAL_HEADER) !== undefined;
-    const status = await publishing.publish({ logId, name: request.packageName, envelope: request.envelope, final });
+    const status = await intake.publish(received(c), async (body) => {
+      const request = wargApi.decodePublishRequest(body);
+      if (request.namesContentSources) {
+        throw new RegistryError(
+          'request/unsupported',
+          'specifying content sources is not supported: upload the content',
+        );
+      }
+      const command = { logId, name: request.packageName, envelope: request.envelope, final };
+      return inSpan('publish', () => publishing.publish(command));
+    });
     return jsonResponse(202, wargApi.recordStatusBody(status));
   });
   app.get('/v1/package/:logId/record/:recordId', async (c) => {
@@ -127,25 +141,28 @@ function packageRoutes(app: Hono<NodeEnv>, publishing: Publishing): void {
     return jsonResponse(200, wargApi.recordStatusBody(status));
   });
   app.on(['POST', 'PUT'], '/v1/package/:logId/record/:recordId/content/:digest', async (c) => {
-    const { logId, recordId, digest } = c.req.param();
-    const body = uploadBody(c.req.raw, c.env?.incoming);
-    await publishing.upload(parseLogId(logId), parseRecordId(recordId), parseDigest(digest), body);
+    const logId = parseLogId(c.req.param('logId'));
+    const recordId = parseRecordId(c.req.param('recordId'));
+    const digest = parseDigest(c.req.param('digest'));
+    await intake.upload(recordId, received(c), (body) =>
+      inSpan('upload', () => publishing.upload(logId, recordId, digest, body)),
+    );
     return new Response(null, { status: 201 });
   });
 }
 
-function proofRoutes(app: Hono<NodeEnv>, proving: Proving): void {
+function proofRoutes(app: Hono<NodeEnv>, { proving, intake }: WargParts): void {
   app.post('/v1/proof/consistency', async (c) => {
-    const { from, to } = wargApi.decodeConsistencyRequest(await readJsonBody(c.req.raw));
+    const { from, to } = wargApi.decodeConsistencyRequest(await intake.json(received(c)));
     return jsonResponse(200, { proof: encodeBase64(await proving.consistency(from, to)) });
   });
   app.post('/v1/proof/inclusion', async (c) => {
-    const { logLength, leafs } = wargApi.decodeInclusionRequest(await readJsonBody(c.req.raw));
+    const { logLength, leafs } = wargApi.decodeInclusionRequest(await intake.json(received(c)));
     const { log, map } = await proving.inclusion(logLength, leafs);
     return jsonResponse(200, { log: encodeBase64(log), map: encodeBase64(map) });
   });
   app.post('/v1/proof/absence', async (c) => {
-    const { logLength, logs } = wargApi.decodeAbsenceRequest(await readJsonBody(c.req.raw));
+    const { logLength, logs } = wargApi.decodeAbsenceRequest(await intake.json(received(c)));
     return jsonResponse(200, { map: encodeBase64(await proving.absence(logLength, logs)) });
   });
 }

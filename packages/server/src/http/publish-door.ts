@@ -1,0 +1,67 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Intake } from './intake.ts';
+import type { HttpObserver } from './http-observer.ts';
+import { problemHeaders } from './problem.ts';
+import { Turns } from './turns.ts';
+
+/** A refused body up to this size is read to its end, so that its connection can be used again. */
+const SMALL_BODY_BYTES = 64 * 1024;
+
+const RECORD_TARGET = /^\/v1\/package\/[^/?]+\/record(?:\?|$)/;
+const CONTENT_TARGET = /^\/v1\/package\/[^/?]+\/record\/[^/?]+\/content\/[^/?]+(?:\?|$)/;
+const RECORD_ROUTE = '/v1/package/:logId/record';
+const CONTENT_ROUTE = '/v1/package/:logId/record/:recordId/content/:digest';
+const STATUS_TOO_MANY = 429;
+const BODY = JSON.stringify({ status: STATUS_TOO_MANY, message: 'too much is being published: try again' });
+
+/**
+ * What publishes pass before their body is read and before any routing. Those that would be refused anyway are answered here,
+ * for under overload the refusals must cost next to nothing, or they take the place of the work; the others go in a few at a
+ * time. Whatever only reads never comes here.
+ */
+export class PublishDoor {
+  readonly #intake: Intake;
+  readonly #observer: HttpObserver;
+  readonly #turns = new Turns();
+
+  constructor(intake: Intake, observer: HttpObserver) {
+    this.#intake = intake;
+    this.#observer = observer;
+  }
+
+  /** Has `answer` answer the request, unless it is answered here or its sender has gone. */
+  pass(incoming: IncomingMessage, outgoing: ServerResponse, answer: () => void): void {
+    const route = publishRoute(incoming);
+    if (route === null) answer();
+    else if (this.#isRefused(route)) this.#refuse(route, incoming, outgoing);
+    else this.#turns.run(() => outgoing.destroyed || answer());
+  }
+
+  #isRefused(route: string): boolean {
+    return route === RECORD_ROUTE ? this.#intake.refusesPublishes : this.#intake.refusesUploads;
+  }
+
+  #refuse(route: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
+    outgoing.writeHead(STATUS_TOO_MANY, {
+      'content-type': 'application/json',
+      'content-length': BODY.length,
+      'access-control-allow-origin': '*',
+      ...problemHeaders(STATUS_TOO_MANY),
+      ...(hasSmallBody(incoming) ? {} : { connection: 'close' }),
+    });
+    outgoing.end(BODY);
+    const { method = '' } = incoming;
+    this.#observer.requestAnswered({ method, route, status: STATUS_TOO_MANY, seconds: 0 });
+    this.#observer.refused('request/too-many');
+  }
+}
+
+function publishRoute({ method, url = '' }: IncomingMessage): string | null {
+  if (method !== 'POST' && method !== 'PUT') return null;
+  if (RECORD_TARGET.test(url)) return RECORD_ROUTE;
+  return CONTENT_TARGET.test(url) ? CONTENT_ROUTE : null;
+}
+
+function hasSmallBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SMALL_BODY_BYTES;
+}

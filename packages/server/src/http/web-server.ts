@@ -1,0 +1,133 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import { cors } from 'hono/cors';
+import type { Logger } from 'pino';
+import { HTTP_LIMITS, type HttpLimits } from './http-limits.ts';
+import type { HttpObserver } from './http-observer.ts';
+import { Intake } from './intake.ts';
+import { closeGently, listenOn, type ListenAddress } from './listening.ts';
+import { LoopLag } from './loop-lag.ts';
+import type { NodeEnv } from './node-env.ts';
+import { problemHeaders } from './problem.ts';
+import { watchRequests } from './request-watch.ts';
+import { PublishDoor } from './publish-door.ts';
+import { SlowReaders } from './slow-readers.ts';
+
+/** What tests set otherwise. */
+export interface WebBounds {
+  readonly limits?: HttpLimits;
+  /** Replaces the measured lag of the event loop, in milliseconds. */
+  readonly lagMs?: () => number;
+}
+
+export interface WebServerParts extends WebBounds {
+  readonly address: ListenAddress;
+  readonly log: Logger;
+  readonly observer: HttpObserver;
+  /** Why no record can be taken now; `null` when one can. */
+  readonly notReady: () => string | null;
+}
+
+/** A server that listens. */
+export interface WebServer {
+  readonly url: URL;
+  /** Answers the requests that run, and takes no more. */
+  stop(): Promise<void>;
+}
+
+/** Serves the APIs that `apis` makes, within the bounds of `limits`. Throws what the operating system says of the address. */
+export async function startWebServer(
+  apis: (intake: Intake) => readonly Hono<NodeEnv>[],
+  parts: WebServerParts,
+): Promise<WebServer> {
+  const { observer, limits = HTTP_LIMITS } = parts;
+  const lag = new LoopLag();
+  const slowReaders = new SlowReaders(limits, observer);
+  const intake = new Intake({ limits, observer, lagMs: parts.lagMs ?? (() => lag.meanMs) });
+  let stopping = false;
+  const app = mountRoutes(apis(intake), { ...parts, notReady: () => (stopping ? 'stopping' : parts.notReady()) });
+  const server = createNodeServer(limits, requestListener(app, { intake, slowReaders, observer, limits }));
+  const end = (): void => {
+    lag.stop();
+    slowReaders.stop();
+  };
+  const url = await listenOn(server, parts.address).catch((failure: unknown) => {
+    end();
+    throw failure;
+  });
+  return {
+    url,
+    async stop() {
+      stopping = true;
+      await closeGently(server, limits.stopGraceMs);
+      end();
+    },
+  };
+}
+
+function mountRoutes(
+  apis: readonly Hono<NodeEnv>[],
+  { log, observer, notReady }: Pick<WebServerParts, 'log' | 'observer' | 'notReady'>,
+): Hono<NodeEnv> {
+  const app = new Hono<NodeEnv>();
+  app.use(watchRequests(log, observer));
+  app.use(cors({ origin: '*', allowMethods: ['GET', 'POST'], allowHeaders: ['content-type', 'accept'] }));
+  app.get('/healthz', (c) => c.text('ok\n'));
+  app.get('/readyz', (c) => {
+    const reason = notReady();
+    return reason === null ? c.text('ready\n') : c.text(`${reason}\n`, 503, problemHeaders(503));
+  });
+  for (const api of apis) app.route('/', api);
+  app.notFound(() => new Response(null, { status: 404 }));
+  return app;
+}
+
+type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
+
+interface ListenerParts {
+  readonly intake: Intake;
+  readonly slowReaders: SlowReaders;
+  readonly observer: HttpObserver;
+  readonly limits: HttpLimits;
+}
+
+function requestListener(app: Hono<NodeEnv>, parts: ListenerParts): Listener {
+  const { intake, slowReaders, observer } = parts;
+  const answer = getRequestListener(app.fetch);
+  const door = new PublishDoor(intake, observer);
+  return (incoming, outgoing) => {
+    slowReaders.watch(outgoing);
+    outgoing.once('finish', () => {
+      if (!incoming.complete) cutUnreadBody(incoming, parts);
+    });
+    door.pass(incoming, outgoing, () => void answer(incoming, outgoing));
+  };
+}
+
+/** The rest of a body is let in so that its connection can be used again, but not for as long as its sender likes. */
+function cutUnreadBody(incoming: IncomingMessage, { observer, limits }: ListenerParts): void {
+  const timer = setTimeout(() => {
+    if (incoming.complete || incoming.socket.destroyed) return;
+    observer.connectionCut('unread-body');
+    incoming.socket.destroy();
+  }, limits.unreadBodyMs);
+  timer.unref();
+  incoming.once('close', () => clearTimeout(timer));
+}
+
+function createNodeServer(limits: HttpLimits, listener: Listener): Server {
+  const server = createServer(
+    {
+      headersTimeout: limits.headersMs,
+      connectionsCheckingInterval: limits.headersCheckMs,
+      // A body has its own pace (request-body.ts): a whole upload may rightly take hours.
+      requestTimeout: 0,
+      keepAliveTimeout: limits.keepAliveMs,
+      maxHeaderSize: limits.headerBytesMax,
+    },
+    listener,
+  );
+  server.maxConnections = limits.connectionsMax;
+  return server;
+}
