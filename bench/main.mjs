@@ -67,6 +67,8 @@ async function benchPublish() {
     logs: openLogFiles(path.join(folder, 'logs')),
     expectedOperator: null,
     confirmOperator: async () => true,
+    clock: Date.now,
+    checkpointAgeSecondsMax: 86_400,
   });
   const content = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
   const digest = digestOf(content);

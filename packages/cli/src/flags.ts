@@ -66,3 +66,13 @@ export function requiredFlag(brief: string, placeholder: string) {
 export function repeatedFlag(brief: string, placeholder: string) {
   return { kind: 'parsed', parse: text, brief, optional: true, placeholder, variadic: true } as const;
 }
+
+/** The data folder of `waybill serve` and of the commands that work on it. */
+export const DATA_DEFAULT = './waybill-data';
+
+export const dataFlag = textFlag(`Data folder of the registry (default: ${DATA_DEFAULT})`, 'folder');
+
+export const lastSignedFlag = textFlag(
+  'File of what was last signed (default: last-signed in the data folder)',
+  'file',
+);

@@ -1,7 +1,9 @@
 import { buildApplication, buildRouteMap, proposeCompletions, run, type Application } from '@stricli/core';
 import { hasCode } from '@waybill/client/node';
+import { backupCommand } from './commands/backup.ts';
 import { configCommand } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
+import { fsckCommand } from './commands/fsck.ts';
 import { getCommand, verifyCommand } from './commands/get.ts';
 import { keyRoutes } from './commands/key.ts';
 import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, updateCommand } from './commands/look.ts';
@@ -34,6 +36,8 @@ const root = buildRouteMap({
     config: configCommand,
     serve: serveCommand,
     operator: operatorRoutes,
+    backup: backupCommand,
+    fsck: fsckCommand,
     completion: completionCommand,
   },
   docs: {

@@ -34,6 +34,8 @@ const MISTAKES: readonly (readonly [code: number, error: string | null, ...args:
   [64, 'usage/invalid', 'record', 'test:tool'],
   [64, 'usage/invalid', 'publish', 'no-such-file.wasm', '--package', 'test:tool', '--version', '2.0.0'],
   [64, 'usage/invalid', 'serve', '--listen', '0.0.0.0:0'],
+  [64, 'usage/invalid', 'serve', '--listen', '127.0.0.1:0', '--data', CORE_MODULE],
+  [64, 'usage/invalid', 'serve', '--metrics', '9090'],
   [64, 'usage/invalid', 'completion', 'constructor'],
   [64, 'usage/invalid', 'key', 'new'],
   [68, 'release/not-found', 'get', 'test:tool@^9'],

@@ -2,3 +2,6 @@
 
 export { parseConfig, type Config, type ServerOptions } from './config.ts';
 export { startServer, type RunningServer } from './main.ts';
+export { adoptHead, type Adoption, type AdoptOptions } from './adopt.ts';
+export { backup, type BackupDamage, type BackupOptions, type BackupReport } from './backup.ts';
+export { fsck, type Flaw, type FlawKind, type FsckOptions, type FsckReport } from './fsck.ts';

@@ -35,6 +35,43 @@ export async function openLastSignedFile(file: string): Promise<LastSigned & { c
   };
 }
 
+/** What is in the file as it lies there; `null` when there is none. */
+export interface LastSignedState {
+  /** The newest mark that is whole. */
+  readonly mark: SignedMark | null;
+  /** Slots that hold something else than a mark: a crash can tear one, and so can damage. */
+  readonly tornSlots: number;
+}
+
+/** Reads without making or changing anything. Throws `storage/failed`. */
+export async function inspectLastSigned(file: string): Promise<LastSignedState | null> {
+  return orFailed(file, async () => {
+    const handle = await open(file, constants.O_RDONLY).catch((failure: unknown) => {
+      if (failure instanceof Error && 'code' in failure && failure.code === 'ENOENT') return null;
+      throw failure;
+    });
+    if (handle === null) return null;
+    try {
+      if ((await handle.stat()).size < SLOTS * SLOT_BYTES) return { mark: null, tornSlots: SLOTS };
+      const slots = await readSlots(handle, file);
+      return { mark: newestOf(slots), tornSlots: slots.filter((slot) => slot === 'torn').length };
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** Makes `mark` the only one in the file, whatever it held. Throws `storage/full`, `storage/failed`. */
+export async function replaceLastSigned(file: string, mark: SignedMark): Promise<void> {
+  const lastSigned = await openLastSignedFile(file);
+  try {
+    // Both slots: the newer of two marks would go on being believed.
+    for (let slot = 0; slot < SLOTS; slot++) await lastSigned.write(mark);
+  } finally {
+    await lastSigned.close();
+  }
+}
+
 /** Made in full size at once, so that no later write needs room. */
 async function prepareFile(file: string): Promise<FileHandle> {
   return orFailed(file, async () => {
@@ -107,6 +144,6 @@ async function orFailed<T>(file: string, work: () => Promise<T>): Promise<T> {
 }
 
 function damaged(file: string): RegistryError {
-  const message = `${file} is damaged, so it is not known what was last signed: see "waybill help operator adopt"`;
+  const message = `${file} is damaged, so it is not known what was last signed: see "waybill operator adopt --help"`;
   return new RegistryError('storage/damaged', message);
 }

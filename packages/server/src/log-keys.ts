@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, randomBytes, sign, type KeyObject } from 'node:crypto';
-import { chmod, open, readFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   concatBytes,
@@ -15,8 +15,8 @@ import {
   utf8,
 } from '@waybill/protocol';
 import type { LogName, LogSigner } from './core/ports.ts';
+import { KEY_FILE_MODE, writeKeyFile } from './key-file.ts';
 
-const KEY_MODE = 0o600;
 const SEED_BYTES = 32;
 const ORIGIN_LENGTH_MAX = 200;
 /** A PKCS #8 document of an Ed25519 key up to its 32-byte seed (RFC 8410). */
@@ -39,10 +39,27 @@ export async function openLogKeys(
 ): Promise<LogSigners> {
   const base = asked.origin ?? `waybill.invalid/${asked.operatorKeyId.replace(/^sha256:/, '')}`;
   const [records, heads] = await Promise.all(
-    LOGS.map((log) => openLogKey(path.join(directory, `${log}-log.key`), `${base}/${log}`, asked)),
+    LOGS.map((log) => openLogKey(logKeyFile(directory, log), `${base}/${log}`, asked)),
   );
   if (records === undefined || heads === undefined) throw new TypeError('there are two logs');
   return { records, heads };
+}
+
+/** The keys of both logs as they lie there, made or changed by nobody; `null` when one is missing. Throws `text/private-key`. */
+export async function readLogKeys(directory: string): Promise<LogSigners | null> {
+  const [records, heads] = await Promise.all(
+    LOGS.map(async (log) => {
+      const file = logKeyFile(directory, log);
+      const text = await readTextOrNull(file);
+      return text === null ? null : parseLogKey(text.trim(), file);
+    }),
+  );
+  return records && heads ? { records, heads } : null;
+}
+
+/** Where the key of a log is. */
+export function logKeyFile(directory: string, log: LogName): string {
+  return path.join(directory, `${log}-log.key`);
 }
 
 /** Throws `usage/invalid` for what cannot name a C2SP log. */
@@ -56,15 +73,12 @@ async function openLogKey(
   origin: string,
   { origin: asked, storeIsNew }: { readonly origin: string | null; readonly storeIsNew: boolean },
 ): Promise<LogSigner> {
-  const text = await readFile(file, 'utf8').catch((failure: unknown) => {
-    if (failure instanceof Error && 'code' in failure && failure.code === 'ENOENT') return null;
-    throw failure;
-  });
+  const text = await readTextOrNull(file);
   if (text === null) {
     if (!storeIsNew) throw new RegistryError('key/not-found', `${file} is missing: put back the key of this log`);
     return makeLogKey(file, origin);
   }
-  await chmod(file, KEY_MODE);
+  await chmod(file, KEY_FILE_MODE);
   const signer = parseLogKey(text.trim(), file);
   if (asked !== null && signer.origin !== origin) {
     const message = `the origin of this log is ${signer.origin} for ever: leave --origin away`;
@@ -73,16 +87,16 @@ async function openLogKey(
   return signer;
 }
 
+async function readTextOrNull(file: string): Promise<string | null> {
+  return readFile(file, 'utf8').catch((failure: unknown) => {
+    if (failure instanceof Error && 'code' in failure && failure.code === 'ENOENT') return null;
+    throw failure;
+  });
+}
+
 async function makeLogKey(file: string, origin: string): Promise<LogSigner> {
   const seed = randomBytes(SEED_BYTES);
-  const handle = await open(file, 'wx', KEY_MODE);
-  try {
-    await handle.writeFile(`${formatLogKey(origin, seed)}\n`);
-    // Durable before anything is signed with it; the folder is synced when the store is made in it.
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await writeKeyFile(file, `${formatLogKey(origin, seed)}\n`);
   return signerOf(origin, seed);
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, open, readFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   formatPrivateKey,
@@ -8,9 +8,9 @@ import {
   RegistryError,
   type PrivateKey,
 } from '@waybill/protocol';
+import { KEY_FILE_MODE, writeKeyFile } from './key-file.ts';
 
 const KEY_FILE = 'operator.key';
-const KEY_MODE = 0o600;
 
 /**
  * The operator key of a data folder, made on its first start. Readable by its owner only. Throws `key/not-found` when a
@@ -23,7 +23,7 @@ export async function openOperatorKey(directory: string, storeIsNew: boolean): P
     throw failure;
   });
   if (text !== null) {
-    await chmod(file, KEY_MODE);
+    await chmod(file, KEY_FILE_MODE);
     return parsePrivateKey(text.trim());
   }
   if (!storeIsNew) {
@@ -37,13 +37,6 @@ export async function openOperatorKey(directory: string, storeIsNew: boolean): P
 
 async function makeOperatorKey(file: string): Promise<PrivateKey> {
   const key = privateKeyFromRandom(randomBytes(32)) ?? (await makeOperatorKey(file));
-  const handle = await open(file, 'wx', KEY_MODE);
-  try {
-    await handle.writeFile(formatPrivateKey(key));
-    // Durable before anything is signed with it.
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await writeKeyFile(file, formatPrivateKey(key));
   return key;
 }

@@ -3,8 +3,10 @@ import path from 'node:path';
 import { OPERATOR_LOG, PACKAGE_LOG, type Digest, type PrivateKey } from '@waybill/protocol';
 import type { Logger } from 'pino';
 import { openContentFiles } from './blobs/files/content-files.ts';
+import { withFileFailures } from './blobs/files/file-failure.ts';
 import { WriteThread } from './commit-thread/write-thread.ts';
 import type { Config } from './config.ts';
+import { ContentScrub } from './core/content-scrub.ts';
 import { LogStates } from './core/log-states.ts';
 import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
@@ -46,9 +48,11 @@ export interface Surroundings {
 
 /** Holds the data folder, making what is not there yet. Throws `storage/…`, `head/rolled-back`, `key/not-found`. */
 export async function openRegistry(config: Config, surroundings: Surroundings): Promise<Registry> {
-  await mkdir(config.dataDirectory, { recursive: true, mode: FOLDER_MODE });
+  const { dataDirectory } = config;
+  const makeFolder = (): Promise<unknown> => mkdir(dataDirectory, { recursive: true, mode: FOLDER_MODE });
+  await withFileFailures(dataDirectory, makeFolder, 'storage/failed');
   // Closed in the opposite order, also when a step of opening fails.
-  const closers: (() => Promise<void> | void)[] = [holdDirectory(config.dataDirectory)];
+  const closers: (() => Promise<void> | void)[] = [holdDirectory(dataDirectory)];
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).toReversed()) await closer();
   };
@@ -67,7 +71,8 @@ async function openHeld(
 ): Promise<Omit<Registry, 'close'>> {
   const { dataDirectory, lastSignedFile } = config;
   const storeFile = path.join(dataDirectory, 'registry.sqlite');
-  const { key, logSigners } = await openKeys(config, storeFile);
+  const openOwnKeys = (): ReturnType<typeof openKeys> => openKeys(config, storeFile);
+  const { key, logSigners } = await withFileFailures(dataDirectory, openOwnKeys, 'storage/failed');
   const { thread, head } = await WriteThread.start({ storeFile, dataDirectory, lastSignedFile }, onFatal);
   onClose(() => thread.close());
   const reader = openSqliteReader(storeFile);
@@ -83,11 +88,24 @@ async function openHeld(
   await desk.open(key, config.namespaces);
   const store = { ...reader, ...watchPending(thread, onFatal) };
   const { publishers, contentPolicy } = config;
-  const publishing = new Publishing({ store, content, packages, operator, sequencer, publishers, contentPolicy, clock });
+  const publishing = new Publishing({
+    store,
+    content,
+    packages,
+    operator,
+    sequencer,
+    publishers,
+    contentPolicy,
+    clock,
+  });
   await publishing.resume();
   const reading = new Reading({ store: reader, sequencer, operator });
   const pruner = new MapPruner({ reader, store: thread, clock, keptSeconds: config.mapProofsKeptSeconds });
-  onClose(startUpkeep({ sequencer, publishing, pruner, log }));
+  const scrub = new ContentScrub({
+    content,
+    observer: { contentDamaged: (digest) => tellDamage(digest, log, observer) },
+  });
+  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, log }));
   return {
     operatorKeyId: commitKeyId,
     logSigners,
@@ -98,6 +116,11 @@ async function openHeld(
     desk,
     content,
   };
+}
+
+function tellDamage(digest: Digest, log: Logger, observer: Observer): void {
+  log.error({ digest }, 'content is damaged: put it back from a backup or a mirror');
+  observer.contentDamaged(digest);
 }
 
 /** Made before the first start signs anything; the writing thread opens the same files. */

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { ContentScrub } from './core/content-scrub.ts';
 import { HEAD_REFRESH_CHECK_MS, PRUNE_STEP_PAUSE_MS, PRUNE_WALK_PAUSE_MS, SOURCING_SWEEP_MS } from './core/limits.ts';
 import type { MapPruner } from './core/map-pruner.ts';
 import type { Publishing } from './core/publishing.ts';
@@ -9,11 +10,12 @@ export interface UpkeepParts {
   readonly sequencer: Sequencer;
   readonly publishing: Publishing;
   readonly pruner: MapPruner;
+  readonly scrub: ContentScrub;
   readonly log: Logger;
 }
 
 /** What goes on beside requests: each task again and again, a pause between. Returns the end of it, when nothing runs any more. */
-export function startUpkeep({ sequencer, publishing, pruner, log }: UpkeepParts): () => Promise<void> {
+export function startUpkeep({ sequencer, publishing, pruner, scrub, log }: UpkeepParts): () => Promise<void> {
   const ending = new AbortController();
   const repeat = async (task: () => Promise<number>): Promise<void> => {
     for (let pauseMs = 0; !ending.signal.aborted;) {
@@ -35,6 +37,7 @@ export function startUpkeep({ sequencer, publishing, pruner, log }: UpkeepParts)
       return HEAD_REFRESH_CHECK_MS;
     }),
     repeat(async () => ((await pruner.step()) ? PRUNE_STEP_PAUSE_MS : PRUNE_WALK_PAUSE_MS)),
+    repeat(() => scrub.step()),
   ];
   return async () => {
     ending.abort();

@@ -18,6 +18,7 @@ import type { CliContext } from '../context.ts';
 import { argument, registryFlags, textFlag } from '../flags.ts';
 import type { Progress } from '../progress.ts';
 import { openClient, type RegistryFlags } from '../session.ts';
+import { adoptCommand } from './adopt.ts';
 
 interface LookFlags extends RegistryFlags, CommonFlags {}
 
@@ -89,8 +90,9 @@ export const operatorRoutes: RouteMap<CliContext> = buildRouteMap({
       routes: { add: addCommand, import: importCommand, list: listCommand },
       docs: { brief: 'Namespaces of a registry' },
     }),
+    adopt: adoptCommand,
   },
-  docs: { brief: 'What the operator of a registry does, signed with the operator key' },
+  docs: { brief: 'What the operator of a registry does' },
 });
 
 async function append(

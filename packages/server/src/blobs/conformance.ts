@@ -22,7 +22,8 @@ export function contentStoreSuite(driver: string, open: () => Promise<ContentHar
     test(title, () => runIn(open, run));
   };
   describe(`ContentStore: ${driver}`, () => {
-    for (const group of [checkAbsence, checkKeeping, checkDiscarding, checkConcurrency, checkRanges]) group(check);
+    for (const group of [checkAbsence, checkListing, checkKeeping, checkDiscarding, checkConcurrency, checkRanges])
+      group(check);
   });
 }
 
@@ -74,6 +75,26 @@ function checkAbsence(check: Check): void {
     await assert.rejects(readContent(store, digest, 0, 1), failsWith('content/not-found'));
     await assert.rejects(readContent(store, digest, 0, 0), failsWith('content/not-found'));
   });
+}
+
+function checkListing(check: Check): void {
+  check('what is kept is listed, once each, and nothing else is', async ({ store, reopen }) => {
+    assert.deepEqual(await listed(store), []);
+    const kept: Digest[] = [];
+    for (const length of [0, 1, 2]) kept.push(await keepContent(store, sampleContent(length), 10));
+    await keepContent(store, sampleContent(1), 10);
+    const upload = await store.startUpload();
+    await upload.write(utf8('under way'));
+    assert.deepEqual(await listed(store), kept.toSorted());
+    await upload.discard();
+    assert.deepEqual(await listed(await reopen()), kept.toSorted());
+  });
+}
+
+async function listed(store: ContentStore): Promise<Digest[]> {
+  const digests: Digest[] = [];
+  for await (const digest of store.list()) digests.push(digest);
+  return digests.toSorted();
 }
 
 function checkKeeping(check: Check): void {

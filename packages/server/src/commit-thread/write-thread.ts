@@ -86,12 +86,15 @@ export class WriteThread implements Committer, PendingWriter {
     return answer.cursor;
   }
 
-  /** Everything asked before has been answered when this resolves. */
+  /** Everything asked before has been answered when this resolves. Throws what closing the store throws. */
   async close(): Promise<void> {
     await this.#writing.catch(() => undefined);
-    await this.#ask({ type: 'close' });
-    this.#closed = true;
-    await this.#worker.terminate();
+    try {
+      await this.#ask({ type: 'close' });
+    } finally {
+      this.#closed = true;
+      await this.#worker.terminate();
+    }
   }
 
   #gather(): { readonly batch: PendingBatch; readonly written: Promise<void> } {

@@ -2,6 +2,7 @@ import { logRootOfEdge, RegistryError, type PackageName, type LogId, type Record
 import type { CheckpointSigner } from './checkpoint-signer.ts';
 import type { LastSigned, LogNotes, LogSigner, RegistryStore, StoredHead, StoredRecord } from './ports.ts';
 import { growTree, loadTree, type GrownTree, type RegistryTree } from './registry-tree.ts';
+import { NOTHING_SIGNED, rollbackReason } from './signed-mark.ts';
 
 /** Records with their places, to become one head; none to sign the standing head afresh. */
 export interface Batch {
@@ -102,20 +103,11 @@ export class TreeCommitter implements Committer {
 
 async function checkLastSigned({ store, lastSigned }: CommitterParts, head: StoredHead | null): Promise<void> {
   const mark = await lastSigned.read();
-  if (mark === null && head === null) return;
-  if (mark === null) throw rolledBack('it is not known what was last signed', head);
-  const { contents } = (await store.readHeadAt(mark.logLength))?.checkpoint ?? {};
-  if (head === null || head.checkpoint.contents.logLength < mark.logLength) {
-    throw rolledBack(`this registry has signed a head of ${mark.logLength} records`, head);
-  }
-  if (contents?.logRoot !== mark.logRoot || contents.mapRoot !== mark.mapRoot) {
-    throw rolledBack(`this registry has signed another head of ${mark.logLength} records`, head);
-  }
-  if (head.checkpoint.contents.timestamp < mark.timestamp) {
-    throw rolledBack(`this registry has signed its head of ${mark.logLength} records at a later time`, head);
-  }
+  const why = await rollbackReason(store, head, mark);
+  if (why !== null) throw rolledBack(why, head);
   // Behind by the commit that a crash cut off from its mark.
-  await lastSigned.write(head.checkpoint.contents);
+  if (head !== null) await lastSigned.write(head.checkpoint.contents);
+  else if (mark === null) await lastSigned.write(NOTHING_SIGNED);
 }
 
 function rolledBack(why: string, head: StoredHead | null): RegistryError {
@@ -123,8 +115,7 @@ function rolledBack(why: string, head: StoredHead | null): RegistryError {
   return new RegistryError(
     'head/rolled-back',
     `${why}, but the store ends at ${length}: it is an older copy, and signing on would fork the log. Put back the newest ` +
-      'store; if it is lost, and you accept that clients will find the fork, see "waybill help operator adopt"',
+      'store; if it is lost, and you accept that clients will find the fork, see "waybill operator adopt --help"',
     { logLength: length },
   );
 }
-

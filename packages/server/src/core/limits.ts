@@ -82,3 +82,13 @@ export const PRUNE_STEP_PAUSE_MS = 250;
 
 /** The pause between two walks over the map. */
 export const PRUNE_WALK_PAUSE_MS = 600_000;
+
+/** Bytes of kept content read again each second, to find damage: a terabyte takes about three days. */
+export const SCRUB_BYTES_PER_SECOND = 4 * 1024 * 1024;
+
+/** Bytes read in one step of it. */
+export const SCRUB_STEP_BYTES = 256 * 1024;
+
+/** The pause between two walks over all content, and the shortest one between two steps. */
+export const SCRUB_WALK_PAUSE_MS = 3_600_000;
+export const SCRUB_STEP_PAUSE_MS = 10;

@@ -39,7 +39,22 @@ export class LogStates<E, P extends string, B> {
     return state;
   }
 
-  /** Makes sure that {@link cached} has an answer right after this resolves. Throws `storage/damaged`. */
+  /**
+   * What `look` finds in the state as it is then: a state that was waited for may have moved on before it is looked at.
+   * Throws `storage/damaged`.
+   */
+  async read<T>(logId: LogId, look: (state: LogState<P, B>) => T): Promise<T> {
+    for (;;) {
+      const state = this.cached(logId);
+      if (state !== null) return look(state);
+      await this.load(logId);
+    }
+  }
+
+  /**
+   * Makes sure that {@link cached} has an answer right after this resolves. The state itself is for whoever moves it on: for
+   * all others see {@link read}. Throws `storage/damaged`.
+   */
   async load(logId: LogId): Promise<LogState<P, B>> {
     const state = this.cached(logId);
     if (state !== null) return state;

@@ -29,9 +29,17 @@ export interface OperatorDeskParts {
   readonly clock: Clock;
 }
 
+/** A record and its place. */
+interface Appended {
+  readonly recordId: RecordId;
+  readonly registryIndex: number;
+}
+
 /** Takes records for the operator log. Whoever signs them needs the permission in that log; the server has no say. */
 export class OperatorDesk {
   readonly #parts: OperatorDeskParts;
+  /** Whoever posts the same bytes meanwhile shares the answer. */
+  readonly #underWay = new Map<string, Promise<Appended>>();
 
   constructor(parts: OperatorDeskParts) {
     this.#parts = parts;
@@ -41,20 +49,34 @@ export class OperatorDesk {
    * Appends a signed record; posting the same bytes again gives the same answer.
    * Throws `record/…`, `admission/…`, `publish/conflict` when another record came first.
    */
-  async append(envelope: Envelope): Promise<{ recordId: RecordId; registryIndex: number }> {
-    const { operator, store, sequencer, clock, commitKeyId } = this.#parts;
+  async append(envelope: Envelope): Promise<Appended> {
     const record = decodeSignedRecord(OPERATOR_LOG, envelope);
+    // The id says nothing of the signature, which may be wrong in one of two.
+    const sameBytes = `${record.id} ${envelope.keyId} ${envelope.signature}`;
+    const underWay = this.#underWay.get(sameBytes) ?? this.#append(record);
+    this.#underWay.set(sameBytes, underWay);
+    try {
+      return await underWay;
+    } finally {
+      this.#underWay.delete(sameBytes);
+    }
+  }
+
+  async #append(record: SignedRecord<OperatorEntry>): Promise<Appended> {
+    const { operator, store, sequencer, clock, commitKeyId } = this.#parts;
     const known = await store.readRecord(record.id);
     if (known !== null) return { recordId: record.id, registryIndex: known.registryIndex };
-    const state = await operator.load(OPERATOR_LOG_ID);
-    if (state.head !== null && record.prev !== state.head.id) {
-      throw new RegistryError('publish/conflict', `another record came first: ${state.head.id}`, {
-        recordId: state.head.id,
-      });
-    }
-    const judged = judgeRecord(OPERATOR_LOG, state, record);
-    admitOperatorRecord(OPERATOR_LOG, record, { state, judged, nowMs: clock(), final: false }, commitKeyId);
-    await verifyRecordSignature(OPERATOR_LOG, record, judged.signer);
+    const signer = await operator.read(OPERATOR_LOG_ID, (state) => {
+      if (state.head !== null && record.prev !== state.head.id) {
+        throw new RegistryError('publish/conflict', `another record came first: ${state.head.id}`, {
+          recordId: state.head.id,
+        });
+      }
+      const judged = judgeRecord(OPERATOR_LOG, state, record);
+      admitOperatorRecord(OPERATOR_LOG, record, { state, judged, nowMs: clock(), final: false }, commitKeyId);
+      return judged.signer;
+    });
+    await verifyRecordSignature(OPERATOR_LOG, record, signer);
     try {
       return { recordId: record.id, registryIndex: await sequencer.sequence({ kind: 'operator', record }) };
     } catch (failure) {
@@ -64,7 +86,7 @@ export class OperatorDesk {
   }
 
   /** Another record took the place meanwhile; it may be this very one, posted twice at once. */
-  async #afterLostRace(recordId: RecordId, cause: unknown): Promise<{ recordId: RecordId; registryIndex: number }> {
+  async #afterLostRace(recordId: RecordId, cause: unknown): Promise<Appended> {
     const known = await this.#parts.store.readRecord(recordId);
     if (known !== null) return { recordId, registryIndex: known.registryIndex };
     const { head } = await this.#parts.operator.load(OPERATOR_LOG_ID);

@@ -129,8 +129,8 @@ export interface RegistryStore extends RegistryReader, PendingWriter {
 
   /**
    * Makes a commit durable and visible at once, if the stored head still has the log length `previousLength` (`null`: no
-   * head). Equal lengths with no records re-sign the head. Throws `head/conflict` and changes nothing when another writer
-   * was first; `storage/full` when there is no room.
+   * head) and was not signed at a later time. Equal lengths with no records re-sign the head. Throws `head/conflict` and
+   * changes nothing when another writer was first; `storage/full` when there is no room.
    */
   commit(previousLength: number | null, commit: Commit): Promise<void>;
 
@@ -141,6 +141,59 @@ export interface RegistryStore extends RegistryReader, PendingWriter {
   pruneMap(floor: number, after: PruneCursor | null, pages: number): Promise<PruneCursor | null>;
 
   close(): Promise<void>;
+}
+
+/** A row as an inspection finds it: its value, or why it has none. */
+export type Inspected<T, K = number> =
+  | { readonly key: K; readonly value: T }
+  | { readonly key: K; readonly problem: string };
+
+/** A record with the bytes that its row has for a name. */
+export interface InspectedRecord extends StoredRecord {
+  readonly name: Uint8Array | null;
+}
+
+/**
+ * The durable state as it lies there, damaged or not: rows that make no sense are told apart from those that do, and what is
+ * missing is `null`. What cannot be read at all throws `storage/damaged`.
+ */
+export interface StoreInspection {
+  /** What the store's own check finds wrong with its file. */
+  checkFile(): Promise<string[]>;
+  /** By registry index, which is the key; in pages. */
+  recordsInOrder(): AsyncIterable<readonly Inspected<InspectedRecord>[]>;
+  /** Log by log, each by its position; the key is the registry index. */
+  recordsByLog(): AsyncIterable<readonly Inspected<InspectedRecord>[]>;
+  /** By log length, which is the key. */
+  heads(): AsyncIterable<readonly Inspected<StoredHead>[]>;
+  /** The key is what {@link StoreRepairs} takes. */
+  listPending(): Promise<readonly Inspected<PendingRecord, string>[]>;
+  readTile(log: LogName, tile: TileCoordinates): Promise<Uint8Array | null>;
+  listTiles(): Promise<readonly StoredTileName[]>;
+  readMapPage(page: MapPageRef): Promise<Uint8Array | null>;
+  /** How many pages there are, and what is wrong with the form they are stored in. */
+  surveyMap(): Promise<{ readonly pages: number; readonly problems: readonly string[] }>;
+  readMapFloor(): Promise<number>;
+  readNotes(): Promise<LogNotes | null>;
+}
+
+/** A tile by the name it is stored under, which may be that of no log. */
+export interface StoredTileName extends TileCoordinates {
+  readonly log: string;
+}
+
+/** What an inspection has derived anew from sound records. */
+export interface StoreRepairs {
+  readonly reindex: boolean;
+  readonly tiles: readonly TileWrite[];
+  readonly surplusTiles: readonly StoredTileName[];
+  /** Every page that the newest root needs, with its version, to stand instead of all that are there; `null`: leave them. */
+  readonly map: { readonly floor: number; readonly pages: Iterable<MapPageWrite> } | null;
+  readonly notes: LogNotes | null;
+  readonly recordIds: readonly { readonly registryIndex: number; readonly recordId: RecordId }[];
+  readonly names: readonly { readonly registryIndex: number; readonly name: PackageName | null }[];
+  /** Keys of pending records that cannot be used. */
+  readonly pending: readonly string[];
 }
 
 /** What was last signed, kept apart from the store so that a store set back to an older state is noticed. */
@@ -189,6 +242,8 @@ export interface ContentStore {
   startUpload(): Promise<ContentUpload>;
   /** Bytes `start` to `end` (exclusive) in chunks. Throws `content/not-found`. */
   read(digest: Digest, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
+  /** What is kept, in no order that means anything; what is kept or goes meanwhile may or may not be in it. */
+  list(): AsyncIterable<Digest>;
 }
 
 /** Unix milliseconds. */

@@ -141,10 +141,11 @@ export class Reading {
   async verifyCheckpoint(signed: SignedCheckpoint): Promise<{ checkpoint: boolean; signature: boolean }> {
     const { logLength, logRoot, mapRoot } = signed.contents;
     const stored = (await this.#parts.store.readHeadAt(logLength))?.checkpoint.contents;
-    const operator = await this.#parts.operator.load(OPERATOR_LOG_ID);
-    const signature = await openCheckpoint(signed, operator).then(
-      () => true,
-      () => false,
+    const signature = await this.#parts.operator.read(OPERATOR_LOG_ID, (operator) =>
+      openCheckpoint(signed, operator).then(
+        () => true,
+        () => false,
+      ),
     );
     return { checkpoint: stored?.logRoot === logRoot && stored.mapRoot === mapRoot, signature };
   }

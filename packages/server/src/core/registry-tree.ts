@@ -99,7 +99,8 @@ export async function growTree(
   return { tree: { records, heads: heads.edge, map }, checkpoint, tiles, mapPages: pages };
 }
 
-function mapUpdates(leaves: readonly TreeLeaf[]): { path: Uint8Array; leafHash: Uint8Array }[] {
+/** What leaves set in the map: each log its newest record. */
+export function mapUpdates(leaves: readonly TreeLeaf[]): { path: Uint8Array; leafHash: Uint8Array }[] {
   const newest = new Map(leaves.map(({ logId, recordId }) => [logId, recordId]));
   return [...newest].map(([logId, recordId]) => ({
     path: mapPath(logId),

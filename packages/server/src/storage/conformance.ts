@@ -44,7 +44,17 @@ export function registryStoreSuite(driver: string, open: () => Promise<StoreHarn
     test(title, () => runIn(open, run));
   };
   describe(`RegistryStore: ${driver}`, () => {
-    const groups = [checkEmpty, checkHead, checkRace, checkAtomicity, checkRecords, checkLogs, checkHeads, checkTiles, checkPruning];
+    const groups = [
+      checkEmpty,
+      checkHead,
+      checkRace,
+      checkAtomicity,
+      checkRecords,
+      checkLogs,
+      checkHeads,
+      checkTiles,
+      checkPruning,
+    ];
     for (const group of groups) group(check);
     for (const group of [checkPending, checkSettling, checkDurability, checkExactness]) group(check);
   });
@@ -303,13 +313,19 @@ function checkHeads(check: Check): void {
     assert.deepEqual(await store.readHead(), sampleHead(3, 1));
     assert.deepEqual(await store.readHeadAt(3), sampleHead(3, 1));
     await assert.rejects(store.commit(2, resigning(sampleHead(2, 1))), failsWith('head/conflict'));
+    await assert.rejects(store.commit(3, resigning(sampleHead(3))), failsWith('head/conflict'));
+    assert.deepEqual(await store.readHead(), sampleHead(3, 1));
     await store.commit(3, sampleCommit(3, 4));
     assert.deepEqual(await store.readHeadAt(3), sampleHead(3, 1));
   });
 }
 
 function checkPruning(check: Check): void {
-  const page = (prefix: string, version: number): MapPageWrite => ({ prefix, version, bytes: utf8(`${prefix}@${version}`) });
+  const page = (prefix: string, version: number): MapPageWrite => ({
+    prefix,
+    version,
+    bytes: utf8(`${prefix}@${version}`),
+  });
   /** What each commit writes; the newest of a prefix at or below the floor is the one that its root needs. */
   const written = [
     [page('', 1), page('a', 1), page('ab', 1), page('abc', 1)],
@@ -319,24 +335,36 @@ function checkPruning(check: Check): void {
   ];
 
   for (const pages of [1, 2, 3, 1_000]) {
-    check(`pruning, ${pages} at a step, leaves what newer roots need and goes on where it stopped`, async ({ store }) => {
-      for (const [i, mapPages] of written.entries()) await store.commit(i || null, { ...sampleCommit(i, i + 1), mapPages });
-      let cursor = await store.pruneMap(3, null, pages);
-      for (let steps = 0; cursor !== null; steps++) {
-        assert.ok(steps < 100);
-        cursor = await store.pruneMap(3, cursor, pages);
-      }
-      assert.equal(await store.readMapFloor(), 3);
-      const needed = [page('', 3), page('a', 3), page('b', 2), page('ab', 3), page('abc', 1), page('', 4), page('b', 4)];
-      assert.deepEqual(
-        await store.readMapPages(needed),
-        needed.map(({ bytes }) => bytes),
-      );
-      // A driver may keep a page that shares a row with a needed one; these share none.
-      for (const gone of [page('', 1), page('a', 1)]) {
-        await assert.rejects(store.readMapPages([gone]), failsWith('storage/damaged'));
-      }
-    });
+    check(
+      `pruning, ${pages} at a step, leaves what newer roots need and goes on where it stopped`,
+      async ({ store }) => {
+        for (const [i, mapPages] of written.entries())
+          await store.commit(i || null, { ...sampleCommit(i, i + 1), mapPages });
+        let cursor = await store.pruneMap(3, null, pages);
+        for (let steps = 0; cursor !== null; steps++) {
+          assert.ok(steps < 100);
+          cursor = await store.pruneMap(3, cursor, pages);
+        }
+        assert.equal(await store.readMapFloor(), 3);
+        const needed = [
+          page('', 3),
+          page('a', 3),
+          page('b', 2),
+          page('ab', 3),
+          page('abc', 1),
+          page('', 4),
+          page('b', 4),
+        ];
+        assert.deepEqual(
+          await store.readMapPages(needed),
+          needed.map(({ bytes }) => bytes),
+        );
+        // A driver may keep a page that shares a row with a needed one; these share none.
+        for (const gone of [page('', 1), page('a', 1)]) {
+          await assert.rejects(store.readMapPages([gone]), failsWith('storage/damaged'));
+        }
+      },
+    );
   }
 }
 

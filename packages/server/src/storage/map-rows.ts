@@ -73,6 +73,22 @@ export function pageInRow(row: Uint8Array, prefix: string): Uint8Array | null {
   return null;
 }
 
+/** How many pages a row has. Throws `storage/damaged` for a row that {@link packMapPages} would not have made. */
+export function countPagesInRow(row: Uint8Array): number {
+  const bitmap = bitmapOf(row);
+  const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
+  let count = 0;
+  let offset = MAP_ROW_HEAD_BYTES;
+  for (let bit = 0; bit < SLOTS; bit++) {
+    if (!hasBit(bitmap, bit)) continue;
+    if (offset + LENGTH_BYTES > row.length) throw damaged();
+    offset += LENGTH_BYTES + view.getUint16(offset);
+    count++;
+  }
+  if (bitmap >= 2 ** SLOTS || count === 0 || offset !== row.length) throw damaged();
+  return count;
+}
+
 /** Which pages a row has; `row` may be cut after {@link MAP_ROW_HEAD_BYTES}. Throws `storage/damaged`. */
 export function bitmapOf(row: Uint8Array): number {
   if (row.length < MAP_ROW_HEAD_BYTES) throw damaged();

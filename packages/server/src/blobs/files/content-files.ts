@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { digestHex, RegistryError, type Digest } from '@waybill/protocol';
+import { digestHex, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
 import type { ContentStore, ContentUpload } from '../../core/ports.ts';
 import { hasSystemCode, withFileFailures } from './file-failure.ts';
 
@@ -19,11 +19,54 @@ export async function openContentFiles(root: string): Promise<ContentStore> {
   const uploads = path.join(root, 'uploads');
   await withFileFailures(root, () => prepareFolders(root, uploads));
   return {
-    size: async (digest) => (await findFile(root, digest))?.size ?? null,
     keptAtMs: async (digest) => (await findFile(root, digest))?.keptAtMs ?? null,
     startUpload: () => startUpload(root, path.join(uploads, randomUUID())),
-    read: (digest, range) => readFile(root, digest, range),
+    ...readContentFiles(root),
   };
+}
+
+/** The same content for reading alone: nothing is made, and nothing removed. */
+export function readContentFiles(root: string): Pick<ContentStore, 'size' | 'read' | 'list'> {
+  return {
+    size: async (digest) => (await findFile(root, digest))?.size ?? null,
+    read: (digest, range) => readFile(root, digest, range),
+    async *list() {
+      for await (const { digest } of surveyContentFiles(root)) if (digest !== null) yield digest;
+    },
+  };
+}
+
+/** Everything that lies where content does; `digest` is `null` for what has no business there. */
+export async function* surveyContentFiles(
+  root: string,
+): AsyncGenerator<{ readonly file: string; readonly digest: Digest | null }, void, undefined> {
+  for (const below of await namesIn(root)) {
+    if (below === 'sha256') continue;
+    const uploads = below === 'uploads' ? await namesIn(path.join(root, below)) : [''];
+    for (const name of uploads) yield { file: path.join(root, below, name), digest: null };
+  }
+  const folders = await namesIn(contentFolder(root));
+  for (const folder of folders.toSorted()) {
+    const below = path.join(contentFolder(root), folder);
+    const names = await namesIn(below);
+    // A file where a folder belongs has no names in it.
+    if (names.length === 0 && !/^[0-9a-f]{2}$/.test(folder)) yield { file: below, digest: null };
+    for (const name of names) {
+      const isContent = /^[0-9a-f]{64}$/.test(name) && folder === name.slice(0, 2);
+      yield { file: path.join(below, name), digest: isContent ? parseDigest(`sha256:${name}`) : null };
+    }
+  }
+}
+
+/** Empty for what is no folder, or gone. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await withFileFailures(folder, () => readdir(folder));
+  } catch (failure) {
+    const cause = failure instanceof Error ? failure.cause : null;
+    if (hasSystemCode(cause, 'ENOENT') || hasSystemCode(cause, 'ENOTDIR')) return [];
+    throw failure;
+  }
 }
 
 async function prepareFolders(root: string, uploads: string): Promise<void> {

@@ -13,6 +13,9 @@ export function openContentMemory(kept: Map<Digest, Kept>, clock: Clock): Conten
     keptAtMs: async (digest) => kept.get(digest)?.keptAtMs ?? null,
     startUpload: async () => startUpload(kept, clock),
     read: (digest, range) => read(kept, digest, range),
+    async *list() {
+      yield* kept.keys();
+    },
   };
 }
 

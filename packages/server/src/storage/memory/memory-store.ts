@@ -63,6 +63,10 @@ export class MemoryStore implements RegistryStore {
     if (newest !== previousLength) {
       throw new RegistryError('head/conflict', `the stored head is at ${newest} records, not at ${previousLength}`);
     }
+    const { timestamp = 0 } = state.newest?.checkpoint.contents ?? {};
+    if (commit.head.checkpoint.contents.timestamp < timestamp) {
+      throw new RegistryError('head/conflict', `the stored head was signed at ${timestamp}, after the new one`);
+    }
     requireNew(state, commit);
     apply(state, commit);
   }
@@ -72,7 +76,9 @@ export class MemoryStore implements RegistryStore {
   }
 
   async readHeadAsOf(timestamp: number): Promise<StoredHead | null> {
-    const heads = [...this.#open().heads.values()].filter(({ checkpoint }) => checkpoint.contents.timestamp <= timestamp);
+    const heads = [...this.#open().heads.values()].filter(
+      ({ checkpoint }) => checkpoint.contents.timestamp <= timestamp,
+    );
     return heads.toSorted((a, b) => a.checkpoint.contents.logLength - b.checkpoint.contents.logLength).at(-1) ?? null;
   }
 

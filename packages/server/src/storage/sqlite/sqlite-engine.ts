@@ -88,10 +88,18 @@ export class SqliteEngine {
   /** See RegistryStore.commit: compare, write and make durable in one transaction. */
   commit(previousLength: number | null, commit: Commit): void {
     this.#transaction(() => {
-      const newest = nullable(this.#one('newestHead'), headOfRow)?.checkpoint.contents.logLength ?? null;
-      if (newest !== previousLength) {
-        const message = `another process has written ${this.#file}: its head is at ${newest} records, not ${previousLength}`;
+      const newest = nullable(this.#one('newestHead'), headOfRow)?.checkpoint.contents;
+      const length = newest?.logLength ?? null;
+      if (length !== previousLength) {
+        const message = `another process has written ${this.#file}: its head is at ${length} records, not ${previousLength}`;
         throw new RegistryError('head/conflict', message);
+      }
+      // Equal lengths do not tell a head from the same one signed afresh.
+      if (newest !== undefined && commit.head.checkpoint.contents.timestamp < newest.timestamp) {
+        throw new RegistryError(
+          'head/conflict',
+          `another process has signed the head of ${this.#file} at a later time`,
+        );
       }
       const names = new Map(commit.names.map(({ logId, name }) => [logId, name]));
       for (const record of commit.records) {
@@ -210,20 +218,26 @@ export class SqliteEngine {
     return this.#read(() => this.#all('allPending').map(pendingOfRow));
   }
 
-  /** Closing again does nothing. */
+  /** Closing again does nothing. Throws `storage/failed` when the disk failed while the journal was folded. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#access === 'write' && this.#broken === null) this.#foldJournal();
-    this.#database.close();
+    try {
+      if (this.#access === 'write' && this.#broken === null) this.#foldJournal();
+    } finally {
+      this.#database.close();
+    }
   }
 
   /** SQLite does this by itself at the last close, but the driver of Node 20 keeps its statements, and so the file, open. */
   #foldJournal(): void {
     try {
-      this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE);');
-    } catch {
-      // Without room, say: the write-ahead log goes on holding what it holds.
+      withStorageFailures(this.#file, () => {
+        this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE);');
+      });
+    } catch (failure) {
+      // Without room, say, the write-ahead log goes on holding what it holds. Only a failed fsync must not be passed over.
+      if (failure instanceof Error && endsWriting(failure.cause)) throw failedDisk(failure);
     }
   }
 
@@ -241,7 +255,7 @@ export class SqliteEngine {
       // After a failed write to the disk the system may have dropped what it could not write, and the next fsync would
       // succeed without it: no retry. Opening afresh reads what is really there.
       if (!(failure instanceof Error) || !endsWriting(failure.cause)) throw failure;
-      const failed = new RegistryError('storage/failed', failure.message, {}, { cause: failure.cause });
+      const failed = failedDisk(failure);
       this.#broken = { by: failed };
       throw failed;
     }
@@ -284,6 +298,10 @@ export class SqliteEngine {
       .all(...values)
       .filter(isRow);
   }
+}
+
+function failedDisk({ message, cause }: Error): RegistryError {
+  return new RegistryError('storage/failed', message, {}, { cause });
 }
 
 function nullable<T>(row: SqliteRow | null, read: (row: SqliteRow) => T): T | null {
