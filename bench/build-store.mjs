@@ -12,9 +12,7 @@ import {
   privateKeyFromRandom,
   signRecord,
 } from '@waybill/protocol';
-import { parseConfig, startServer } from '@waybill/server';
-import { openContentFiles } from '../packages/server/dist/src/blobs/files/content-files.js';
-import { openWriteDesk } from '../packages/server/dist/src/commit-thread/write-desk.js';
+import { openContentFiles, openWriteDesk, parseConfig, startServer } from '@waybill/server';
 
 const BATCH = 1_000;
 /** Every so many batches the pages that only older heads need are pruned, as an hour of service would. */
@@ -43,7 +41,11 @@ export async function buildStore(data, records, onProgress = () => undefined) {
   const upload = await (await openContentFiles(path.join(data, 'content'))).startUpload();
   await upload.write(SCALE_CONTENT);
   await upload.keep(digestOf(SCALE_CONTENT));
-  const places = { storeFile: path.join(data, 'registry.sqlite'), dataDirectory: data, lastSignedFile: path.join(data, 'last-signed') };
+  const places = {
+    storeFile: path.join(data, 'registry.sqlite'),
+    dataDirectory: data,
+    lastSignedFile: path.join(data, 'last-signed'),
+  };
   const desk = await openWriteDesk(places);
   let next = desk.head.checkpoint.contents.logLength;
   for (let first = 0, batch = 1; first < records; first += BATCH, batch++) {
@@ -94,7 +96,7 @@ async function makeRecord(n, registryIndex) {
 }
 
 async function prune(desk, floor) {
-  for (let cursor = null; ; ) {
+  for (let cursor = null; ;) {
     const answer = await desk.run({ type: 'prune', floor, after: cursor, pages: PRUNE_PAGES });
     cursor = answer.cursor;
     if (cursor === null) return;

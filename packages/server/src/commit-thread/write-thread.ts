@@ -100,15 +100,16 @@ export class WriteThread implements Committer, PendingWriter {
   #gather(): { readonly batch: PendingBatch; readonly written: Promise<void> } {
     if (this.#gathering !== null) return this.#gathering;
     const batch: PendingBatch = { puts: new Map(), deletes: new Set() };
-    const written = this.#writing
-      .catch(() => undefined)
-      .then(async () => {
-        this.#gathering = null;
-        await this.#ask({ type: 'pending', puts: [...batch.puts.values()], deletes: [...batch.deletes] });
-      });
+    const written = this.#writeAfter(this.#writing, batch);
     this.#writing = written;
     this.#gathering = { batch, written };
     return this.#gathering;
+  }
+
+  async #writeAfter(before: Promise<unknown>, batch: PendingBatch): Promise<void> {
+    await before.catch(() => undefined);
+    this.#gathering = null;
+    await this.#ask({ type: 'pending', puts: [...batch.puts.values()], deletes: [...batch.deletes] });
   }
 
   #ask(command: WriteCommand): Promise<WriteAnswer> {

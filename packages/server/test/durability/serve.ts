@@ -4,8 +4,8 @@ import { startServer } from '../../src/main.ts';
 
 /*
  * A server process for the durability tests: `serve.js DATA` serves the folder DATA on a free port and prints its address
- * and its process id. It ends as `waybill serve` does: gracefully when asked to, at once when going on could sign a second history. Why it ended
- * stands on stderr, the error code first.
+ * and its process id. It ends as `waybill serve` does: gracefully when asked to, at once when going on could sign a second
+ * history. Why it ended stands on stderr, the error code first.
  */
 
 const [data = ''] = process.argv.slice(2);

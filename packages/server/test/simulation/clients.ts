@@ -161,12 +161,18 @@ export class Clients {
     } as const;
     const { envelope } = await signRecord(OPERATOR_LOG, draft, OPERATOR);
     assert.equal(encodeRecordContents(OPERATOR_LOG, draft).length, envelope.contents.length);
-    await this.#world.call(
-      process,
-      ({ desk }) => desk.append(envelope),
-      ({ recordId, registryIndex }, { sequencer }) =>
-        checker.published(recordId, registryIndex, disk.state, sequencer.length),
-    );
+    const append = (): Promise<Reply<unknown>> =>
+      this.#world.call(
+        process,
+        ({ desk }) => desk.append(envelope),
+        ({ recordId, registryIndex }, { sequencer }) =>
+          checker.published(recordId, registryIndex, disk.state, sequencer.length),
+      );
+    const replies = await Promise.all(random.once(2) ? [append(), append()] : [append()]);
+    if (checker.rivals || !replies.some(({ type }) => type === 'answer')) return;
+    // The same bytes have one answer.
+    const conflicts = replies.filter((reply) => reply.type === 'failure' && isRefusal(reply.failure));
+    assert.equal(conflicts.length, 0, 'one of two identical posts to the operator log was refused');
   }
 
   #anyProcess(): ServerProcess | null {

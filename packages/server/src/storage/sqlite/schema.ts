@@ -73,10 +73,11 @@ const DURABILITY = `PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA che
 
 /**
  * Opens a connection to a store; the first one that writes makes the file and brings its schema up to date. Throws
- * `storage/damaged` for a foreign or a newer file, which is left as it is, and what SQLite throws.
+ * `storage/damaged` for a foreign or a newer file, which is left as it is, and what SQLite throws. `connect` is another way
+ * to the file, for tests that die on it.
  */
-export function openStoreFile(file: string, access: SqliteAccess): SqliteDatabase {
-  const database = openDatabase(file, access);
+export function openStoreFile(file: string, access: SqliteAccess, connect = openDatabase): SqliteDatabase {
+  const database = connect(file, access);
   try {
     database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA trusted_schema = OFF;
       PRAGMA cache_size = -${CACHE_KIB};`);

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { isRegistryError } from '@waybill/protocol';
+import { sampleCommit, sampleHead } from '../../src/storage/conformance.ts';
+import { numberOf } from '../../src/storage/sqlite/row.ts';
+import { asRow, openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { openSqliteReader, openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
+
+const DYING_OPENER = fileURLToPath(new URL('dying-opener.js', import.meta.url));
+/** More calls of SQLite than opening a store takes. */
+const CALLS_MAX = 40;
+
+let folder: string;
+let file: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'waybill-schema-'));
+  file = path.join(folder, 'registry.sqlite');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const isRefused = (thrown: unknown): boolean => isRegistryError(thrown, 'storage/damaged');
+
+/** A store of three records whose schema says `version`. */
+async function storeOfVersion(version: (newest: number) => number): Promise<void> {
+  const store = await openSqliteStore(file);
+  await store.commit(null, sampleCommit(0, 3));
+  await store.close();
+  const database = openDatabase(file, 'write');
+  database.exec(`PRAGMA user_version = ${version(numberFrom('PRAGMA user_version', 'user_version'))}`);
+  database.close();
+}
+
+function numberFrom(sql: string, column: string): number {
+  const database = openDatabase(file, 'read');
+  try {
+    return numberOf(asRow(database.prepare(sql).get()) ?? {}, column);
+  } finally {
+    database.close();
+  }
+}
+
+for (const [age, version] of [
+  ['a newer', (newest: number) => newest + 1],
+  ['a much newer', () => 2 ** 31 - 1],
+  ['an older', () => 1],
+] as const) {
+  test(`a store with ${age} schema than this program knows is refused and left as it was (threats D11)`, async () => {
+    await storeOfVersion(version);
+    const before = await readFile(file);
+    await assert.rejects(openSqliteStore(file), isRefused);
+    assert.throws(() => openSqliteReader(file), isRefused);
+    assert.deepEqual(await readFile(file), before);
+  });
+}
+
+test('a store with the schema of this program is opened again, and its schema stays (threats D11)', async () => {
+  await storeOfVersion((newest) => newest);
+  const version = numberFrom('PRAGMA user_version', 'user_version');
+  for (let start = 0; start < 3; start++) {
+    const store = await openSqliteStore(file);
+    assert.deepEqual(await store.readHead(), sampleHead(3));
+    await store.close();
+  }
+  assert.equal(numberFrom('PRAGMA user_version', 'user_version'), version);
+});
+
+test('a first start killed at any point leaves the whole schema or nothing of it (threats D11)', async () => {
+  let killed = 0;
+  for (let calls = 1; ; calls++) {
+    assert.ok(calls < CALLS_MAX);
+    const process = spawnOpener(calls);
+    const [code] = await once(process, 'exit');
+    if (code === 0) break;
+    assert.equal(process.signalCode, 'SIGKILL');
+    killed++;
+    const tables = numberFrom('SELECT count(*) AS tables FROM sqlite_schema', 'tables');
+    assert.equal(tables > 0, numberFrom('PRAGMA user_version', 'user_version') > 0);
+    const store = await openSqliteStore(file);
+    await store.commit(null, sampleCommit(0, 3));
+    await store.close();
+    await rm(folder, { recursive: true });
+    folder = await mkdtemp(path.join(tmpdir(), 'waybill-schema-'));
+    file = path.join(folder, 'registry.sqlite');
+  }
+  assert.ok(killed > 5, `opening takes ${killed} calls`);
+});
+
+function spawnOpener(calls: number): ReturnType<typeof spawn> {
+  return spawn(process.execPath, [DYING_OPENER, file, String(calls)], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
