@@ -18,6 +18,18 @@ function jwkOf(point: Uint8Array): nodeCrypto.JsonWebKey {
   };
 }
 
+/** By the array that holds the scalar, and for as long as somebody holds it: a server signs with one key for ever. */
+const privateKeyObjects = new WeakMap<Uint8Array, nodeCrypto.KeyObject>();
+
+function privateKeyObject(scalar: Uint8Array): nodeCrypto.KeyObject {
+  const known = privateKeyObjects.get(scalar);
+  if (known !== undefined) return known;
+  const jwk = { ...jwkOf(platform.p256PublicPoint(scalar)), d: encodeBase64url(scalar) };
+  const fresh = nodeCrypto.createPrivateKey({ key: jwk, format: 'jwk' });
+  privateKeyObjects.set(scalar, fresh);
+  return fresh;
+}
+
 /** Node's OpenSSL. Signatures go through DER: the raw form is up to twice as slow on Node 24. */
 export const platform: CryptoPlatform = {
   sha256(message) {
@@ -54,8 +66,7 @@ export const platform: CryptoPlatform = {
     });
   },
   p256Sign(scalar, message) {
-    const jwk = { ...jwkOf(platform.p256PublicPoint(scalar)), d: encodeBase64url(scalar) };
-    const key = { key: nodeCrypto.createPrivateKey({ key: jwk, format: 'jwk' }), dsaEncoding: 'der' } as const;
+    const key = { key: privateKeyObject(scalar), dsaEncoding: 'der' } as const;
     return new Promise((resolve, reject) => {
       nodeCrypto.sign('sha256', message, key, (error, der) =>
         error === null ? resolve(signatureFromDer(Uint8Array.from(der))) : reject(error),

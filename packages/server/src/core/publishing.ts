@@ -55,9 +55,9 @@ interface Reservation {
   readonly record: SignedRecord<PackageEntry>;
   readonly missing: Set<Digest>;
   lastProgressMs: number;
-  /** Its row is written, or being written, because somebody is to be told that it is accepted: it must survive what fails. */
-  durable: boolean;
-  /** The last write of its row; they go one after another. */
+  /** The writing of its row, done or under way: it was accepted, so it must survive what fails. `null` when it has none. */
+  durable: Promise<void> | null;
+  /** The last write of its row, settled either way; they go one after another. */
   row: Promise<void>;
   /** Looks for what is missing; whoever posts the same bytes meanwhile waits for it, and shares its failure. */
   sourcing: Promise<void>;
@@ -105,7 +105,7 @@ export class Publishing {
         continue;
       }
       const reservation = this.#reserve({ ...pending, record });
-      reservation.durable = true;
+      reservation.durable = Promise.resolve();
       reservation.sourcing = this.#findMissing(reservation);
       await reservation.sourcing;
     }
@@ -192,7 +192,7 @@ export class Publishing {
       record,
       missing: new Set<Digest>(),
       lastProgressMs: this.#parts.clock(),
-      durable: false,
+      durable: null,
       row: Promise.resolve(),
       sourcing: Promise.resolve(),
       sequencing: null,
@@ -224,23 +224,20 @@ export class Publishing {
     }
   }
 
-  async #makeDurable(reservation: Reservation): Promise<void> {
-    if (reservation.durable) return reservation.row;
-    // At once: a commit that fails before this is heard of must not drop the record.
-    reservation.durable = true;
-    try {
-      await this.#writeRow(reservation, null);
-    } catch (failure) {
-      reservation.durable = false;
+  /** At once, not when it is written: a commit that fails before that must not drop the record. */
+  #makeDurable(reservation: Reservation): Promise<void> {
+    reservation.durable ??= this.#writeRow(reservation, null).catch((failure: unknown) => {
+      reservation.durable = null;
       if (reservation.sequencing === null) this.#waitOn(reservation);
       throw failure;
-    }
+    });
+    return reservation.durable;
   }
 
   #writeRow(reservation: Reservation, rejection: string | null): Promise<void> {
-    const write = (): Promise<void> => this.#storePending(reservation, rejection);
-    reservation.row = reservation.row.then(write, write);
-    return reservation.row;
+    const written = reservation.row.then(() => this.#storePending(reservation, rejection));
+    reservation.row = written.catch(() => undefined);
+    return written;
   }
 
   /**
@@ -303,7 +300,7 @@ export class Publishing {
   /** For another try; a record of which nothing is stored is the publisher's to send again. */
   #waitOn(reservation: Reservation): void {
     reservation.sequencing = null;
-    if (!reservation.durable) this.#release(reservation);
+    if (reservation.durable === null) this.#release(reservation);
   }
 
   #release(reservation: Reservation): void {
@@ -319,9 +316,11 @@ export class Publishing {
   /** The package is free only once the row says so: a start would take the record up again, beside the one after it. */
   async #reject(reservation: Reservation, why: string): Promise<void> {
     const { durable, record } = reservation;
-    reservation.durable = true;
+    const written = this.#writeRow(reservation, why);
+    // Nobody else writes the row now: it would say again that the record waits.
+    reservation.durable ??= written;
     try {
-      await this.#writeRow(reservation, why);
+      await written;
     } catch (failure) {
       reservation.durable = durable;
       this.#waitOn(reservation);

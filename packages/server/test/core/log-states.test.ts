@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   encodeRecordContents,
+  judgeRecord,
   PACKAGE_LOG,
   packageLogId,
   parsePackageName,
+  parseVersion,
+  signRecord,
   timestampFromMs,
   type LogId,
   type PackageEntry,
@@ -43,6 +46,31 @@ test('the cache of states counts versions, not records alone (threats W16)', asy
     states.evict(two);
     assert.equal((await states.load(one)).bindings.size, VERSIONS);
     assert.notEqual(states.cached(one), null);
+  } finally {
+    await core.dispose();
+  }
+});
+
+test('a state is looked at as it is then, although it moved on while it was waited for', async () => {
+  const core = await openCore({ wrap: (content) => ({ ...content, size: async () => CONTENT.length }) });
+  try {
+    const one = await publishVersions(core, 'test:one', 0);
+    const states = new LogStates(PACKAGE_LOG, core.store);
+    const time = timestampFromMs(STARTED_MS, 7);
+    const entries: PackageEntry[] = [{ type: 'yank', version: parseVersion('1.0.0') }];
+    const { head } = await states.load(one);
+    states.evict(one);
+    const next = await signRecord(PACKAGE_LOG, { prev: head?.id ?? null, time, entries }, alice);
+    const move = async (): Promise<void> => {
+      const { draft } = judgeRecord(PACKAGE_LOG, await states.load(one), next);
+      states.put(one, draft.accept());
+    };
+    const moving = move();
+    const looks = Array.from({ length: 4 }, () => states.read(one, ({ length, bindings }) => [length, bindings.size]));
+    for (const [length, versions] of await Promise.all(looks))
+      assert.ok((length === 1 || length === 2) && versions === VERSIONS);
+    await moving;
+    assert.deepEqual(await states.read(one, ({ length, keys }) => [length, keys.size]), [2, 1]);
   } finally {
     await core.dispose();
   }
