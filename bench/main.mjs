@@ -1,32 +1,20 @@
 // npm run bench: what the core costs on this machine. Beside the Rust crate where its judge is built (node interop/peers.mjs);
 // the figures of one run are compared with each other, never with another machine's.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { RegistryApi, RegistryClient, Transport, TRANSPORT_LIMITS, publish } from '@waybill/client';
 import { openLogFiles, openTrustFiles } from '@waybill/client/node';
-import {
-  concatBytes,
-  digestOf,
-  emptyLogState,
-  logFileRecord,
-  PACKAGE_LOG,
-  parsePackageName,
-  parseVersion,
-  privateKeyFromRandom,
-  readLogFile,
-  replayLog,
-  signRecord,
-  utf8,
-} from '@waybill/protocol';
+import { digestOf, parsePackageName, parseVersion, privateKeyFromRandom } from '@waybill/protocol';
 import { parseConfig, startServer } from '@waybill/server';
+import { benchChromium } from './chromium.mjs';
+import { benchValidate } from './validate.mjs';
 
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
-    records: { type: 'string', default: '2000' },
+    records: { type: 'string', default: '10000' },
     json: { type: 'boolean' },
   },
 });
@@ -39,7 +27,8 @@ try {
   const results = {
     machine: `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}, Node.js ${process.versions.node}`,
     publish: await benchPublish(),
-    validate: await benchValidate(),
+    validate: await benchValidate({ records: RECORDS, runs: RUNS, folder }),
+    chromium: await benchChromium({ records: RECORDS, runs: RUNS, folder }),
   };
   console.log(values.json ? JSON.stringify(results) : text(results));
 } finally {
@@ -86,68 +75,6 @@ async function benchPublish() {
   return { publishes: PUBLISHES, p50Ms: at(sorted, 0.5), p99Ms: at(sorted, 0.99) };
 }
 
-/** Replays one log, every rule and signature; the Rust crate the same file, run by run in turn. */
-async function benchValidate() {
-  const file = path.join(folder, 'bench.log');
-  writeFileSync(file, await makeLog());
-  const judge = findJudge();
-  const ours = [];
-  const rust = [];
-  for (let run = 0; run < RUNS; run++) {
-    const { readFileSync } = await import('node:fs');
-    const bytes = readFileSync(file);
-    const startedMs = performance.now();
-    await replayLog(PACKAGE_LOG, emptyLogState(), readLogFile(bytes));
-    ours.push(RECORDS / ((performance.now() - startedMs) / 1000));
-    if (judge !== null) rust.push(RECORDS / judgeSeconds(judge, file));
-  }
-  const median = (list) =>
-    list.length === 0
-      ? null
-      : at(
-          list.toSorted((a, b) => a - b),
-          0.5,
-        );
-  return { records: RECORDS, runs: RUNS, perSecond: median(ours), rustPerSecond: median(rust) };
-}
-
-async function makeLog() {
-  const key = newKey();
-  let prev = null;
-  const parts = [];
-  for (let i = 0; i < RECORDS; i++) {
-    const release = { type: 'release', version: parseVersion(`1.0.${i}`), content: digestOf(utf8(`content ${i}`)) };
-    const entries = i === 0 ? [{ type: 'init', key: key.publicKey }, release] : [release];
-    const record = await signRecord(
-      PACKAGE_LOG,
-      { prev, time: { seconds: 1_700_000_000n + BigInt(i), nanos: 0 }, entries },
-      key,
-    );
-    prev = record.id;
-    parts.push(logFileRecord(record.envelope));
-  }
-  return concatBytes(...parts);
-}
-
-function findJudge() {
-  const cache =
-    process.env.WAYBILL_PEERS ??
-    path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'waybill-peers');
-  try {
-    const built = readdirSync(cache).find((name) => name.startsWith('judge-'));
-    return built === undefined ? null : path.join(cache, built, 'release', 'waybill-judge');
-  } catch {
-    return null;
-  }
-}
-
-function judgeSeconds(judge, file) {
-  const startedMs = performance.now();
-  const { status, stderr } = spawnSync(judge, ['package', file], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`the Rust judge failed: ${stderr}`);
-  return (performance.now() - startedMs) / 1000;
-}
-
 function newKey() {
   return privateKeyFromRandom(randomBytes(32)) ?? newKey();
 }
@@ -160,16 +87,21 @@ function at(sorted, share) {
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] * 10) / 10;
 }
 
-function text({ machine, publish: published, validate }) {
-  const lines = [
+function text({ machine, publish: published, validate, chromium }) {
+  return [
     machine,
     `publish until published and verified, one client: p50 ${published.p50Ms} ms, p99 ${published.p99Ms} ms (${published.publishes} records)`,
-    `validate a log of ${validate.records} records, median of ${validate.runs}: ${validate.perSecond} records/s`,
-  ];
-  if (validate.rustPerSecond === null) lines.push('  beside Rust: not built here; node interop/peers.mjs builds it');
-  else
-    lines.push(
-      `  Rust warg-protocol, one core: ${validate.rustPerSecond} records/s; ratio ${(validate.perSecond / validate.rustPerSecond).toFixed(2)}`,
-    );
-  return lines.join('\n');
+    `validate a log of ${validate.records} records, medians of ${validate.runs} interleaved runs; first: in a fresh process, warm: its third time`,
+    `  both cores  ${rates(validate.allCores)}`,
+    validate.oneCore === null
+      ? '  one core    not measured: no taskset here'
+      : `  one core    ${rates(validate.oneCore)}`,
+    chromium === null ? '  Chromium    not found here' : `  Chromium    ${rates(chromium)}`,
+  ].join('\n');
+}
+
+function rates({ firstPerSecond, warmPerSecond, rustPerSecond, firstRatio, warmRatio }) {
+  const ours = `${Math.round(firstPerSecond)}/s first, ${Math.round(warmPerSecond)}/s warm`;
+  if (rustPerSecond === null) return `${ours}; Rust: not built here, node interop/peers.mjs builds it`;
+  return `${ours}; Rust ${Math.round(rustPerSecond)}/s; ratio ${firstRatio.toFixed(2)} first, ${warmRatio.toFixed(2)} warm`;
 }

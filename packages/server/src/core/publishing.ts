@@ -315,14 +315,14 @@ export class Publishing {
 
   /** The package is free only once the row says so: a start would take the record up again, beside the one after it. */
   async #reject(reservation: Reservation, why: string): Promise<void> {
-    const { durable, record } = reservation;
+    const { record } = reservation;
     const written = this.#writeRow(reservation, why);
     // Nobody else writes the row now: it would say again that the record waits.
     reservation.durable ??= written;
     try {
       await written;
     } catch (failure) {
-      reservation.durable = durable;
+      if (reservation.durable === written) reservation.durable = null;
       this.#waitOn(reservation);
       throw failure;
     }

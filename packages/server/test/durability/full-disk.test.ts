@@ -12,15 +12,15 @@ import { ServerProcess } from './server-process.ts';
 import { mountObstacle, SmallDisk } from './small-disk.ts';
 
 const obstacle = mountObstacle();
-const BALLAST_BYTES = 4 * 1024 * 1024;
+const BALLAST_BYTES = 5 * 1024 * 1024;
 const PUBLISHERS = 3;
 /** A disk on which so many rounds in a row publish nothing is full. */
-const FAILURES_IN_A_ROW = 20;
+const FAILURES_IN_A_ROW = 8;
 const AGAIN_MS_MAX = 20_000;
 const AGAIN_PAUSE_MS = 50;
 const RECORDS_MAX = 2_000;
 
-/** A registry on a disk of 8 MB, of which a ballast takes a half. */
+/** A registry on a disk of 8 MB, of which a ballast takes the most. */
 class CrampedRegistry {
   readonly disk = new SmallDisk('8m');
   readonly data = path.join(this.disk.folder, 'data');
