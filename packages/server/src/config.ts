@@ -76,7 +76,7 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     logLevel: options.logLevel,
     origin: options.origin === undefined ? null : parseOrigin(options.origin),
     lastSignedFile: options.lastSigned ?? path.join(options.data, 'last-signed'),
-    mapProofsKeptSeconds: options.mapProofsKept ?? MAP_PROOFS_KEPT_SECONDS,
+    mapProofsKeptSeconds: parseSeconds(options.mapProofsKept ?? MAP_PROOFS_KEPT_SECONDS),
   };
 }
 
@@ -118,6 +118,11 @@ async function decidePublishers(options: ServerOptions, host: string): Promise<P
 function isLoopback(host: string): boolean {
   if (host === 'localhost' || host === '::1') return true;
   return isIP(host) === 4 && host.startsWith('127.');
+}
+
+function parseSeconds(seconds: number): number {
+  if (Number.isSafeInteger(seconds) && seconds >= 0) return seconds;
+  throw new RegistryError('usage/invalid', `--map-proofs-kept takes whole seconds, not ${seconds}`);
 }
 
 function parsePublicUrl(text: string): URL {

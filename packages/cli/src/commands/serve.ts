@@ -1,4 +1,4 @@
-import { buildCommand, type Command } from '@stricli/core';
+import { buildCommand, numberParser, type Command } from '@stricli/core';
 import { messageOf } from '@waybill/protocol';
 import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
@@ -16,6 +16,8 @@ interface ServeFlags {
   readonly logLevel?: string;
   readonly metrics?: string;
   readonly lastSigned?: string;
+  readonly origin?: string;
+  readonly mapProofsKept?: number;
   readonly json?: boolean;
 }
 
@@ -39,6 +41,14 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       open: { kind: 'boolean', brief: 'Anybody may publish', optional: true, withNegated: false },
       anyContent: { kind: 'boolean', brief: 'Take other content than WebAssembly', optional: true, withNegated: false },
       publicUrl: textFlag('Address at which clients reach it (default: where it listens)', 'url'),
+      origin: textFlag('Name of its logs for C2SP tools, at the first start and for ever', 'name'),
+      mapProofsKept: {
+        kind: 'parsed',
+        parse: numberParser,
+        brief: 'Seconds for which older heads can be proven in the map (default: 3600)',
+        optional: true,
+        placeholder: 'seconds',
+      },
       metrics: textFlag('Address and port of a listener for Prometheus metrics (default: none)', 'address'),
       lastSigned: lastSignedFlag,
       logLevel: textFlag('trace, debug, info, warn, error or silent (default: warn)', 'level'),
@@ -58,6 +68,8 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       publicUrl: flags.publicUrl ?? null,
       logLevel: flags.logLevel ?? 'warn',
       ...(flags.lastSigned === undefined ? {} : { lastSigned: flags.lastSigned }),
+      ...(flags.origin === undefined ? {} : { origin: flags.origin }),
+      ...(flags.mapProofsKept === undefined ? {} : { mapProofsKept: flags.mapProofsKept }),
       ...(flags.metrics === undefined ? {} : { metrics: flags.metrics }),
     });
     const server = await startServer(config, (failure) => endAtOnce(context, failure));
