@@ -1,0 +1,190 @@
+// Publishers against a running registry: `node bench/load.mjs --url URL --clients 500 --seconds 20 [--content 20000]`.
+// Each client has a package of its own and publishes one release after another, each until the registry says `published`: it
+// posts, uploads if asked, and else asks again; a 429 is waited out as `retry-after` says. Prints one line of JSON.
+import { request, Agent } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import {
+  concatBytes,
+  digestOf,
+  encodeBase64,
+  PACKAGE_LOG,
+  packageLogId,
+  parsePackageName,
+  parseVersion,
+  privateKeyFromRandom,
+  signRecord,
+  timestampFromMs,
+  utf8,
+} from '@waybill/protocol';
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string' },
+    clients: { type: 'string', default: '50' },
+    seconds: { type: 'string', default: '10' },
+    /** The first so many seconds are not counted. */
+    warmup: { type: 'string', default: '2' },
+    /** Bytes of fresh content in each release; 0: all name one that is there after the first. */
+    content: { type: 'string', default: '0' },
+    /** Most releases of all clients together. */
+    count: { type: 'string', default: '1000000' },
+    namespace: { type: 'string', default: 'bench' },
+    /** Process of the server, for its CPU time and memory. */
+    pid: { type: 'string' },
+  },
+});
+const CLIENTS = Number(values.clients);
+const CONTENT_BYTES = Number(values.content);
+/** A state that is not final is asked for again after so long: our server waits for the commit itself. */
+const POLL_MS = 100;
+const MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+const TICKS_PER_SECOND = 100;
+
+const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
+const run = Math.floor(Math.random() * 2 ** 32).toString(36);
+const statuses = {};
+const took = [];
+let counted = false;
+const ending = new AbortController();
+let left = Number(values.count);
+
+const startedCpu = cpuSeconds();
+const clients = Array.from({ length: CLIENTS }, (_, i) => client(i));
+await pause(Number(values.warmup) * 1000);
+counted = true;
+const countedMs = performance.now();
+const countedCpu = cpuSeconds();
+await Promise.race([pause(Number(values.seconds) * 1000), Promise.all(clients)]);
+counted = false;
+const seconds = (performance.now() - countedMs) / 1000;
+const cpu = cpuSeconds() - countedCpu;
+ending.abort();
+await Promise.race([Promise.all(clients), pause(10_000)]);
+agent.destroy();
+const sorted = took.toSorted((a, b) => a - b);
+console.log(
+  JSON.stringify({
+    clients: CLIENTS,
+    contentBytes: CONTENT_BYTES,
+    records: took.length,
+    perSecond: round(took.length / seconds),
+    p50Ms: at(sorted, 0.5),
+    p99Ms: at(sorted, 0.99),
+    statuses,
+    ...(values.pid === undefined
+      ? {}
+      : {
+          serverCpuMsPerRecord: round((cpu * 1000) / took.length),
+          serverPeakMb: peakMb(),
+          serverCpuBefore: startedCpu,
+        }),
+  }),
+);
+process.exit(0);
+
+async function client(i) {
+  const key = newKey();
+  const name = parsePackageName(`${values.namespace}:l${run}x${i}`);
+  const logId = packageLogId(name);
+  let prev = null;
+  for (let n = 0; !ending.signal.aborted && left > 0; n++) {
+    left -= 1;
+    const content = CONTENT_BYTES === 0 ? MODULE : freshContent(`${run} ${i} ${n}`);
+    const release = { type: 'release', version: parseVersion(`1.0.${n}`), content: digestOf(content) };
+    const entries = n === 0 ? [{ type: 'init', key: key.publicKey }, release] : [release];
+    const record = await signRecord(PACKAGE_LOG, { prev, time: timestampFromMs(Date.now()), entries }, key);
+    const startedMs = performance.now();
+    if (!(await publish({ name, logId, record, content }))) return;
+    if (counted) took.push(performance.now() - startedMs);
+    prev = record.id;
+  }
+}
+
+/** Resolves with true when the record is published, with false when the run has ended before. */
+async function publish({ name, logId, record, content }) {
+  const { contents, keyId, signature } = record.envelope;
+  const body = JSON.stringify({
+    packageName: name,
+    record: { contentBytes: encodeBase64(contents), keyId, signature },
+    contentSources: {},
+  });
+  const base = `v1/package/${logId}/record`;
+  for (let ask = ['POST', base, body, 'application/json']; !ending.signal.aborted;) {
+    const { status, text, retryAfter } = await send(...ask);
+    if (status === 429 || status === 503) await pause(retryAfter * 1000);
+    else if (status >= 300) throw new Error(`${status} ${text}`);
+    else {
+      const { state, missingContent } = text === '' ? {} : JSON.parse(text);
+      if (state === 'published') return true;
+      if (state === 'rejected') throw new Error(text);
+      if (state === 'sourcing') {
+        const [digest] = Object.keys(missingContent);
+        ask = ['POST', `${base}/${record.id}/content/${digest}`, content, 'application/octet-stream'];
+        continue;
+      }
+      if (state === 'processing') await pause(POLL_MS);
+      ask = ['GET', `${base}/${record.id}`, undefined, undefined];
+    }
+  }
+  return false;
+}
+
+function send(method, path, body, type) {
+  const headers = body === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) };
+  return new Promise((resolve, reject) => {
+    const sent = request(new URL(path, values.url), { method, agent, headers }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (chunk) => (text += chunk));
+      answer.on('error', reject);
+      answer.on('end', () => {
+        statuses[answer.statusCode] = (statuses[answer.statusCode] ?? 0) + 1;
+        resolve({ status: answer.statusCode, text, retryAfter: Number(answer.headers['retry-after'] ?? 1) });
+      });
+    });
+    // A kept connection may be closed by the other side at the moment it is used again: as a client does, once more.
+    sent.on('error', (failure) => {
+      if (sent.reusedSocket && failure.code === 'ECONNRESET') resolve(send(method, path, body, type));
+      else reject(failure);
+    });
+    sent.end(body);
+  });
+}
+
+/** A module of one custom section with bytes of its own. */
+function freshContent(seed) {
+  const size = CONTENT_BYTES - MODULE.length - 4;
+  const payload = concatBytes(Uint8Array.of(1, 0x78), utf8(seed), new Uint8Array(size));
+  return concatBytes(MODULE, Uint8Array.of(0), leb128(payload.length), payload);
+}
+
+function leb128(value) {
+  return value < 128
+    ? Uint8Array.of(value)
+    : concatBytes(Uint8Array.of((value % 128) + 128), leb128(Math.floor(value / 128)));
+}
+
+function newKey() {
+  return privateKeyFromRandom(crypto.getRandomValues(new Uint8Array(32))) ?? newKey();
+}
+
+/** User and system time of the server so far; NaN when its process was not named. */
+function cpuSeconds() {
+  if (values.pid === undefined) return Number.NaN;
+  const fields = readFileSync(`/proc/${values.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function peakMb() {
+  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${values.pid}/status`, 'utf8'))[1]) / 1024);
+}
+
+function at(list, share) {
+  return round(list[Math.min(list.length - 1, Math.floor(list.length * share))] ?? 0);
+}
+
+function round(value) {
+  return Math.round(value * 100) / 100;
+}
