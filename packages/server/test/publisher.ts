@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import {
   digestOf,
   encodeBase64,
@@ -104,6 +105,12 @@ export class Publisher {
 
   status(recordId: RecordId): Promise<Answer> {
     return this.registry.get(`${this.recordPath}/${recordId}`);
+  }
+
+  /** The status once the commit is over. */
+  async settled(recordId: RecordId): Promise<Answer> {
+    const answer = await this.status(recordId);
+    return isDeepStrictEqual(answer.body, { recordId, state: 'processing' }) ? this.settled(recordId) : answer;
   }
 
   upload(recordId: RecordId, content: Uint8Array, sent: Sent & { readonly digest?: Digest } = {}): Promise<Answer> {

@@ -179,6 +179,8 @@ export interface StoreInspection {
 
 /** A tile by the name it is stored under, which may be that of no log. */
 export interface StoredTileName extends TileCoordinates {
+  /** What {@link StoreRepairs} takes. */
+  readonly key: bigint;
   readonly log: string;
 }
 

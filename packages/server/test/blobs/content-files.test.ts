@@ -56,7 +56,7 @@ test('content is a file that others may not read, named by its digest', async (c
 
 test('what an earlier process left unfinished is removed at the start; a link there is not followed', async (context) => {
   const root = await contentRoot(context);
-  await (await openContentFiles(root)).startUpload();
+  const unfinished = await (await openContentFiles(root)).startUpload();
   const outside = path.join(root, 'outside');
   await mkdir(outside);
   await writeFile(path.join(outside, 'precious'), '');
@@ -64,6 +64,7 @@ test('what an earlier process left unfinished is removed at the start; a link th
   await openContentFiles(root);
   assert.deepEqual(await readdir(path.join(root, 'uploads')), []);
   assert.deepEqual(await readdir(outside), ['precious']);
+  await unfinished.discard();
 });
 
 test('a link in place of content is refused, and replaced by an upload', async (context) => {

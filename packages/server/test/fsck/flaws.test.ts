@@ -53,17 +53,30 @@ const KEYS: Readonly<Record<string, string>> = {
 function flipValue(data: string, table: string, column: string, where: string, round: number): void {
   const database = openDatabase(path.join(data, 'registry.sqlite'), 'write');
   try {
-    const name = `${table} ${column} ${round}`;
     const values = `typeof(${column}) AS type, CAST(${column} AS BLOB) AS bytes, ${column} AS value`;
     const rows = database.prepare(`SELECT ${values} FROM ${table} ${where}`).all().filter(isRow);
-    const position = draw(`${name} row`, rows.length);
-    const { type, bytes, value } = rows[position] ?? assert.fail(`no ${table}`);
-    const flipped = type === 'integer' ? flipInteger(Number(value), name) : flipBytes(bytes ?? null, name);
-    const row = `SELECT ${KEYS[table]} FROM ${table} ${where} LIMIT 1 OFFSET ${position}`;
-    const sql = `UPDATE ${table} SET ${column} = ${type === 'text' ? 'CAST(? AS TEXT)' : '?'}`;
-    database.prepare(`${sql} WHERE (${KEYS[table]}) = (${row})`).run(flipped);
+    for (let attempt = 0; ; attempt++) {
+      const name = `${table} ${column} ${round} ${attempt}`;
+      const position = draw(`${name} row`, rows.length);
+      const { type, bytes, value } = rows[position] ?? assert.fail(`no ${table}`);
+      const flipped = type === 'integer' ? flipInteger(Number(value), name) : flipBytes(bytes ?? null, name);
+      const row = `SELECT ${KEYS[table]} FROM ${table} ${where} LIMIT 1 OFFSET ${position}`;
+      const sql = `UPDATE ${table} SET ${column} = ${type === 'text' ? 'CAST(? AS TEXT)' : '?'}`;
+      if (isWritten(() => database.prepare(`${sql} WHERE (${KEYS[table]}) = (${row})`).run(flipped))) return;
+    }
   } finally {
     database.close();
+  }
+}
+
+/** False for a value that another row has, which no flipped bit can make without SQLite refusing it. */
+function isWritten(write: () => unknown): boolean {
+  try {
+    write();
+    return true;
+  } catch (failure) {
+    if (failure instanceof Error && failure.message.startsWith('UNIQUE constraint failed')) return false;
+    throw failure;
   }
 }
 

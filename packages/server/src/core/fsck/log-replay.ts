@@ -7,9 +7,10 @@ import {
   HASH_BYTES,
   logRootOfEdge,
   type Digest,
+  type TileCoordinates,
   type LogEdge,
 } from '@waybill/protocol';
-import type { LogName, StoredTileName, StoreInspection, TileWrite } from '../ports.ts';
+import type { LogName, StoreInspection, TileWrite } from '../ports.ts';
 import type { Findings } from './findings.ts';
 
 /** Hashes in a full tile. */
@@ -63,7 +64,7 @@ export class LogReplay {
   }
 
   /** True for a tile that a log of this size has. */
-  hasTile({ level, index }: StoredTileName): boolean {
+  hasTile({ level, index }: TileCoordinates): boolean {
     const width = Math.floor(this.#edge.size / TILE_WIDTH ** level);
     return level >= 0 && index >= 0 && index * TILE_WIDTH < width;
   }

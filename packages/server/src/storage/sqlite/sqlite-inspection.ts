@@ -60,7 +60,8 @@ const SQL = {
   pendingKeys: 'SELECT record_id FROM pending ORDER BY record_id',
   pending: 'SELECT * FROM pending WHERE record_id = ?',
   tile: 'SELECT hashes FROM tiles WHERE log = ? AND level = ? AND tile = ?',
-  tiles: 'SELECT log, CAST(level AS TEXT) AS level, CAST(tile AS TEXT) AS tile FROM tiles ORDER BY log, level, tile',
+  tiles: `SELECT CAST(rowid AS TEXT) AS key, log, CAST(level AS TEXT) AS level, CAST(tile AS TEXT) AS tile FROM tiles
+    ORDER BY log, level, tile`,
   mapRow: 'SELECT pages FROM map_rows WHERE grp = ? AND version = ?',
   mapRows: `SELECT * FROM (SELECT CAST(grp AS BLOB) AS grp, CAST(version AS TEXT) AS version, pages FROM map_rows
       WHERE grp = CAST(?1 AS TEXT) AND version < ?2 ORDER BY map_rows.version DESC LIMIT ${PAGE_ROWS})
@@ -113,13 +114,15 @@ class SqliteInspection implements StoreInspection {
   }
 
   async *recordsByLog(): AsyncGenerator<readonly Inspected<InspectedRecord>[], void, undefined> {
-    let after: [Uint8Array, bigint] = [new Uint8Array(), -1n];
+    let after: readonly [Uint8Array, bigint] = [new Uint8Array(), -1n];
     for (;;) {
       const rows = this.#all('logKeys', ...after);
       const last = rows.at(-1);
       if (last === undefined) return;
       yield rows.map((row) => this.#inspectOne('record', Number(row['key']), inspectedRecordOf));
-      after = [bytesOf(last, 'log_id'), BigInt(String(last['position']))];
+      const end = [bytesOf(last, 'log_id'), BigInt(String(last['position']))] as const;
+      requireAdvance(Buffer.compare(after[0], end[0]) || compareNumbers(after[1], end[1]), 'the index of the logs');
+      after = end;
     }
   }
 
@@ -137,6 +140,7 @@ class SqliteInspection implements StoreInspection {
 
   async listTiles(): Promise<StoredTileName[]> {
     return this.#all('tiles').map((row) => ({
+      key: BigInt(String(row['key'])),
       log: String(row['log']),
       level: Number(row['level']),
       index: Number(row['tile']),
@@ -162,7 +166,7 @@ class SqliteInspection implements StoreInspection {
   async surveyMap(): Promise<{ pages: number; problems: string[] }> {
     const problems: string[] = [];
     let pages = 0;
-    let after: [Uint8Array, bigint] = [new Uint8Array(), VERSION_MAX];
+    let after: readonly [Uint8Array, bigint] = [new Uint8Array(), VERSION_MAX];
     for (;;) {
       const rows = this.#all('mapRows', ...after);
       for (const row of rows) {
@@ -172,7 +176,9 @@ class SqliteInspection implements StoreInspection {
       }
       const last = rows.at(-1);
       if (last === undefined) return { pages, problems };
-      after = [bytesOf(last, 'grp'), BigInt(String(last['version']))];
+      const end = [bytesOf(last, 'grp'), BigInt(String(last['version']))] as const;
+      requireAdvance(Buffer.compare(after[0], end[0]) || compareNumbers(end[1], after[1]), 'the map');
+      after = end;
     }
   }
 
@@ -203,10 +209,12 @@ class SqliteInspection implements StoreInspection {
       const found =
         rows?.map((row) => inspect(numberOf(row, keyColumn), () => read(row))) ??
         this.#all(keys, from).map((row) => this.#inspectOne(one, numberOf(row, 'key'), read));
-      const last = found.at(-1);
-      if (last === undefined) return;
+      if (found.length === 0) return;
+      for (const { key } of found) {
+        requireAdvance(compareNumbers(from, key + 1), `the table of ${page}`);
+        from = key + 1;
+      }
       yield found;
-      from = last.key + 1;
     }
   }
 
@@ -246,6 +254,17 @@ class SqliteInspection implements StoreInspection {
         .filter(isRow),
     );
   }
+}
+
+/** `order` is below 0 when a key comes after the one before; damage can make SQLite give the same rows for ever. */
+function requireAdvance(order: number, what: string): void {
+  if (order < 0) return;
+  throw new RegistryError('storage/damaged', `${what} is out of order: what comes after cannot be read`);
+}
+
+function compareNumbers<T extends number | bigint>(one: T, other: T): number {
+  if (one === other) return 0;
+  return one < other ? -1 : 1;
 }
 
 /** Bytes that {@link SqliteInspection.listPending} gave as a key. */

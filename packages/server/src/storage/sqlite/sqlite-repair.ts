@@ -31,8 +31,9 @@ export function repairSqliteStore(file: string, repairs: StoreRepairs): void {
 }
 
 function repairTiles(database: SqliteDatabase, { tiles, surplusTiles }: StoreRepairs): void {
-  const remove = database.prepare('DELETE FROM tiles WHERE log = ? AND level = ? AND tile = ?');
-  for (const { log, level, index } of surplusTiles) remove.run(log, level, index);
+  // By row: the name of the log may be damaged into something that is no text.
+  const remove = database.prepare('DELETE FROM tiles WHERE rowid = ?');
+  for (const { key } of surplusTiles) remove.run(key);
   const put = database.prepare('INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?)');
   for (const { log, level, index, hashes } of tiles) put.run(log, level, index, hashes);
 }
