@@ -24,7 +24,7 @@ import {
   type RecordId,
   type Timestamp,
 } from '@waybill/protocol';
-import { type Answer, type RunningRegistry, type Sent } from './running-registry.ts';
+import { bodyOf, type Answer, type RunningRegistry, type Sent } from './running-registry.ts';
 
 /** The same key for the same name, in every run. */
 export function keyOf(name: string): PrivateKey {
@@ -110,7 +110,7 @@ export class Publisher {
   /** The status once the commit is over. */
   async settled(recordId: RecordId): Promise<Answer> {
     const answer = await this.status(recordId);
-    return isDeepStrictEqual(answer.body, { recordId, state: 'processing' }) ? this.settled(recordId) : answer;
+    return isDeepStrictEqual(bodyOf(answer), { recordId, state: 'processing' }) ? this.settled(recordId) : answer;
   }
 
   upload(recordId: RecordId, content: Uint8Array, sent: Sent & { readonly digest?: Digest } = {}): Promise<Answer> {

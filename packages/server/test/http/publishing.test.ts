@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { digestOf, encodeBase64, packageLogId, parsePackageName, type Digest, type RecordId } from '@waybill/protocol';
 import { appendOperator, logLength } from '../operator.ts';
 import { keyOf, publishBody, Publisher, releaseOf, wasmOf } from '../publisher.ts';
-import { assertEmpty, assertJson, assertProblem, RunningRegistry } from '../running-registry.ts';
+import { assertEmpty, assertJson, assertProblem, bodyOf, RunningRegistry } from '../running-registry.ts';
 
 let registry: RunningRegistry;
 
@@ -170,8 +170,8 @@ test('9.2: the same record posted a hundred times at once is published once, wit
   const published = { recordId: record.id, state: 'published', registryIndex: length };
   for (const answer of answers) {
     // A machine that is slow enough answers before the commit: then it is told to ask again.
-    const isWaiting = isDeepStrictEqual(answer.body, { recordId: record.id, state: 'processing' });
-    assertJson(answer, 202, isWaiting ? answer.body : published);
+    const isWaiting = isDeepStrictEqual(bodyOf(answer), { recordId: record.id, state: 'processing' });
+    assertJson(answer, 202, isWaiting ? bodyOf(answer) : published);
   }
   assertJson(await publisher.settled(record.id), 200, published);
   assert.equal(await logLength(registry), length + 1);
