@@ -93,6 +93,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'head/clock': EXIT.other,
   'head/conflict': EXIT.other,
   'head/rolled-back': EXIT.other,
+  'head/unconfirmed': EXIT.other,
   'storage/busy': EXIT.other,
   'storage/damaged': EXIT.other,
   'storage/failed': EXIT.other,

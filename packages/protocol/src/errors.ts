@@ -84,6 +84,7 @@ export type ErrorCode =
   | 'head/clock'
   | 'head/conflict'
   | 'head/rolled-back'
+  | 'head/unconfirmed'
   | 'storage/busy'
   | 'storage/damaged'
   | 'storage/failed'

@@ -123,8 +123,10 @@ export {
   type LogEdge,
   type TileCoordinates,
 } from './merkle/log-tile.ts';
+export { logRootOfStack, logStackOf, recheckLog, unconfirmed, type LogStack } from './merkle/log-recheck.ts';
 export { proveLog, type LogProofRequest } from './merkle/log-proof.ts';
 export { hashMapLeaf, mapPath } from './merkle/map-hash.ts';
+export { recheckMap } from './merkle/map-recheck.ts';
 export { foldMapProof } from './merkle/map-proof.ts';
 export { emptyMapRoot, proveMap, updateMap, type MapPageRef, type MapRoot } from './merkle/map-tree.ts';
 

@@ -25,19 +25,29 @@ const KEY_MAX = 0xffff_ffff;
 /** An unsigned 64-bit value: a number where the varint has at most {@link NUMBER_VARINT_BYTES} bytes. */
 type Varint = number | bigint;
 
-/** One field as it stood on the wire. `bytes` is a view of the input, not a copy. */
-export type ProtoField =
+/** One field as it stood on the wire. Its bytes stay where they are: most are never asked for (SECURITY.md W4). */
+type ProtoField =
   | { readonly number: number; readonly wire: typeof WIRE_VARINT; readonly varint: Varint }
-  | { readonly number: number; readonly wire: typeof WIRE_BYTES; readonly bytes: Uint8Array }
+  | ({ readonly number: number; readonly wire: typeof WIRE_BYTES } & Slice)
   | { readonly number: number; readonly wire: typeof WIRE_64_BIT | typeof WIRE_32_BIT | typeof WIRE_GROUP_START };
+
+interface Slice {
+  readonly input: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+function bytesOf({ input, start, end }: Slice): Uint8Array {
+  return input.subarray(start, end);
+}
 
 function malformed(why: string): RegistryError {
   return new RegistryError('wire/protobuf', `malformed protobuf: ${why}`);
 }
 
 /** Reads every field of one message in wire order. `depth` is that of the message in its outermost one. Throws `wire/protobuf`. */
-function readProtoFields(message: Uint8Array, depth: number): ProtoField[] {
-  const reader = new ProtoReader(message);
+function readProtoFields({ input, start, end }: Slice, depth: number): ProtoField[] {
+  const reader = new ProtoReader(input, start, end);
   const fields: ProtoField[] = [];
   while (!reader.atEnd) fields.push(reader.field(depth));
   return fields;
@@ -45,14 +55,17 @@ function readProtoFields(message: Uint8Array, depth: number): ProtoField[] {
 
 class ProtoReader {
   readonly #input: Uint8Array;
-  #offset = 0;
+  readonly #end: number;
+  #offset: number;
 
-  constructor(input: Uint8Array) {
+  constructor(input: Uint8Array, start: number, end: number) {
     this.#input = input;
+    this.#offset = start;
+    this.#end = end;
   }
 
   get atEnd(): boolean {
-    return this.#offset >= this.#input.length;
+    return this.#offset >= this.#end;
   }
 
   field(depth: number): ProtoField {
@@ -63,7 +76,7 @@ class ProtoReader {
         return { number, wire, varint: this.varint() };
       case WIRE_BYTES:
         // A length that a number cannot hold exactly is beyond any input all the same.
-        return { number, wire, bytes: this.#take(Number(this.varint())) };
+        return this.#delimited(number, Number(this.varint()));
       case WIRE_64_BIT:
         this.#take(8);
         return { number, wire };
@@ -125,16 +138,20 @@ class ProtoReader {
   }
 
   #byte(): number {
-    const byte = this.#input[this.#offset++];
+    const byte = this.#offset < this.#end ? this.#input[this.#offset++] : undefined;
     if (byte === undefined) throw malformed('truncated');
     return byte;
   }
 
-  #take(length: number): Uint8Array {
-    if (length > this.#input.length - this.#offset) throw malformed('truncated');
+  #delimited(number: number, length: number): ProtoField {
     const start = this.#offset;
+    this.#take(length);
+    return { number, wire: WIRE_BYTES, input: this.#input, start, end: this.#offset };
+  }
+
+  #take(length: number): void {
+    if (length > this.#end - this.#offset) throw malformed('truncated');
     this.#offset += length;
-    return this.#input.subarray(start, this.#offset);
   }
 }
 
@@ -153,7 +170,7 @@ export class ProtoMessage {
 
   /** Throws `wire/protobuf`. */
   static decode(bytes: Uint8Array): ProtoMessage {
-    return new ProtoMessage(readProtoFields(bytes, 0), 0);
+    return new ProtoMessage(readProtoFields({ input: bytes, start: 0, end: bytes.length }, 0), 0);
   }
 
   /** The numbers present, in wire order, with repeats. */
@@ -163,19 +180,25 @@ export class ProtoMessage {
 
   /** A bytes field; the last one wins; empty when absent. */
   bytes(number: number): Uint8Array {
-    return this.#delimited(number).at(-1) ?? new Uint8Array();
+    const last = this.#delimited(number).at(-1);
+    return last === undefined ? new Uint8Array() : bytesOf(last);
   }
 
   /** Every occurrence of a repeated bytes or message field. */
   repeatedBytes(number: number): Uint8Array[] {
-    return this.#delimited(number);
+    return this.#delimited(number).map(bytesOf);
+  }
+
+  /** How often a field occurs. */
+  count(number: number): number {
+    return this.#delimited(number).length;
   }
 
   /** A string field, `null` when absent; every occurrence must be UTF-8. */
   optionalString(number: number): string | null {
     let last: string | null = null;
-    for (const bytes of this.#delimited(number)) {
-      last = utf8Text(bytes);
+    for (const field of this.#delimited(number)) {
+      last = utf8Text(bytesOf(field));
       if (last === null) throw malformed(`field ${number} is not UTF-8`);
     }
     return last;
@@ -197,7 +220,7 @@ export class ProtoMessage {
 
   /** Every occurrence of a repeated message field. */
   repeatedMessages(number: number): ProtoMessage[] {
-    return this.#delimited(number).map((bytes) => this.#child(readProtoFields(bytes, this.#depth + 1)));
+    return this.#delimited(number).map((part) => this.#child(readProtoFields(part, this.#depth + 1)));
   }
 
   /** A `uint32`, truncated to 32 bits as prost does. */
@@ -220,7 +243,7 @@ export class ProtoMessage {
     for (const field of this.#fields) {
       if (field.number !== number) continue;
       if (field.wire === WIRE_VARINT) values.push(int32Of(field.varint));
-      else if (field.wire === WIRE_BYTES) for (const value of readPackedInt32(field.bytes)) values.push(value);
+      else if (field.wire === WIRE_BYTES) for (const value of readPackedInt32(field)) values.push(value);
       else throw malformed(`field ${number} has wire type ${field.wire}`);
     }
     return values;
@@ -245,7 +268,7 @@ export class ProtoMessage {
       const shape = members.get(field.number);
       if (shape === undefined) continue;
       if (field.wire !== WIRE_BYTES) throw malformed(`field ${field.number} has wire type ${field.wire}`);
-      const fields = readProtoFields(field.bytes, this.#depth + 1);
+      const fields = readProtoFields(field, this.#depth + 1);
       this.#child(fields).check(shape);
       const standing = chain.at(-1);
       if (standing?.number !== field.number) chain.push({ number: field.number, fields });
@@ -259,12 +282,12 @@ export class ProtoMessage {
     return new ProtoMessage(fields, this.#depth + 1);
   }
 
-  #delimited(number: number): Uint8Array[] {
-    const found: Uint8Array[] = [];
+  #delimited(number: number): Slice[] {
+    const found: Slice[] = [];
     for (const field of this.#fields) {
       if (field.number !== number) continue;
       if (field.wire !== WIRE_BYTES) throw malformed(`field ${number} has wire type ${field.wire}`);
-      found.push(field.bytes);
+      found.push(field);
     }
     return found;
   }
@@ -280,8 +303,8 @@ export class ProtoMessage {
   }
 }
 
-function readPackedInt32(packed: Uint8Array): number[] {
-  const reader = new ProtoReader(packed);
+function readPackedInt32({ input, start, end }: Slice): number[] {
+  const reader = new ProtoReader(input, start, end);
   const values: number[] = [];
   while (!reader.atEnd) values.push(int32Of(reader.varint()));
   return values;

@@ -168,7 +168,8 @@ function childrenOnTheWay({ prefix, paths }: WantedPage, page: MapPage): WantedP
   return children;
 }
 
-function bySlot<T>(items: readonly T[], pathOf: (item: T) => Uint8Array, depth: number): Map<number, T[]> {
+/** Items by the slot that their path takes in a page at nibble depth `depth`. */
+export function bySlot<T>(items: readonly T[], pathOf: (item: T) => Uint8Array, depth: number): Map<number, T[]> {
   const slots = new Map<number, T[]>();
   for (const item of items) {
     const slot = slotOf(pathOf(item), depth);

@@ -10,7 +10,8 @@ const NUMBER = /^(?:0|[1-9][0-9]*)$/;
 /** The plainest versions, whose numbers cannot reach the limit: most of a log, read without a bigint. */
 const PLAIN = /^(?:0|[1-9][0-9]{0,17})\.(?:0|[1-9][0-9]{0,17})\.(?:0|[1-9][0-9]{0,17})$/;
 const DIGITS = /^[0-9]+$/;
-const IDENTIFIER = /^[0-9A-Za-z-]+$/;
+const IDENTIFIERS = /^[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*$/;
+const LEADING_ZERO = /(?:^|\.)0[0-9]+(?:\.|$)/;
 
 interface VersionParts {
   readonly numbers: readonly [bigint, bigint, bigint];
@@ -50,14 +51,15 @@ function partsOf(text: string): VersionParts {
   const beforeBuild = plus < 0 ? text : text.slice(0, plus);
   const hyphen = beforeBuild.indexOf('-');
   const core = hyphen < 0 ? beforeBuild : beforeBuild.slice(0, hyphen);
-  const pre = hyphen < 0 ? [] : beforeBuild.slice(hyphen + 1).split('.');
-  const build = plus < 0 ? [] : text.slice(plus + 1).split('.');
-  const numbers = core.split('.').map(parseNumber);
+  const pre = hyphen < 0 ? null : beforeBuild.slice(hyphen + 1);
+  const build = plus < 0 ? null : text.slice(plus + 1);
+  // A fourth part is one too many, and what comes after it is not even cut (SECURITY.md W4).
+  const numbers = core.split('.', 4).map(parseNumber);
   const [major, minor, patch] = numbers;
   if (numbers.length !== 3 || major == null || minor == null || patch == null) throw malformed(text);
-  if (!pre.every((id) => IDENTIFIER.test(id) && !(DIGITS.test(id) && !NUMBER.test(id)))) throw malformed(text);
-  if (!build.every((id) => IDENTIFIER.test(id))) throw malformed(text);
-  return { numbers: [major, minor, patch], pre, build };
+  if (pre !== null && (!IDENTIFIERS.test(pre) || LEADING_ZERO.test(pre))) throw malformed(text);
+  if (build !== null && !IDENTIFIERS.test(build)) throw malformed(text);
+  return { numbers: [major, minor, patch], pre: pre?.split('.') ?? [], build: build?.split('.') ?? [] };
 }
 
 function parseNumber(digits: string): bigint | null {

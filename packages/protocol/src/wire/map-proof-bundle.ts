@@ -31,8 +31,9 @@ export function encodeMapProofBundle(bundle: MapProofBundle): Uint8Array {
 /** Throws `proof/malformed`. */
 export function decodeMapProofBundle(bytes: Uint8Array): MapProofBundle {
   try {
-    const proofs = ProtoMessage.decode(bytes).repeatedMessages(1);
-    if (proofs.length > PROOFS_MAX) throw malformed(`more than ${PROOFS_MAX} proofs`);
+    const bundle = ProtoMessage.decode(bytes);
+    if (bundle.count(1) > PROOFS_MAX) throw malformed(`more than ${PROOFS_MAX} proofs`);
+    const proofs = bundle.repeatedMessages(1);
     return { proofs: proofs.map((proof) => proof.repeatedMessages(1).map(readSibling)).map(boundedProof) };
   } catch (thrown) {
     if (isRegistryError(thrown, 'wire/protobuf')) throw malformed(thrown.message);

@@ -1,8 +1,9 @@
-import { logRootOfEdge, RegistryError, type PackageName, type LogId, type RecordId } from '@waybill/protocol';
+import { RegistryError, type PackageName, type LogId, type RecordId } from '@waybill/protocol';
 import type { CheckpointSigner } from './checkpoint-signer.ts';
 import type { LastSigned, LogNotes, LogSigner, RegistryStore, StoredHead, StoredRecord } from './ports.ts';
-import { growTree, loadTree, type GrownTree, type RegistryTree } from './registry-tree.ts';
+import { growTree, loadTree, type RegistryTree } from './registry-tree.ts';
 import { NOTHING_SIGNED, rollbackReason } from './signed-mark.ts';
+import { TreeRecheck } from './tree-recheck.ts';
 
 /** Records with their places, to become one head; none to sign the standing head afresh. */
 export interface Batch {
@@ -31,18 +32,25 @@ export interface CommitterParts {
   readonly signer: CheckpointSigner;
   readonly logSigners: { readonly records: LogSigner; readonly heads: LogSigner };
   readonly lastSigned: LastSigned;
+  /** Instead of {@link growTree}, to be wrong as a flipped bit in memory is. */
+  readonly grow?: typeof growTree;
 }
 
-/** Grows log and map once for a batch, signs the head and makes all of it durable, in this order (SECURITY.md D1). */
+/**
+ * Grows log and map once for a batch, computes the roots a second time, signs the head and makes all of it durable, in this
+ * order (SECURITY.md D1, L7).
+ */
 export class TreeCommitter implements Committer {
   readonly #parts: CommitterParts;
   #head: StoredHead | null;
   #tree: RegistryTree;
+  #recheck: TreeRecheck;
 
   private constructor(parts: CommitterParts, head: StoredHead | null, tree: RegistryTree) {
     this.#parts = parts;
     this.#head = head;
     this.#tree = tree;
+    this.#recheck = TreeRecheck.of(tree);
   }
 
   /**
@@ -65,12 +73,13 @@ export class TreeCommitter implements Committer {
    */
   async commit({ records, names, settled }: Batch): Promise<Committed> {
     const startedMs = performance.now();
-    const { store, signer, lastSigned } = this.#parts;
+    const { store, signer, lastSigned, grow = growTree } = this.#parts;
     const previous = this.#head;
-    const grown = await growTree(store, this.#tree, records);
+    const grown = await grow(store, this.#tree, records);
+    const recheck = this.#recheck.after(records, grown);
     const checkpoint = await signer.sign(grown.checkpoint, previous?.checkpoint ?? null);
     const head = { checkpoint, mapVersion: grown.tree.map.version, headsLength: grown.tree.heads.size };
-    const notes = this.#sign(grown);
+    const notes = this.#sign(recheck);
     const grownMs = performance.now();
     const { tiles, mapPages } = grown;
     await store.commit(previous?.checkpoint.contents.logLength ?? null, {
@@ -88,15 +97,16 @@ export class TreeCommitter implements Committer {
       throw new RegistryError('storage/failed', message, {}, { cause });
     });
     this.#tree = grown.tree;
+    this.#recheck = recheck;
     this.#head = head;
     return { head, growMs: grownMs - startedMs, storeMs: performance.now() - grownMs };
   }
 
-  #sign({ tree: { records, heads } }: GrownTree): LogNotes {
+  #sign({ logs: { records, heads } }: TreeRecheck): LogNotes {
     const { logSigners } = this.#parts;
     return {
-      records: logSigners.records.sign(records.size, logRootOfEdge(records)),
-      heads: logSigners.heads.sign(heads.size, logRootOfEdge(heads)),
+      records: logSigners.records.sign(records.size, records.root),
+      heads: logSigners.heads.sign(heads.size, heads.root),
     };
   }
 }

@@ -21,6 +21,7 @@ import {
   type MapRoot,
   type RecordId,
 } from '@waybill/protocol';
+import { noteContradicts } from './log-note.ts';
 import type { LogName, MapPageWrite, RegistryReader, StoredHead, TileWrite } from './ports.ts';
 
 /** The right edges of both logs and the root of the map: all that appending needs in memory. */
@@ -36,6 +37,8 @@ export interface GrownTree {
   readonly checkpoint: Checkpoint;
   readonly tiles: readonly TileWrite[];
   readonly mapPages: readonly MapPageWrite[];
+  /** The pages of the map that were read for it, by prefix. */
+  readonly standingPages: ReadonlyMap<string, Uint8Array>;
 }
 
 /** One leaf: the newest record of a log. */
@@ -52,14 +55,18 @@ export async function loadTree(store: RegistryReader, head: StoredHead | null): 
   if (head === null) return { records: emptyLogEdge(), heads: emptyLogEdge(), map: emptyMapRoot() };
   const { logLength, logRoot, mapRoot } = head.checkpoint.contents;
   const records = await loadEdge(store, 'records', logLength);
-  if (formatDigest(logRootOfEdge(records)) !== logRoot) {
-    throw new RegistryError(
-      'storage/damaged',
-      `the stored tiles do not hash to the signed root at ${logLength} records: run "waybill fsck"`,
-    );
-  }
+  if (formatDigest(logRootOfEdge(records)) !== logRoot) throw damagedTiles('records', logLength);
   const heads = await loadEdge(store, 'heads', head.headsLength);
+  const note = (await store.readNotes())?.heads ?? '';
+  if (noteContradicts(note, { size: heads.size, root: logRootOfEdge(heads) })) throw damagedTiles('heads', heads.size);
   return { records, heads, map: { hash: digestBytes(mapRoot), version: head.mapVersion } };
+}
+
+function damagedTiles(log: LogName, size: number): RegistryError {
+  return new RegistryError(
+    'storage/damaged',
+    `the stored tiles of the log of ${log} do not hash to the signed root at ${size}: run "waybill fsck --repair"`,
+  );
 }
 
 async function loadEdge(store: RegistryReader, log: LogName, size: number): Promise<LogEdge> {
@@ -85,9 +92,12 @@ export async function growTree(
     leaves.map((leaf) => hashLogLeaf(encodeLogLeaf(leaf))),
   );
   const records = grown.edge;
-  const { root: map, pages } = await updateMap(tree.map, mapUpdates(leaves), records.size, (refs) =>
-    store.readMapPages(refs),
-  );
+  const standingPages = new Map<string, Uint8Array>();
+  const { root: map, pages } = await updateMap(tree.map, mapUpdates(leaves), records.size, async (refs) => {
+    const read = await store.readMapPages(refs);
+    for (const [i, bytes] of read.entries()) standingPages.set(refs[i]?.prefix ?? '', bytes);
+    return read;
+  });
   const checkpoint = {
     logLength: records.size,
     logRoot: formatDigest(logRootOfEdge(records)),
@@ -96,7 +106,7 @@ export async function growTree(
   const isNewHead = leaves.length > 0 || tree.heads.size === 0;
   const heads = appendToLog(tree.heads, isNewHead ? [hashLogLeaf(encodeCheckpoint(checkpoint))] : []);
   const tiles = [...tilesOf('records', grown.tiles), ...tilesOf('heads', heads.tiles)];
-  return { tree: { records, heads: heads.edge, map }, checkpoint, tiles, mapPages: pages };
+  return { tree: { records, heads: heads.edge, map }, checkpoint, tiles, mapPages: pages, standingPages };
 }
 
 /** What leaves set in the map: each log its newest record. */

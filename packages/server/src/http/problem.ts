@@ -77,6 +77,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'head/clock': 503,
   'head/conflict': 503,
   'head/rolled-back': 503,
+  'head/unconfirmed': 503,
   'storage/busy': 503,
   'storage/damaged': 500,
   'storage/failed': 500,

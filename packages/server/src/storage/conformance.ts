@@ -7,7 +7,7 @@ import {
   isRegistryError,
   packageLogId,
   parsePackageName,
-  parseRecordId,
+  recordIdOf,
   utf8,
   type Digest,
   type ErrorCode,
@@ -75,12 +75,13 @@ const TILE_RECORDS = 256;
 /** Record `index` of the sample registry: the records take turns in three logs. */
 export function sampleRecord(index: number): StoredRecord {
   const turn = index % SAMPLE_LOGS.length;
+  const contents = utf8(`contents ${index}`);
   return {
     registryIndex: index,
     logId: sampleLog(turn).logId,
     logPosition: (index - turn) / SAMPLE_LOGS.length,
-    recordId: parseRecordId(digest(`record ${index}`)),
-    envelope: { contents: utf8(`contents ${index}`), keyId: digest(`key ${turn}`), signature: `ecdsa-p256:${index}` },
+    recordId: recordIdOf('package', contents),
+    envelope: { contents, keyId: digest(`key ${turn}`), signature: `ecdsa-p256:${index}` },
   };
 }
 

@@ -8,7 +8,7 @@ import { digestOf } from '@waybill/protocol';
 import { LoadPublisher } from './load-publisher.ts';
 import { Promises } from './promises-kept.ts';
 import { RegistryAddress } from './registry-address.ts';
-import { Dice, FULL, SEED } from './scale.ts';
+import { Dice, FULL, SEED } from '../scale.ts';
 import { ServedHistory } from './served-history.ts';
 import { ServerProcess } from './server-process.ts';
 

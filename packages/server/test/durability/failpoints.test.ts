@@ -24,7 +24,7 @@ import {
 import { keyOf, releaseOf, signContents, type LooseRecord } from '../publisher.ts';
 import { Failpoint, STEPS, type FailpointOptions } from './failpoint.ts';
 import { Died, MortalRegistry } from './mortal-registry.ts';
-import { FULL } from './scale.ts';
+import { FULL } from '../scale.ts';
 import { StoredHistory } from './stored-history.ts';
 
 const PACKAGES = ['test:a', 'test:b', 'test:c'].map(parsePackageName);

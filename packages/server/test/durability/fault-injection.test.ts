@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { LoadPublisher } from './load-publisher.ts';
 import { Promises } from './promises-kept.ts';
 import { RegistryAddress } from './registry-address.ts';
-import { Dice, FULL, SEED, skipFor } from './scale.ts';
+import { Dice, FULL, SEED, skipFor } from '../scale.ts';
 import { ServedHistory } from './served-history.ts';
 import { ServerProcess } from './server-process.ts';
 import { readTrace, straceObstacle, traced, type SystemCall } from './strace.ts';

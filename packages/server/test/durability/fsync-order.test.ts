@@ -7,7 +7,7 @@ import { digestHex, digestOf, packageLogId, parsePackageName, utf8, wargApi } fr
 import { encodeRecordContents, PACKAGE_LOG, timestampFromMs } from '@waybill/protocol';
 import { keyOf, publishBody, releaseOf, signContents } from '../publisher.ts';
 import { RegistryAddress } from './registry-address.ts';
-import { skipFor } from './scale.ts';
+import { skipFor } from '../scale.ts';
 import { ServerProcess } from './server-process.ts';
 import { readTrace, straceObstacle, traced, type SystemCall } from './strace.ts';
 

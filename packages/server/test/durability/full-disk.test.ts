@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { LoadPublisher } from './load-publisher.ts';
 import { Promises } from './promises-kept.ts';
 import { RegistryAddress } from './registry-address.ts';
-import { Dice, SEED, skipFor } from './scale.ts';
+import { Dice, SEED, skipFor } from '../scale.ts';
 import { ServedHistory } from './served-history.ts';
 import { ServerProcess } from './server-process.ts';
 import { mountObstacle, SmallDisk } from './small-disk.ts';

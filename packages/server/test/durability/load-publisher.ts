@@ -23,7 +23,7 @@ import { keyOf, publishBody, releaseOf, signContents, type LooseRecord } from '.
 import type { Answer } from '../running-registry.ts';
 import type { Promises } from './promises-kept.ts';
 import type { RegistryAddress } from './registry-address.ts';
-import type { Dice } from './scale.ts';
+import type { Dice } from '../scale.ts';
 
 /** A package with so many records is left alone, and another one started. */
 const RECORDS_MAX = 200;

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import type { TimestampedCheckpoint } from '@waybill/protocol';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 import { RegistryAddress } from './registry-address.ts';
-import { Dice, FULL, SEED } from './scale.ts';
+import { Dice, FULL, SEED } from '../scale.ts';
 import { ServerProcess } from './server-process.ts';
 import { StoredHistory } from './stored-history.ts';
 

@@ -1,5 +1,4 @@
 import {
-  encodeLogCheckpoint,
   isDigest,
   isRegistryError,
   messageOf,
@@ -7,12 +6,12 @@ import {
   type PackageEntry,
   type SignedRecord,
 } from '@waybill/protocol';
+import { noteStates } from '../log-note.ts';
 import type { LogName, LogNotes, LogSigner, StoredHead, StoreInspection } from '../ports.ts';
 import { checkChains } from './chain-check.ts';
 import { CheckQueue } from './check-queue.ts';
 import type { ContentCheck } from './content-check.ts';
 import type { Findings } from './findings.ts';
-import type { LogReplay } from './log-replay.ts';
 import { PendingCheck } from './pending-check.ts';
 import { replayRegistry, type Replayed } from './registry-replay.ts';
 import type { RepairPlan } from './repair-plan.ts';
@@ -135,13 +134,7 @@ function signed(signers: Readonly<Record<LogName, LogSigner>>, replayed: Replaye
 }
 
 function isRight(notes: LogNotes | null, right: LogNotes | null, replayed: Replayed, log: LogName): boolean {
-  return right === null ? statesLog(notes?.[log] ?? '', replayed[log]) : notes?.[log] === right[log];
-}
-
-/** True when the text of a note says what the log is, whoever signed it. */
-function statesLog(note: string, { size, root }: LogReplay): boolean {
-  const [origin = ''] = note.split('\n', 1);
-  return note.startsWith(`${encodeLogCheckpoint({ origin, size, root })}\n`);
+  return right === null ? noteStates(notes?.[log] ?? '', replayed[log]) : notes?.[log] === right[log];
 }
 
 async function requireContents(record: SignedRecord<PackageEntry>, content: ContentCheck): Promise<void> {
