@@ -24,7 +24,7 @@ const { values } = parseArgs({
     url: { type: 'string' },
     clients: { type: 'string', default: '50' },
     seconds: { type: 'string', default: '10' },
-    /** The first so many seconds are not counted. */
+    /** What comes in so many seconds after the first record of each client is not counted. */
     warmup: { type: 'string', default: '2' },
     /** Bytes of fresh content in each release; 0: all name one that is there after the first. */
     content: { type: 'string', default: '0' },
@@ -37,8 +37,10 @@ const { values } = parseArgs({
 });
 const CLIENTS = Number(values.clients);
 const CONTENT_BYTES = Number(values.content);
-/** A state that is not final is asked for again after so long: our server waits for the commit itself. */
-const POLL_MS = 100;
+/** A state that is not final is asked for again after so long, as the Rust client does: our server waits for the commit itself. */
+const POLL_MS = 1_000;
+/** What all clients together may need for their first record each, which is not counted. */
+const FIRST_MS_MAX = 120_000;
 const MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const TICKS_PER_SECOND = 100;
 
@@ -51,7 +53,11 @@ const ending = new AbortController();
 let left = Number(values.count);
 
 const startedCpu = cpuSeconds();
+if (CONTENT_BYTES === 0) await client(CLIENTS, { most: 1 });
+let waiting = CLIENTS;
+const { promise: allBegan, resolve: begin } = withResolvers();
 const clients = Array.from({ length: CLIENTS }, (_, i) => client(i));
+await Promise.race([allBegan, Promise.all(clients), pause(FIRST_MS_MAX)]);
 await pause(Number(values.warmup) * 1000);
 counted = true;
 const countedMs = performance.now();
@@ -84,12 +90,18 @@ console.log(
 );
 process.exit(0);
 
-async function client(i) {
+function withResolvers() {
+  let resolve;
+  const promise = new Promise((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+async function client(i, { most = Infinity } = {}) {
   const key = newKey();
   const name = parsePackageName(`${values.namespace}:l${run}x${i}`);
   const logId = packageLogId(name);
   let prev = null;
-  for (let n = 0; !ending.signal.aborted && left > 0; n++) {
+  for (let n = 0; n < most && !ending.signal.aborted && left > 0; n++) {
     left -= 1;
     const content = CONTENT_BYTES === 0 ? MODULE : freshContent(`${run} ${i} ${n}`);
     const release = { type: 'release', version: parseVersion(`1.0.${n}`), content: digestOf(content) };
@@ -98,6 +110,7 @@ async function client(i) {
     const startedMs = performance.now();
     if (!(await publish({ name, logId, record, content }))) return;
     if (counted) took.push(performance.now() - startedMs);
+    if (n === 0 && i < CLIENTS && --waiting === 0) begin();
     prev = record.id;
   }
 }

@@ -1,0 +1,117 @@
+// Registries in processes of their own, for what is measured from outside: ours, and the Rust one where it is built.
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { formatPrivateKey, privateKeyFromRandom } from '@waybill/protocol';
+
+const START_MS_MAX = 20_000;
+const TICKS_PER_SECOND = 100;
+
+/** Ours on `data`, with the namespace `bench`: address, process and the milliseconds until it answered. */
+export async function startWaybill(data, args = []) {
+  const startedMs = performance.now();
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'serve.mjs'), data, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  child.stdout.setEncoding('utf8');
+  const [line] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
+  if (typeof line !== 'string') throw new Error('the server did not start');
+  const url = line.trim();
+  await untilServing(url, child);
+  return { url, pid: child.pid, startMs: performance.now() - startedMs, stop: () => stop(child) };
+}
+
+/** Where the Rust `warg-server` is; `null` when `node interop/peers.mjs` has not built it. */
+export function findWargServer() {
+  const peers = path.join(import.meta.dirname, '..', 'interop', 'peers.mjs');
+  return JSON.parse(execFileSync(process.execPath, [peers, '--list'], { encoding: 'utf8' }))['warg-server'] ?? null;
+}
+
+/** The Rust server on its memory store, which spares it every fsync. */
+export async function startWargServer(file, data) {
+  mkdirSync(data, { recursive: true });
+  const address = `127.0.0.1:${await freePort()}`;
+  const url = `http://${address}/`;
+  const args = [
+    '--listen',
+    address,
+    '--content-dir',
+    data,
+    '--content-base-url',
+    `http://${address}`,
+    '--namespace',
+    'bench',
+  ];
+  const key = privateKeyFromRandom(new Uint8Array(32).fill(9));
+  const env = { PATH: process.env.PATH, HOME: data, WARG_OPERATOR_KEY: formatPrivateKey(key) };
+  const child = spawn(file, args, { env, stdio: 'ignore' });
+  await untilServing(url, child);
+  return { url, pid: child.pid, stop: () => stop(child) };
+}
+
+/** Publishes from a process of its own; gives the figures that `bench/load.mjs` prints. */
+export async function load({ url, pid, ...options }) {
+  const flags = Object.entries({ url, pid, ...options }).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'load.mjs'), ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  child.stdout.setEncoding('utf8');
+  child.stdout.on('data', (chunk) => (text += chunk));
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`the load on ${url} failed`);
+  return JSON.parse(text);
+}
+
+/** User and system time of a process so far, in seconds. */
+export function cpuSeconds(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Memory of a process, in MB: the most it had, and what it has. */
+export function memoryMb(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const of = (name) => Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)[1]) / 1024);
+  return { peak: of('VmHWM'), now: of('VmRSS') };
+}
+
+/** The value at a share of a list, in any order. */
+export function quantile(list, share) {
+  const sorted = list.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+export function median(list) {
+  return quantile(list, 0.5);
+}
+
+async function untilServing(url, child) {
+  const giveUpAtMs = Date.now() + START_MS_MAX;
+  while (Date.now() < giveUpAtMs && child.exitCode === null) {
+    const answer = await fetch(new URL('v1/fetch/checkpoint', url)).catch(() => null);
+    if (answer?.ok) return;
+    await pause(20);
+  }
+  child.kill();
+  throw new Error(`no registry answers at ${url}`);
+}
+
+async function stop(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill();
+  await once(child, 'exit');
+}
+
+async function freePort() {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
