@@ -46,31 +46,41 @@ const BYTE_PARSERS = {
 
 /** Repetitions and near misses of each grammar: what a parser that looks back, or cuts piece by piece, is slow at. */
 const TEXTS = [
-  ...[
-    'a',
-    '-',
-    'a-',
-    ':',
-    'a:',
-    '.',
-    '1',
-    '1.',
-    '0.',
-    '=',
-    'A',
-    '+',
-    '/',
-    ' ',
-    '\u0000',
-    'é',
-    '😀',
-    '\ud800',
-    '[',
-    '{"a":',
-    '"',
-    '\\',
-  ],
-  ...['"\\', '\\\\', '\\u0041', '\\ud83d\\ude00', '[],', '0,', '"a",', '1e9,', '\\n', '9', '0', 'f', '%41'],
+  'a',
+  '-',
+  'a-',
+  ':',
+  'a:',
+  '.',
+  '1',
+  '1.',
+  '0.',
+  '=',
+  'A',
+  '+',
+  '/',
+  ' ',
+  '\u0000',
+  'é',
+  '😀',
+  '\ud800',
+  '[',
+  '{"a":',
+  '"',
+  '\\',
+  '"\\',
+  '\\\\',
+  '\\u0041',
+  '\\ud83d\\ude00',
+  '[],',
+  '0,',
+  '"a",',
+  '1e9,',
+  '\\n',
+  '9',
+  '0',
+  'f',
+  '%41',
 ].flatMap((part) => {
   const long = part.repeat(Math.floor(LENGTH / part.length));
   return [
@@ -106,18 +116,18 @@ measure(TEXT_PARSERS, TEXTS, (text) => JSON.stringify(text.slice(0, 24)));
 measure(BYTE_PARSERS, [...BYTES, ...TEXTS.filter((_, i) => i % 10 === 0).map(utf8)], (bytes) =>
   Buffer.from(bytes.subarray(0, 8)).toString('hex'),
 );
-slowest.sort((a, b) => b.ms - a.ms);
+const ranked = slowest.toSorted((a, b) => b.ms - a.ms);
 console.log(
   `${Object.keys({ ...TEXT_PARSERS, ...BYTE_PARSERS }).length} parsers, ${TEXTS.length} texts and ${BYTES.length} byte strings of 1 MB, median of ${RUNS}:`,
 );
-for (const { name, input, ms } of slowest.slice(0, 10))
+for (const { name, input, ms } of ranked.slice(0, 10))
   console.log(`${ms.toFixed(1).padStart(8)} ms  ${name}  ${input}…`);
 
 function measure(parsers, inputs, show) {
   for (const [name, parse] of Object.entries(parsers)) {
     for (const input of inputs) {
       const times = Array.from({ length: RUNS }, () => timed(() => parse(input)));
-      slowest.push({ name, input: show(input), ms: times.sort((a, b) => a - b)[Math.floor(RUNS / 2)] });
+      slowest.push({ name, input: show(input), ms: times.toSorted((a, b) => a - b)[Math.floor(RUNS / 2)] });
     }
   }
 }

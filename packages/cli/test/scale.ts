@@ -2,7 +2,7 @@
 export const FULL = process.env['WAYBILL_TEST_SCALE'] === 'full';
 
 /** The seed of this run; printed by the runner, and given back to it to see the same sample again. */
-const SEED = Number(process.env['WAYBILL_TEST_SEED'] ?? 1);
+export const SEED = Number(process.env['WAYBILL_TEST_SEED'] ?? 1);
 
 /** All of `cases` in full scale, else `size` of them, chosen by the seed. */
 export function sampleOf<T>(cases: readonly T[], size: number): readonly T[] {

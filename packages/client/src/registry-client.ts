@@ -87,6 +87,15 @@ const EVIDENCE_CODES: readonly ErrorCode[] = [
   'content/digest',
 ];
 
+/** What a registry may say to a publisher, but to nobody who only reads. */
+const REFUSALS: readonly ErrorCode[] = [
+  'namespace/imported',
+  'namespace/undefined',
+  'publish/conflict',
+  'registry/refused',
+  'request/cursor',
+];
+
 /** Believes nothing of a registry but what verifies, and remembers what it has believed. */
 export class RegistryClient {
   readonly api: RegistryApi;
@@ -99,19 +108,22 @@ export class RegistryClient {
 
   /**
    * Fetches and verifies the newest head with the logs of the given packages. One head serves the whole view.
-   * Throws `checkpoint/…`, `proof/…`, `log/…`, `operator/…` for a registry that is caught, with `detail.evidence`.
+   * Throws `checkpoint/…`, `proof/…`, `log/…`, `operator/…` for a registry that is caught, with `detail.evidence`;
+   * `registry/unreachable` also for one that answers with a refusal, which no question of a reader deserves.
    */
   async view(names: readonly PackageName[]): Promise<VerifiedView> {
-    return this.withEvidence(async () => {
-      for (let attempt = 1; ; attempt++) {
-        const view = await this.#attemptView(names).catch((failure: unknown) =>
-          this.#retryWithoutCache(names, attempt, failure),
-        );
-        if (view !== null) return view;
-        if (attempt === ATTEMPTS_MAX)
-          throw new RegistryError('storage/busy', 'other processes keep changing the memory of this registry');
-      }
-    });
+    return this.reading(() => this.#view(names));
+  }
+
+  async #view(names: readonly PackageName[]): Promise<VerifiedView> {
+    for (let attempt = 1; ; attempt++) {
+      const view = await this.#attemptView(names).catch((failure: unknown) =>
+        this.#retryWithoutCache(names, attempt, failure),
+      );
+      if (view !== null) return view;
+      if (attempt === ATTEMPTS_MAX)
+        throw new RegistryError('storage/busy', 'other processes keep changing the memory of this registry');
+    }
   }
 
   /** What was read from the cache may be at fault: once, everything is fetched afresh before the registry is blamed. */
@@ -127,6 +139,11 @@ export class RegistryClient {
     }
     if (cached === 0) throw failure;
     return null;
+  }
+
+  /** Runs `work`, which only reads: {@link withEvidence}, and no refusal. Throws `registry/unreachable` for one. */
+  async reading<T>(work: () => Promise<T>): Promise<T> {
+    return this.withEvidence(() => work().catch(unanswered));
   }
 
   /** Runs `work`; when it catches the registry at something impossible, what was exchanged is kept beside the error. */
@@ -267,6 +284,11 @@ export class RegistryClient {
     }
     return this.#parts.trust.replace(previous, next);
   }
+}
+
+function unanswered(cause: unknown): never {
+  if (!isRegistryError(cause, ...REFUSALS)) throw cause;
+  throw new RegistryError('registry/unreachable', cause.message, cause.detail, { cause });
 }
 
 /** A proof that no honest registry refuses: records were withheld, or made up. Throws `log/incomplete` for a refusal. */

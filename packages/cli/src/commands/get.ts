@@ -69,7 +69,7 @@ async function get(
   progress.step('verifying the log');
   const { release, content } = resolveRelease((await verifiedPackage(client, requirement)).state, requirement);
   const cache = contentCacheOf(context);
-  await client.withEvidence(() =>
+  await client.reading(() =>
     fetchContent(content, {
       client,
       cache,
