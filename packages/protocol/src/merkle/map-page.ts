@@ -53,9 +53,38 @@ export function pageRows(page: MapPage, depth: number): Uint8Array[][] {
   return rows;
 }
 
+/** {@link pageRows} of a page in which some slots of `standing` were replaced: only what is above them is hashed anew. */
+export function pageRowsAfter(
+  standing: readonly (readonly Uint8Array[])[],
+  page: MapPage,
+  changed: Iterable<number>,
+): Uint8Array[][] {
+  const rows = standing.map((row) => [...row]);
+  let positions = new Set(changed);
+  for (const position of positions) {
+    const hash = page[position]?.hash;
+    if (hash !== undefined && rows[0] !== undefined) rows[0][position] = hash;
+  }
+  for (let above = 1; above <= PAGE_HEIGHT; above++) {
+    positions = new Set([...positions].map((position) => Math.floor(position / 2)));
+    for (const position of positions) {
+      const [left, right] = [rows[above - 1]?.[position * 2], rows[above - 1]?.[position * 2 + 1]];
+      const row = rows[above];
+      if (left === undefined || right === undefined || row === undefined) throw new RangeError('a page has five rows');
+      row[position] = hashNode(left, right);
+    }
+  }
+  return rows;
+}
+
 /** Hash of the subtree that a page is the top of. */
 export function pageHash(page: MapPage, depth: number): Uint8Array {
-  const [root] = pageRows(page, depth)[PAGE_HEIGHT] ?? [];
+  return topOf(pageRows(page, depth));
+}
+
+/** The hash above all rows of a page. */
+export function topOf(rows: readonly (readonly Uint8Array[])[]): Uint8Array {
+  const [root] = rows[PAGE_HEIGHT] ?? [];
   if (root === undefined) throw new RangeError('a page has one root');
   return root;
 }

@@ -10,7 +10,9 @@ import {
   PAGE_HEIGHT,
   pageHash,
   pageRows,
+  pageRowsAfter,
   slotHeight,
+  topOf,
   type MapPage,
   type MapSlot,
   type SingleSlot,
@@ -83,11 +85,14 @@ class MapBatch {
     const standing = this.#standing.get(prefix);
     if (standing !== undefined) this.superseded.push({ prefix, version: standing.version });
     const slots = [...(standing?.page ?? EMPTY_PAGE)];
-    for (const [slot, below] of bySlot(updates, ({ path }) => path, prefix.length)) {
+    const changed = bySlot(updates, ({ path }) => path, prefix.length);
+    for (const [slot, below] of changed) {
       slots[slot] = this.#place(`${prefix}${slot.toString(16)}`, slots[slot] ?? null, below);
     }
     this.pages.push({ prefix, version: this.#version, bytes: encodeMapPage(slots) });
-    return pageHash(slots, prefix.length);
+    return standing === undefined
+      ? pageHash(slots, prefix.length)
+      : topOf(pageRowsAfter(standing.rows, slots, changed.keys()));
   }
 
   #place(prefix: string, standing: MapSlot, updates: readonly MapUpdate[]): MapSlot {

@@ -50,7 +50,8 @@ export class TreeRecheck {
       logRoot: formatDigest(logRootOfStack(recordsStack)),
       mapRoot: this.#mapRootAfter(leaves, grown),
     };
-    if (!equalBytes(encodeCheckpoint(grown.checkpoint), encodeCheckpoint(checkpoint))) throw unconfirmed('the checkpoint');
+    if (!equalBytes(encodeCheckpoint(grown.checkpoint), encodeCheckpoint(checkpoint)))
+      throw unconfirmed('the checkpoint');
     const isNewHead = leaves.length > 0 || this.#heads.size === 0;
     const headLeaves = isNewHead ? [hashLogLeaf(encodeCheckpoint(checkpoint))] : [];
     const headsStack = recheckLog(this.#heads, headLeaves, partOf(grown, 'heads'));

@@ -1,13 +1,5 @@
 import { createInterface } from 'node:readline';
-import {
-  digestOf,
-  isRegistryError,
-  messageOf,
-  packageLogId,
-  parsePackageName,
-  parseRecordId,
-  utf8,
-} from '@waybill/protocol';
+import { isRegistryError, messageOf, packageLogId, parsePackageName, recordIdOf, utf8 } from '@waybill/protocol';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter, type Batch } from '../../src/core/committing.ts';
 import type { StoredRecord } from '../../src/core/ports.ts';
@@ -53,7 +45,7 @@ function batchAt(registryIndex: number, logPosition: number): Batch {
   const records = Array.from({ length: count }, (_, i): StoredRecord => {
     const contents = utf8(`${name} ${logPosition + i}`);
     const envelope = { contents, keyId: keyOf(name).publicKey.id, signature: 'not looked at' };
-    const recordId = parseRecordId(digestOf(contents));
+    const recordId = recordIdOf('package', contents);
     return { registryIndex: registryIndex + i, logId, logPosition: logPosition + i, recordId, envelope };
   });
   return { records, names: [], settled: [] };

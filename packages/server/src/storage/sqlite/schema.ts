@@ -62,7 +62,7 @@ const JOURNAL_BYTES_MAX = 64 * 1024 * 1024;
 /** Pages of the write-ahead log before it is folded into the file: more of them are written once instead of many times. */
 const CHECKPOINT_PAGES = 4_000;
 /** What a connection keeps of the file in memory. */
-const CACHE_KIB = 32 * 1024;
+const CACHE_KIB = 16 * 1024;
 
 /**
  * FULL: a commit is on disk when it returns, also after a power cut; NORMAL would lose the last ones. The `fullfsync` pair

@@ -33,6 +33,9 @@ import {
   type SqliteStatement,
 } from './sqlite-module.ts';
 
+/** Rows of the map that stay in memory: some 2 KB each. */
+const MAP_ROWS_KEPT = 512;
+
 const SQL = {
   newestHead: 'SELECT * FROM heads ORDER BY log_length DESC LIMIT 1',
   headAt: 'SELECT * FROM heads WHERE log_length = ?',
@@ -69,6 +72,7 @@ export class SqliteEngine {
   readonly #database: SqliteDatabase;
   readonly #file: string;
   readonly #access: SqliteAccess;
+  readonly #mapRows = new Map<string, Uint8Array>();
   readonly #statements = new Map<keyof typeof SQL, SqliteStatement>();
   #broken: { readonly by: unknown } | null = null;
   #closed = false;
@@ -168,12 +172,28 @@ export class SqliteEngine {
   readMapPages(pages: readonly MapPageRef[]): Uint8Array[] {
     return this.#snapshot(() =>
       pages.map(({ prefix, version }) => {
-        const row = this.#one('mapRow', groupOf(prefix), version);
-        const page = row && pageInRow(bytesOf(row, 'pages'), prefix);
+        const row = this.#readMapRow(groupOf(prefix), version);
+        const page = row && pageInRow(row, prefix);
         if (page === null) throw missing(`map page '${prefix}'@${version}`);
         return page;
       }),
     );
+  }
+
+  /** A commit reads two levels of the map from one row, and all commits read the rows at its top. Rows never change. */
+  #readMapRow(group: string, version: number): Uint8Array | null {
+    const key = `${group}@${version}`;
+    const known = this.#mapRows.get(key);
+    if (known !== undefined) return known;
+    const row = this.#one('mapRow', group, version);
+    if (row === null) return null;
+    const bytes = bytesOf(row, 'pages');
+    for (const oldest of this.#mapRows.keys()) {
+      if (this.#mapRows.size < MAP_ROWS_KEPT) break;
+      this.#mapRows.delete(oldest);
+    }
+    this.#mapRows.set(key, bytes);
+    return bytes;
   }
 
   readMapFloor(): number {
@@ -193,7 +213,10 @@ export class SqliteEngine {
         const { group, version, bitmap } = walkedOf(row);
         let seen = group === walk.group ? walk.seen : 0;
         if (version <= floor) {
-          if (isCovered(bitmap, seen)) this.#run('deleteMapRow', group, version);
+          if (isCovered(bitmap, seen)) {
+            this.#run('deleteMapRow', group, version);
+            this.#mapRows.delete(`${group}@${version}`);
+          }
           seen |= bitmap;
         }
         walk = { group, version, seen };
