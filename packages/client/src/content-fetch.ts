@@ -7,7 +7,7 @@ import { chunksOf } from './transport.ts';
 const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
 export interface ContentFetchParts {
-  readonly client: RegistryClient;
+  readonly client: Pick<RegistryClient, 'api'>;
   readonly cache: ContentCache;
   /** Bytes so far, and in all when the source says so. */
   readonly onProgress: (received: number, total: number | null) => void;
@@ -15,7 +15,7 @@ export interface ContentFetchParts {
 
 /**
  * Makes sure that the content is in the cache with the right digest. Sources are tried in order; wrong bytes are never kept.
- * Throws `content/digest`, `content/size`, `content/not-found`, `registry/unreachable`.
+ * Throws `content/digest`, `content/size`, `content/not-found`, `registry/unreachable`, `registry/protocol`.
  */
 export async function fetchContent(digest: Digest, parts: ContentFetchParts): Promise<void> {
   if (await isCached(digest, parts.cache)) return;
@@ -23,7 +23,7 @@ export async function fetchContent(digest: Digest, parts: ContentFetchParts): Pr
   let failure: unknown = new RegistryError('content/not-found', `the registry names no source for content ${digest}`);
   for (const { url, size } of sources) {
     try {
-      await fetchFrom(new URL(url, parts.client.api.transport.baseUrl), digest, size, parts);
+      await fetchFrom(parts.client.api.transport.placeOf(url), digest, size, parts);
       return;
     } catch (thrown) {
       failure = thrown;
@@ -49,8 +49,6 @@ async function fetchFrom(
   total: number | null,
   { client, cache, onProgress }: ContentFetchParts,
 ): Promise<void> {
-  if (!/^https?:$/.test(url.protocol))
-    throw new RegistryError('registry/protocol', `content source ${url.protocol} is not http`);
   const response = await client.api.transport.open(url, { method: 'GET' });
   if (!response.ok) {
     // Unread, it would keep the process alive for as long as the source likes. Not awaited, as it may never end.

@@ -69,11 +69,11 @@ export class RegistryApi {
   /** Uploads one content to an endpoint that the registry named. Throws `registry/protocol` for an endpoint that is none. */
   async upload({ url, method, headers }: wargApi.UploadEndpoint, body: Blob): Promise<void> {
     const foreign = Object.keys(headers).find((name) => !UPLOAD_HEADERS.has(name));
-    if (foreign !== undefined || !URL.canParse(url, this.transport.baseUrl)) {
-      throw new RegistryError('registry/protocol', `the registry names a place for uploads that is none: ${url}`);
+    if (foreign !== undefined) {
+      throw new RegistryError('registry/protocol', `the registry asks for the header ${foreign} in an upload`);
     }
-    const target = new URL(url, this.transport.baseUrl);
-    const answer = await this.transport.send(target, { method, body, headers }, body.size);
+    const place = this.transport.placeOf(url);
+    const answer = await this.transport.send(place, { method, body, headers }, body.size);
     if (!isSuccess(answer)) throw refusal(answer);
   }
 

@@ -65,6 +65,15 @@ export class Transport {
     return this.#exchanges;
   }
 
+  /** The place that a registry names, from its own address on. Throws `registry/protocol` for one that is none. */
+  placeOf(text: string): URL {
+    const place = URL.canParse(text, this.baseUrl) ? new URL(text, this.baseUrl) : null;
+    if (place === null || !/^https?:$/.test(place.protocol)) {
+      throw new RegistryError('registry/protocol', `the registry names a place that is none: ${text}`);
+    }
+    return place;
+  }
+
   /** Throws `registry/unreachable`, `registry/protocol` for an answer that is too large. */
   async request(
     method: 'GET' | 'POST',
