@@ -1,12 +1,11 @@
-// node bench/chromium.mjs: the same replay in headless Chromium, through the browser build (WebCrypto and noble).
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// The same replay in headless Chromium, through the browser build (WebCrypto and noble).
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import os from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
-import { findJudge, judgeSeconds, rates, sampleLog } from './sample-log.mjs';
+import { judgeSeconds, rates, sampleLog } from './sample-log.mjs';
+import { findPeer } from './servers.mjs';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'chrome'];
 const LAUNCH_FLAGS = ['--no-sandbox'];
@@ -34,7 +33,7 @@ export async function benchChromium({ records, runs, folder }) {
   if (executablePath === null) return null;
   const file = path.join(folder, `chromium-${records}.log`);
   writeFileSync(file, await sampleLog(records));
-  const judge = findJudge();
+  const judge = findPeer('judge');
   const site = await serve({ '/': PAGE, '/page.js': await bundle(), '/log': readFileSync(file) });
   const browser = await chromium.launch({ executablePath, args: LAUNCH_FLAGS });
   const seconds = { first: [], warm: [], rust: [] };
@@ -110,17 +109,3 @@ async function pageSeconds(browser, url) {
   await page.close();
   return took;
 }
-
-async function main() {
-  const { values } = parseArgs({
-    options: { runs: { type: 'string', default: '5' }, records: { type: 'string', default: '10000' } },
-  });
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'waybill-bench-'));
-  try {
-    return await benchChromium({ records: Number(values.records), runs: Number(values.runs), folder });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-if (process.argv[1] === import.meta.filename) console.log(JSON.stringify(await main(), null, 2));

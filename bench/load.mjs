@@ -1,8 +1,8 @@
 // Publishers against a running registry: `node bench/load.mjs --url URL --clients 500 --seconds 20 [--content 20000]`.
 // Each client has a package of its own and publishes one release after another, each until the registry says `published`: it
-// posts, uploads if asked, and else asks again; a 429 is waited out as `retry-after` says. Prints one line of JSON.
+// posts, uploads if asked, and else asks again; a 429 is waited out as `retry-after` says. Prints a line when it begins to
+// count, and one of JSON at the end.
 import { request, Agent } from 'node:http';
-import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import {
@@ -18,6 +18,7 @@ import {
   timestampFromMs,
   utf8,
 } from '@waybill/protocol';
+import { COUNTING_LINE, cpuSeconds, memoryMb, quantile } from './servers.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -42,7 +43,6 @@ const POLL_MS = 1_000;
 /** What all clients together may need for their first record each, which is not counted. */
 const FIRST_MS_MAX = 120_000;
 const MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-const TICKS_PER_SECOND = 100;
 
 const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
 const run = Math.floor(Math.random() * 2 ** 32).toString(36);
@@ -52,7 +52,6 @@ let counted = false;
 const ending = new AbortController();
 let left = Number(values.count);
 
-const startedCpu = cpuSeconds();
 if (CONTENT_BYTES === 0) await client(CLIENTS, { most: 1 });
 let waiting = CLIENTS;
 const { promise: allBegan, resolve: begin } = withResolvers();
@@ -60,31 +59,30 @@ const clients = Array.from({ length: CLIENTS }, (_, i) => client(i));
 await Promise.race([allBegan, Promise.all(clients), pause(FIRST_MS_MAX)]);
 await pause(Number(values.warmup) * 1000);
 counted = true;
+console.log(COUNTING_LINE);
 const countedMs = performance.now();
-const countedCpu = cpuSeconds();
+const countedCpu = serverCpuSeconds();
 await Promise.race([pause(Number(values.seconds) * 1000), Promise.all(clients)]);
 counted = false;
 const seconds = (performance.now() - countedMs) / 1000;
-const cpu = cpuSeconds() - countedCpu;
+const cpu = serverCpuSeconds() - countedCpu;
 ending.abort();
 await Promise.race([Promise.all(clients), pause(10_000)]);
 agent.destroy();
-const sorted = took.toSorted((a, b) => a - b);
 console.log(
   JSON.stringify({
     clients: CLIENTS,
     contentBytes: CONTENT_BYTES,
     records: took.length,
     perSecond: round(took.length / seconds),
-    p50Ms: at(sorted, 0.5),
-    p99Ms: at(sorted, 0.99),
+    p50Ms: at(took, 0.5),
+    p99Ms: at(took, 0.99),
     statuses,
     ...(values.pid === undefined
       ? {}
       : {
           serverCpuMsPerRecord: round((cpu * 1000) / took.length),
-          serverPeakMb: peakMb(),
-          serverCpuBefore: startedCpu,
+          serverPeakMb: memoryMb(values.pid).peak,
         }),
   }),
 );
@@ -183,19 +181,13 @@ function newKey() {
   return privateKeyFromRandom(crypto.getRandomValues(new Uint8Array(32))) ?? newKey();
 }
 
-/** User and system time of the server so far; NaN when its process was not named. */
-function cpuSeconds() {
-  if (values.pid === undefined) return Number.NaN;
-  const fields = readFileSync(`/proc/${values.pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function peakMb() {
-  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${values.pid}/status`, 'utf8'))[1]) / 1024);
+/** NaN when the server's process was not named. */
+function serverCpuSeconds() {
+  return values.pid === undefined ? Number.NaN : cpuSeconds(values.pid);
 }
 
 function at(list, share) {
-  return round(list[Math.min(list.length - 1, Math.floor(list.length * share))] ?? 0);
+  return round(quantile(list, share));
 }
 
 function round(value) {

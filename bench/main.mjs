@@ -1,107 +1,104 @@
-// npm run bench: what the core costs on this machine. Beside the Rust crate where its judge is built (node interop/peers.mjs);
-// the figures of one run are compared with each other, never with another machine's.
-import { mkdtempSync, rmSync } from 'node:fs';
+// npm run bench: what the core costs on this machine, beside the Rust peers where they are built (node interop/peers.mjs).
+//   npm run bench                        publishing, validation, and validation in Chromium
+//   npm run bench -- --scale             at 10^3, 10^5 and 10^6 records; builds the stores first, some half an hour
+//   npm run bench -- --overload          more publishers than can be served
+//   npm run bench -- --only validate     one part: publish, validate, chromium, overload, scale
+//   npm run bench -- --write             keeps the tables in bench/RESULTS.md, each in its section
+// The figures of one run are compared with each other, never with another machine's.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { RegistryApi, RegistryClient, Transport, TRANSPORT_LIMITS, publish } from '@waybill/client';
-import { openLogFiles, openTrustFiles } from '@waybill/client/node';
-import { digestOf, parsePackageName, parseVersion, privateKeyFromRandom } from '@waybill/protocol';
-import { parseConfig, startServer } from '@waybill/server';
 import { benchChromium } from './chromium.mjs';
-import { benchValidate } from './validate.mjs';
+import { benchOverload, overloadTable } from './overload.mjs';
+import { benchPublish, publishTable } from './publish.mjs';
+import { benchScale, scaleTable } from './scale.mjs';
+import { benchValidate, validateTable } from './validate.mjs';
+
+const RESULTS = path.join(import.meta.dirname, 'RESULTS.md');
 
 const { values } = parseArgs({
   options: {
-    runs: { type: 'string', default: '5' },
+    runs: { type: 'string' },
+    only: { type: 'string' },
+    scale: { type: 'boolean', default: false },
+    overload: { type: 'boolean', default: false },
+    /** Where the stores of `--scale` are kept between runs. */
+    stores: { type: 'string', default: path.join(os.tmpdir(), 'waybill-scale') },
+    sizes: { type: 'string', default: '1000,100000,1000000' },
     records: { type: 'string', default: '10000' },
-    json: { type: 'boolean' },
+    write: { type: 'boolean', default: false },
   },
 });
-const RUNS = Number(values.runs);
 const RECORDS = Number(values.records);
-const PUBLISHES = 100;
+
+/** By name: the heading of a part, how often it is run unless `--runs` says otherwise, and its table. */
+const PARTS = {
+  publish: {
+    title: 'Publishing',
+    runs: 5,
+    table: async (options) => publishTable(await benchPublish(options)),
+  },
+  validate: {
+    title: `Validating a log of ${RECORDS.toLocaleString('en')} records`,
+    runs: 5,
+    table: async (options) => validateTable(await benchValidate({ ...options, records: RECORDS })),
+  },
+  chromium: {
+    title: `Validating a log of ${RECORDS.toLocaleString('en')} records in Chromium`,
+    runs: 5,
+    table: async (options) => validateTable({ chromium: await benchChromium({ ...options, records: RECORDS }) }),
+  },
+  overload: {
+    title: 'Overload',
+    runs: 3,
+    table: async (options) => overloadTable(await benchOverload(options)),
+  },
+  scale: {
+    title: 'Scale',
+    runs: 5,
+    table: async (options) =>
+      scaleTable(await benchScale({ ...options, stores: values.stores, sizes: values.sizes.split(',').map(Number) })),
+  },
+};
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'waybill-bench-'));
 try {
-  const results = {
-    machine: `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}, Node.js ${process.versions.node}`,
-    publish: await benchPublish(),
-    validate: await benchValidate({ records: RECORDS, runs: RUNS, folder }),
-    chromium: await benchChromium({ records: RECORDS, runs: RUNS, folder }),
-  };
-  console.log(values.json ? JSON.stringify(results) : text(results));
+  for (const name of chosenParts()) await runPart(name, PARTS[name]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** One client, one record after another, each until it is published and verified. */
-async function benchPublish() {
-  const config = {
-    data: path.join(folder, 'data'),
-    listen: '127.0.0.1:0',
-    namespaces: ['bench'],
-    publishers: null,
-    open: false,
-    anyContent: false,
-    publicUrl: null,
-    logLevel: 'silent',
-  };
-  const server = await startServer(await parseConfig(config), (failure) => {
-    throw failure;
-  });
-  const client = new RegistryClient({
-    api: new RegistryApi(new Transport(server.url, fetch, {}, TRANSPORT_LIMITS)),
-    trust: openTrustFiles(path.join(folder, 'trust')),
-    logs: openLogFiles(path.join(folder, 'logs')),
-    expectedOperator: null,
-    confirmOperator: async () => true,
-    clock: Date.now,
-    checkpointAgeSecondsMax: 86_400,
-  });
-  const content = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-  const digest = digestOf(content);
-  const parts = { client, key: newKey(), clock: Date.now, random: randomBytes, onStep: () => undefined };
-  const took = [];
-  for (let i = 0; i < PUBLISHES; i++) {
-    const entries = () => [{ type: 'release', version: parseVersion(`1.0.${i}`), content: digest }];
-    const contents = new Map([[digest, async () => content]]);
-    const startedMs = performance.now();
-    await publish({ name: parsePackageName('bench:one'), entries, contents, final: false }, parts);
-    took.push(performance.now() - startedMs);
+function chosenParts() {
+  if (values.only !== undefined) {
+    const names = values.only.split(',');
+    const unknown = names.find((name) => PARTS[name] === undefined);
+    if (unknown !== undefined) throw new Error(`there is no part ${unknown}: ${Object.keys(PARTS).join(', ')}`);
+    return names;
   }
-  await server.stop();
-  const sorted = took.toSorted((a, b) => a - b);
-  return { publishes: PUBLISHES, p50Ms: at(sorted, 0.5), p99Ms: at(sorted, 0.99) };
+  if (values.scale || values.overload) return ['overload', 'scale'].filter((name) => values[name]);
+  return ['publish', 'validate', 'chromium'];
 }
 
-function newKey() {
-  return privateKeyFromRandom(randomBytes(32)) ?? newKey();
+async function runPart(name, { title, runs: usualRuns, table }) {
+  const runs = Number(values.runs ?? usualRuns);
+  const began = new Date().toISOString().slice(0, 16).replace('T', ' ');
+  const body = await table({ runs, folder });
+  const how = `\`npm run bench -- --only ${name}\`: ${began} UTC, ${machine()}; medians of ${runs} runs that take turns.`;
+  console.log(`## ${title}\n\n${how}\n\n${body}\n`);
+  if (values.write) keep(name, `## ${title}\n\n${how}\n\n${body}`);
 }
 
-function randomBytes(length) {
-  return crypto.getRandomValues(new Uint8Array(length));
+function machine() {
+  const memory = `${Math.round(os.totalmem() / 2 ** 30)} GiB`;
+  return `${os.cpus().length} × ${os.cpus()[0]?.model.trim() ?? 'unknown'}, ${memory}, Node.js ${process.versions.node}`;
 }
 
-function at(sorted, share) {
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] * 10) / 10;
-}
-
-function text({ machine, publish: published, validate, chromium }) {
-  return [
-    machine,
-    `publish until published and verified, one client: p50 ${published.p50Ms} ms, p99 ${published.p99Ms} ms (${published.publishes} records)`,
-    `validate a log of ${validate.records} records, medians of ${validate.runs} interleaved runs; first: in a fresh process, warm: its third time`,
-    `  both cores  ${rates(validate.allCores)}`,
-    validate.oneCore === null
-      ? '  one core    not measured: no taskset here'
-      : `  one core    ${rates(validate.oneCore)}`,
-    chromium === null ? '  Chromium    not found here' : `  Chromium    ${rates(chromium)}`,
-  ].join('\n');
-}
-
-function rates({ firstPerSecond, warmPerSecond, rustPerSecond, firstRatio, warmRatio }) {
-  const ours = `${Math.round(firstPerSecond)}/s first, ${Math.round(warmPerSecond)}/s warm`;
-  if (rustPerSecond === null) return `${ours}; Rust: not built here, node interop/peers.mjs builds it`;
-  return `${ours}; Rust ${Math.round(rustPerSecond)}/s; ratio ${firstRatio.toFixed(2)} first, ${warmRatio.toFixed(2)} warm`;
+/** Replaces what stands between the marks of a part. */
+function keep(name, text) {
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const results = readFileSync(RESULTS, 'utf8');
+  const [from, to] = [results.indexOf(begin), results.indexOf(end)];
+  if (from === -1 || to === -1) throw new Error(`bench/RESULTS.md has no place for ${name}: ${begin} … ${end}`);
+  writeFileSync(RESULTS, `${results.slice(0, from)}${begin}\n\n${text}\n\n${results.slice(to)}`);
 }

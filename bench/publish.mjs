@@ -1,9 +1,8 @@
-// Publishing over HTTP beside the Rust server: `node bench/publish.mjs`. Each run is a fresh server on a fresh store, and each
+// Publishing over HTTP beside the Rust server. Each run is a fresh server on a fresh store, and each
 // publish counts until the registry says `published`, durable. We and Rust take turns.
 import { mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { findWargServer, load, median, startWargServer, startWaybill } from './servers.mjs';
+import { findPeer, load, median, startWargServer, startWaybill } from './servers.mjs';
 
 /** What is published by how many at once; the Rust server makes a head every 5 s, so that one client needs long to show it. */
 const LOADS = [
@@ -15,7 +14,7 @@ const LOADS = [
 
 /** Medians of `runs` runs for each load; `rust` is `null` where its server is not built. */
 export async function benchPublish({ runs, folder }) {
-  const rust = findWargServer();
+  const rust = findPeer('warg-server');
   const results = LOADS.map(({ name }) => ({ name, ours: [], rust: [] }));
   for (let run = 0; run < runs; run++) {
     for (const [i, { clients, content, seconds, rustSeconds }] of LOADS.entries()) {
@@ -70,13 +69,4 @@ export function publishTable(results) {
       ...(rust === null ? [] : [row('  Rust, memory store', rust)]),
     ]),
   ].join('\n');
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'waybill-bench-'));
-  try {
-    console.log(publishTable(await benchPublish({ runs: Number(process.argv[2] ?? 5), folder })));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }

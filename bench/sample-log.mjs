@@ -1,8 +1,5 @@
 // The log that the validation benches replay, the Rust judge that replays the same file, and how runs become one figure.
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import {
   concatBytes,
   digestOf,
@@ -32,18 +29,6 @@ export async function sampleLog(records) {
 
 function newKey() {
   return privateKeyFromRandom(crypto.getRandomValues(new Uint8Array(32))) ?? newKey();
-}
-
-/** The built judge, which runs the Rust crate `warg-protocol` (node interop/peers.mjs builds it); `null` when there is none. */
-export function findJudge() {
-  const caches = process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache');
-  const peers = process.env.WAYBILL_PEERS ?? path.join(caches, 'waybill-peers');
-  try {
-    const built = readdirSync(peers).find((name) => name.startsWith('judge-'));
-    return built === undefined ? null : path.join(peers, built, 'release', 'waybill-judge');
-  } catch {
-    return null;
-  }
 }
 
 /** Seconds the Rust crate takes to decode and validate the file, without the start of its process. */

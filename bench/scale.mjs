@@ -1,7 +1,6 @@
 // What a registry costs at 10^3, 10^5 and 10^6 records: `npm run bench -- --scale [--stores FOLDER] [--runs 3]`. The stores are
 // built once, by the production commit code, and kept in FOLDER for later runs; each measurement works on a copy.
 import { cpSync, existsSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { buildStore, scalePackage } from './build-store.mjs';
 import { cpuSeconds, load, median, memoryMb, quantile, startWaybill } from './servers.mjs';
@@ -99,10 +98,4 @@ export function scaleTable(results) {
   const names = Object.keys(COLUMNS);
   const rows = results.map((result) => `| ${names.map((name) => COLUMNS[name](result)).join(' | ')} |`);
   return [`| ${names.join(' | ')} |`, `|${'---|'.repeat(names.length)}`, ...rows].join('\n');
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const stores = process.argv[3] ?? path.join(os.tmpdir(), 'waybill-scale');
-  const sizes = (process.argv[4] ?? '1000,100000,1000000').split(',').map(Number);
-  console.log(scaleTable(await benchScale({ sizes, runs: Number(process.argv[2] ?? 3), stores })));
 }

@@ -4,11 +4,14 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { formatPrivateKey, privateKeyFromRandom } from '@waybill/protocol';
 
 const START_MS_MAX = 20_000;
 const TICKS_PER_SECOND = 100;
+/** What `load.mjs` prints when it begins to count. */
+export const COUNTING_LINE = 'counting';
 
 /** Ours on `data`, with the namespace `bench`: address, process and the milliseconds until it answered. */
 export async function startWaybill(data, args = []) {
@@ -24,10 +27,10 @@ export async function startWaybill(data, args = []) {
   return { url, pid: child.pid, startMs: performance.now() - startedMs, stop: () => stop(child) };
 }
 
-/** Where the Rust `warg-server` is; `null` when `node interop/peers.mjs` has not built it. */
-export function findWargServer() {
+/** Where a peer's program is; `null` when `node interop/peers.mjs` has not built it. */
+export function findPeer(name) {
   const peers = path.join(import.meta.dirname, '..', 'interop', 'peers.mjs');
-  return JSON.parse(execFileSync(process.execPath, [peers, '--list'], { encoding: 'utf8' }))['warg-server'] ?? null;
+  return JSON.parse(execFileSync(process.execPath, [peers, '--list'], { encoding: 'utf8' }))[name] ?? null;
 }
 
 /** The Rust server on its memory store, which spares it every fsync. */
@@ -52,18 +55,26 @@ export async function startWargServer(file, data) {
   return { url, pid: child.pid, stop: () => stop(child) };
 }
 
-/** Publishes from a process of its own; gives the figures that `bench/load.mjs` prints. */
-export async function load({ url, pid, ...options }) {
-  const flags = Object.entries({ url, pid, ...options }).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'load.mjs'), ...flags], {
+/** Publishes from a process of its own, as `bench/load.mjs` does; `onCounting` is called when what is published begins to count. */
+export function load(options, onCounting = () => undefined) {
+  return runScript('load.mjs', options, onCounting);
+}
+
+/** Runs a script of this folder with `options` as flags. Gives the last line it prints, as JSON. */
+export async function runScript(name, options, onCounting = () => undefined) {
+  const flags = Object.entries(options).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, name), ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  let text = '';
-  child.stdout.setEncoding('utf8');
-  child.stdout.on('data', (chunk) => (text += chunk));
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`the load on ${url} failed`);
-  return JSON.parse(text);
+  const closed = once(child, 'close');
+  let last = '';
+  for await (const line of createInterface(child.stdout)) {
+    last = line;
+    if (line === COUNTING_LINE) onCounting();
+  }
+  const [code] = await closed;
+  if (code !== 0) throw new Error(`${name} ${flags.join(' ')} failed`);
+  return JSON.parse(last);
 }
 
 /** User and system time of a process so far, in seconds. */

@@ -1,11 +1,11 @@
-// node bench/validate.mjs: replaying one long log, every rule and every signature, beside the Rust crate on the same file.
+// Replaying one long log, every rule and every signature, beside the Rust crate on the same file.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { emptyLogState, PACKAGE_LOG, readLogFile, replayLog } from '@waybill/protocol';
-import { findJudge, judgeSeconds, rates, sampleLog } from './sample-log.mjs';
+import { judgeSeconds, rates, sampleLog } from './sample-log.mjs';
+import { findPeer } from './servers.mjs';
 
 /** Replays in one process: the first is what a command feels, the later ones what a service does. */
 const REPLAYS = 3;
@@ -18,7 +18,7 @@ const ONE_CORE = ['taskset', '-c', '0'];
 export async function benchValidate({ records, runs, folder }) {
   const file = path.join(folder, `validate-${records}.log`);
   writeFileSync(file, await sampleLog(records));
-  const judge = findJudge();
+  const judge = findPeer('judge');
   const kinds = { allCores: [], ...(hasTaskset() ? { oneCore: ONE_CORE } : {}) };
   const seconds = { allCores: noRuns(), oneCore: noRuns() };
   for (let run = 0; run < runs; run++) {
@@ -34,8 +34,32 @@ export async function benchValidate({ records, runs, folder }) {
     runs,
     cores: os.availableParallelism(),
     allCores: rates(records, seconds.allCores),
-    oneCore: rates(records, seconds.oneCore),
+    oneCore: seconds.oneCore.first.length === 0 ? null : rates(records, seconds.oneCore),
   };
+}
+
+/** A table in Markdown; of what was not measured here a row says so. */
+export function validateTable(results) {
+  const rows = [
+    ['all cores', 'allCores'],
+    ['one core', 'oneCore'],
+    ['Chromium', 'chromium'],
+  ].flatMap(([name, key]) => (results[key] === undefined ? [] : [validateRow(name, results[key])]));
+  return [
+    '| | records/s, first time | warm | Rust | first/Rust | warm/Rust |',
+    '|---|---|---|---|---|---|',
+    ...rows,
+    '',
+    'First: the first replay in a fresh process or page, with every compilation. Warm: its third.',
+  ].join('\n');
+}
+
+function validateRow(name, found) {
+  if (found === null) return `| ${name} | not measured: what it needs is not on this machine | | | | |`;
+  const { firstPerSecond, warmPerSecond, rustPerSecond, firstRatio, warmRatio, browser } = found;
+  const rust =
+    rustPerSecond === null ? ['not built', '', ''] : [rustPerSecond, firstRatio.toFixed(2), warmRatio.toFixed(2)];
+  return `| ${[browser === undefined ? name : `${name} ${browser}`, firstPerSecond, warmPerSecond, ...rust].join(' | ')} |`;
 }
 
 function noRuns() {
@@ -65,21 +89,6 @@ async function replayHere(file) {
   return took;
 }
 
-async function main() {
-  const { values } = parseArgs({
-    options: {
-      runs: { type: 'string', default: '5' },
-      records: { type: 'string', default: '10000' },
-      replay: { type: 'string' },
-    },
-  });
-  if (values.replay !== undefined) return replayHere(values.replay);
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'waybill-bench-'));
-  try {
-    return await benchValidate({ records: Number(values.records), runs: Number(values.runs), folder });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+if (process.argv[1] === import.meta.filename && process.argv[2] === '--replay') {
+  console.log(JSON.stringify(await replayHere(process.argv[3])));
 }
-
-if (process.argv[1] === import.meta.filename) console.log(JSON.stringify(await main(), null, 2));
