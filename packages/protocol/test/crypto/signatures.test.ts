@@ -60,10 +60,26 @@ test('a cached key answers for its own point only, and for the bytes it was pars
   cache.get(scratch);
   scratch.fill(2, 40);
   assert.equal(cache.get(scratch), expected[1]);
-  for (let i = 0; i < 3_000; i++) {
-    const other = new Uint8Array(65);
-    new DataView(other.buffer).setUint32(1, i * 65_537);
-    assert.equal(cache.get(other), other.join());
+});
+
+test('more keys than a cache holds: those in use stay, the others go', () => {
+  const parsed: number[] = [];
+  const cache = new KeyCache((point) => parsed.push(numberOf(point)));
+  const numberOf = (point: Uint8Array): number => new DataView(point.buffer).getUint32(1);
+  const get = (number: number): number => {
+    const point = new Uint8Array(65);
+    new DataView(point.buffer).setUint32(1, number);
+    return cache.get(point);
+  };
+  const many = 20_000;
+  const first = get(0);
+  for (let number = 1; number < many; number++) {
+    get(number);
+    assert.equal(get(0), first);
   }
-  assert.equal(cache.get(one), expected[0]);
+  assert.equal(parsed.length, many);
+  get(many - 1);
+  assert.equal(parsed.length, many);
+  get(1);
+  assert.deepEqual(parsed.slice(many), [1]);
 });

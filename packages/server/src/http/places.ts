@@ -5,6 +5,9 @@ interface Waiting {
   readonly admit: () => void;
 }
 
+/** Calls `leave` once when the one who waits has gone; gives the way to stop watching. */
+export type Watch = (leave: () => void) => () => void;
+
 type PlaceLimits = Pick<
   HttpLimits,
   'publishesMax' | 'publishesAlwaysTaken' | 'publishesWaitingMax' | 'publishWaitMs' | 'loopLagMs'
@@ -33,12 +36,12 @@ export class Places {
 
   /**
    * Resolves when the caller has a place, which it must give back. Throws `request/too-many` when the line is full, no place
-   * came free in time, or `gone` says that nobody waits for the answer any more.
+   * came free in time, or `watchGone` tells that nobody waits for the answer any more.
    */
-  async take(gone: () => AbortSignal): Promise<void> {
+  async take(watchGone: Watch): Promise<void> {
     if (this.full) throw tooMany();
     if (this.#line.size === 0 && this.#hasFree()) this.#taken++;
-    else await this.#wait(gone());
+    else await this.#wait(watchGone);
   }
 
   give(): void {
@@ -57,7 +60,7 @@ export class Places {
     return this.#taken < publishesMax && this.#lagMs() <= loopLagMs;
   }
 
-  #wait(gone: AbortSignal): Promise<void> {
+  #wait(watchGone: Watch): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#line.delete(waiting);
@@ -67,12 +70,12 @@ export class Places {
       const waiting: Waiting = {
         admit: () => {
           clearTimeout(timer);
-          gone.removeEventListener('abort', leave);
+          stopWatching();
           resolve();
         },
       };
       const timer = setTimeout(leave, this.#limits.publishWaitMs);
-      gone.addEventListener('abort', leave, { once: true });
+      const stopWatching = watchGone(leave);
       this.#line.add(waiting);
     });
   }

@@ -45,7 +45,6 @@ export class PublishDoor {
     outgoing.writeHead(STATUS_TOO_MANY, {
       'content-type': 'application/json',
       'content-length': BODY.length,
-      'access-control-allow-origin': '*',
       ...problemHeaders(STATUS_TOO_MANY),
       ...(hasSmallBody(incoming) ? {} : { connection: 'close' }),
     });

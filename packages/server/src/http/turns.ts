@@ -1,5 +1,5 @@
-/** Steps done in one turn of the event loop. Fewer would make commits smaller, which cost more for each record. */
-const STEPS_A_TURN = 64;
+/** Steps done in one turn of the event loop: some ten milliseconds. Fewer would leave less of the time to the steps. */
+const STEPS_A_TURN = 16;
 
 /**
  * Spreads a burst of steps over turns of the event loop, in their order. Hundreds of publishes may arrive, or be answered,

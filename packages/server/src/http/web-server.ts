@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
-import { cors } from 'hono/cors';
 import type { Logger } from 'pino';
+import { allowAnyOrigin, preflightAnswer } from './any-origin.ts';
 import { HTTP_LIMITS, type HttpLimits } from './http-limits.ts';
 import type { HttpObserver } from './http-observer.ts';
 import { Intake } from './intake.ts';
@@ -72,7 +72,7 @@ function mountRoutes(
 ): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
   app.use(watchRequests(log, observer));
-  app.use(cors({ origin: '*', allowMethods: ['GET', 'POST'], allowHeaders: ['content-type', 'accept'] }));
+  app.options('*', preflightAnswer);
   app.get('/healthz', (c) => c.text('ok\n'));
   app.get('/readyz', (c) => {
     const reason = notReady();
@@ -97,6 +97,7 @@ function requestListener(app: Hono<NodeEnv>, parts: ListenerParts): Listener {
   const answer = getRequestListener(app.fetch);
   const door = new PublishDoor(intake, observer);
   return (incoming, outgoing) => {
+    allowAnyOrigin(outgoing);
     slowReaders.watch(outgoing);
     outgoing.once('finish', () => {
       if (!incoming.complete) cutUnreadBody(incoming, parts);

@@ -52,7 +52,7 @@ const NO_BODY = new Uint8Array();
 function whole(body: Uint8Array, signal: AbortSignal | null = null): Received {
   const headers = { 'content-type': 'application/json' };
   const init = { method: 'POST', headers, body: new Uint8Array(body), signal };
-  return { request: new Request('http://registry/', init), incoming: undefined };
+  return { request: new Request('http://registry/', init), incoming: undefined, outgoing: undefined };
 }
 
 /** A publish that has come as far as it can, and what it was told. */
@@ -232,7 +232,7 @@ function streaming(chunks: readonly Promise<Uint8Array>[]): Received {
   });
   const headers = { 'content-type': 'application/json' };
   const init: RequestInit & { duplex: 'half' } = { method: 'POST', headers, body, duplex: 'half' };
-  return { request: new Request('http://registry/', init), incoming: undefined };
+  return { request: new Request('http://registry/', init), incoming: undefined, outgoing: undefined };
 }
 
 test('W16: bytes of large JSON bodies are bounded together, and small bodies pass', async () => {

@@ -10,7 +10,7 @@ import { problemHeaders, problemOf } from '../problem.ts';
 export function operatorRoutes(desk: OperatorDesk, intake: Intake): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
   app.post('/api/v1/operator/records', async (c) => {
-    const body = await intake.json({ request: c.req.raw, incoming: c.env?.incoming });
+    const body = await intake.json({ request: c.req.raw, incoming: c.env?.incoming, outgoing: c.env?.outgoing });
     const { recordId, registryIndex } = await desk.append(wargApi.decodeEnvelopeBody(body));
     return jsonResponse(201, { recordId, registryIndex, state: 'published' });
   });

@@ -60,7 +60,7 @@ export function wargRoutes(parts: WargParts): Hono<NodeEnv> {
 }
 
 function received(c: WargContext): Received {
-  return { request: c.req.raw, incoming: c.env?.incoming };
+  return { request: c.req.raw, incoming: c.env?.incoming, outgoing: c.env?.outgoing };
 }
 
 /** This registry answers for no other one; said in JSON, which every client can read. */
