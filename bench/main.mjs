@@ -4,6 +4,7 @@
 //   npm run bench -- --overload          more publishers than can be served
 //   npm run bench -- --only validate     one part: publish, validate, chromium, overload, scale
 //   npm run bench -- --write             keeps the tables in bench/RESULTS.md, each in its section
+//   npm run bench -- --quick             every part once and small: whether it runs, not what it costs
 // The figures of one run are compared with each other, never with another machine's.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -28,9 +29,13 @@ const { values } = parseArgs({
     sizes: { type: 'string', default: '1000,100000,1000000' },
     records: { type: 'string', default: '10000' },
     write: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
   },
 });
-const RECORDS = Number(values.records);
+const QUICK = values.quick;
+if (QUICK && values.write) throw new Error('--quick measures nothing that could be kept: leave out --write');
+const RECORDS = QUICK ? 300 : Number(values.records);
+const SIZES = (QUICK ? '100,300' : values.sizes).split(',').map(Number);
 
 /** By name: the heading of a part, how often it is run unless `--runs` says otherwise, and its table. */
 const PARTS = {
@@ -58,7 +63,7 @@ const PARTS = {
     title: 'Scale',
     runs: 5,
     table: async (options) =>
-      scaleTable(await benchScale({ ...options, stores: values.stores, sizes: values.sizes.split(',').map(Number) })),
+      scaleTable(await benchScale({ ...options, stores: QUICK ? options.folder : values.stores, sizes: SIZES })),
   },
 };
 
@@ -77,14 +82,15 @@ function chosenParts() {
     return names;
   }
   if (values.scale || values.overload) return ['overload', 'scale'].filter((name) => values[name]);
-  return ['publish', 'validate', 'chromium'];
+  return QUICK ? Object.keys(PARTS) : ['publish', 'validate', 'chromium'];
 }
 
 async function runPart(name, { title, runs: usualRuns, table }) {
-  const runs = Number(values.runs ?? usualRuns);
+  const runs = QUICK ? 1 : Number(values.runs ?? usualRuns);
   const began = new Date().toISOString().slice(0, 16).replace('T', ' ');
-  const body = await table({ runs, folder });
-  const how = `\`npm run bench -- --only ${name}\`: ${began} UTC, ${machine()}; medians of ${runs} runs that take turns.`;
+  const body = await table({ runs, folder, quick: QUICK });
+  const times = QUICK ? 'one run, far smaller than the rows say' : `medians of ${runs} runs that take turns`;
+  const how = `\`npm run bench -- --only ${name}\`: ${began} UTC, ${machine()}; ${times}.`;
   console.log(`## ${title}\n\n${how}\n\n${body}\n`);
   if (values.write) keep(name, `## ${title}\n\n${how}\n\n${body}`);
 }

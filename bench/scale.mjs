@@ -1,4 +1,4 @@
-// What a registry costs at 10^3, 10^5 and 10^6 records: `npm run bench -- --scale [--stores FOLDER] [--runs 3]`. The stores are
+// What a registry costs at 10^3, 10^5 and 10^6 records: `npm run bench -- --scale [--stores FOLDER]`. The stores are
 // built once, by the production commit code, and kept in FOLDER for later runs; each measurement works on a copy.
 import { cpSync, existsSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -6,17 +6,17 @@ import { buildStore, scalePackage } from './build-store.mjs';
 import { cpuSeconds, load, median, memoryMb, quantile, startWaybill } from './servers.mjs';
 import { firstVerifiedGet } from './verified-get.mjs';
 
-const PUBLISHES = 10_000;
 const CLIENTS = 50;
-const GETS = 1_000;
+const WORK = { publishes: 10_000, gets: 1_000 };
+const QUICK_WORK = { publishes: 200, gets: 20 };
 
 /** For each size the medians of `runs` runs, the sizes taking turns. `stores`: where the stores are kept. */
-export async function benchScale({ sizes, runs, stores }) {
+export async function benchScale({ sizes, runs, stores, quick }) {
   for (const size of sizes) await ensureStore(path.join(stores, String(size)), size);
   const results = sizes.map((size) => ({ size, runs: [] }));
   for (let run = 0; run < runs; run++) {
     for (const result of results) {
-      const one = await measure(path.join(stores, String(result.size)), result.size);
+      const one = await measure(path.join(stores, String(result.size)), result.size, quick ? QUICK_WORK : WORK);
       console.error(JSON.stringify({ size: result.size, run, ...one }));
       result.runs.push(one);
     }
@@ -36,7 +36,7 @@ async function ensureStore(folder, size) {
   renameSync(`${folder}.tmp`, folder);
 }
 
-async function measure(store, size) {
+async function measure(store, size, { publishes, gets }) {
   const data = mkdtempSync(path.join(path.dirname(store), 'run-'));
   cpSync(store, data, { recursive: true });
   const server = await startWaybill(data);
@@ -49,12 +49,12 @@ async function measure(store, size) {
       clients: CLIENTS,
       seconds: 600,
       warmup: 0,
-      count: PUBLISHES,
+      count: publishes,
     });
     const publishCpu = cpuSeconds(server.pid) - beforeCpu;
     const getMs = [];
     const getBytes = [];
-    for (let i = 0; i < GETS; i++) {
+    for (let i = 0; i < gets; i++) {
       const { ms, bytes } = await firstVerifiedGet(server.url, scalePackage((i * 7919) % size));
       getMs.push(ms);
       getBytes.push(bytes);
@@ -64,7 +64,7 @@ async function measure(store, size) {
       publishPerSecond: published.perSecond,
       publishP50Ms: published.p50Ms,
       publishP99Ms: published.p99Ms,
-      cpuMsPerRecord: (publishCpu * 1000) / PUBLISHES,
+      cpuMsPerRecord: (publishCpu * 1000) / publishes,
       peakMb: memoryMb(server.pid).peak,
       firstGetMs: firstGet.ms,
       firstGetBytes: firstGet.bytes,
