@@ -2,10 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { chmod, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  formatJosePrivateKey,
   formatPrivateKey,
+  makePrivateKey,
+  parseJosePrivateKey,
   parsePrivateKey,
   privateKeyFromRandom,
   RegistryError,
+  type JoseAlgorithm,
+  type JosePrivateKey,
   type PrivateKey,
 } from '@waybill/protocol';
 import { createFile, FILE_MODE, hasCode } from './durable-file.ts';
@@ -35,12 +40,26 @@ export class KeyStore {
     this.#parts = parts;
   }
 
-  /** Throws `key/not-found` with the command that makes one. */
+  /** A key for records, which are signed with P-256. Throws `key/not-found` with the command that makes one. */
   async load(name: string): Promise<PrivateKey> {
+    const text = await this.#text(name);
+    if (!text.startsWith('jwk-private:')) return parsePrivateKey(text);
+    throw new RegistryError(
+      'text/private-key',
+      `the key ${name} is not of ES256: records are signed with another --key`,
+    );
+  }
+
+  /** A key of any algorithm. Throws as {@link load}. */
+  async loadAny(name: string): Promise<JosePrivateKey> {
+    return parseJosePrivateKey(await this.#text(name));
+  }
+
+  async #text(name: string): Promise<string> {
     const { environmentKey, keyring } = this.#parts;
-    if (environmentKey !== undefined) return parsePrivateKey(environmentKey.trim());
+    if (environmentKey !== undefined) return environmentKey.trim();
     const text = keyring?.get(checkedName(name)) ?? (await this.#readFile(name));
-    if (text !== null) return parsePrivateKey(text.trim());
+    if (text !== null) return text.trim();
     throw new RegistryError(
       'key/not-found',
       `there is no key named ${name}: make one with 'waybill key new${name === 'default' ? '' : ` --name ${name}`}'`,
@@ -55,14 +74,30 @@ export class KeyStore {
     return key;
   }
 
+  /** As {@link create} for any algorithm. Throws `jws/unsupported` where the platform lacks it. */
+  async createAny(name: string, algorithm: JoseAlgorithm, inFile: boolean): Promise<JosePrivateKey> {
+    const key = await makePrivateKey(algorithm);
+    await this.saveAny(name, key, inFile);
+    return key;
+  }
+
   /** Keeps a key under a name that is free. Throws `usage/invalid` when it is taken. */
-  async save(name: string, key: PrivateKey, inFile: boolean): Promise<void> {
+  save(name: string, key: PrivateKey, inFile: boolean): Promise<void> {
+    return this.#keep(name, formatPrivateKey(key), inFile);
+  }
+
+  /** As {@link save} for any algorithm. */
+  saveAny(name: string, key: JosePrivateKey, inFile: boolean): Promise<void> {
+    return this.#keep(name, formatJosePrivateKey(key), inFile);
+  }
+
+  async #keep(name: string, text: string, inFile: boolean): Promise<void> {
     const { keyring } = this.#parts;
     const taken = keyring?.get(checkedName(name)) ?? (await this.#readFile(name));
     if (taken !== null)
       throw new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
-    if (keyring !== null && !inFile) keyring.set(name, formatPrivateKey(key));
-    else if (!(await createFile(this.fileOf(name), formatPrivateKey(key)))) {
+    if (keyring !== null && !inFile) keyring.set(name, text);
+    else if (!(await createFile(this.fileOf(name), text))) {
       throw new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
     }
   }

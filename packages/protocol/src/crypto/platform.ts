@@ -37,12 +37,7 @@ export interface CryptoPlatform {
   /** ECDSA over SHA-256 of `message`; 64 bytes r || s. */
   p256Sign(scalar: Uint8Array, message: Uint8Array): Promise<Uint8Array>;
   /** Signatures in their JOSE form, ECDSA as r || s. Throws `jws/unsupported` where the platform lacks the algorithm. */
-  verifyWith(
-    scheme: SignatureScheme,
-    key: KeyMembers,
-    message: Uint8Array,
-    signature: Uint8Array,
-  ): Promise<boolean>;
+  verifyWith(scheme: SignatureScheme, key: KeyMembers, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
   /** Signs with the private members of `key`. Throws as {@link verifyWith}. */
   signWith(scheme: SignatureScheme, key: KeyMembers, message: Uint8Array): Promise<Uint8Array>;
   /** A new private key. Throws as {@link verifyWith}. */

@@ -67,7 +67,9 @@ export function privateKeyOfJwk(jwk: JwkMembers, algorithm: string | null): Jose
   const { kty, privateBytes } = JOSE_ALGORITHMS[publicKey.algorithm];
   const names = PRIVATE_MEMBERS[kty];
   const secrets = names.map((name) => asError('text/private-key', () => memberBytes(jwk, name)));
-  const isSized = secrets.every((bytes) => (privateBytes === 0 ? (bytes[0] ?? 0) !== 0 : bytes.length === privateBytes));
+  const isSized = secrets.every((bytes) =>
+    privateBytes === 0 ? (bytes[0] ?? 0) !== 0 : bytes.length === privateBytes,
+  );
   if (!isSized) throw malformed('a private member is missing or has another length');
   const members = Object.fromEntries(names.map((name) => [name, jwk.get(name) ?? '']));
   const key = { publicKey, members: { ...publicKey.members, ...members } };
