@@ -67,7 +67,11 @@ function unsupported({ webcrypto }: SignatureScheme, cause: unknown): RegistryEr
   return new RegistryError('jws/unsupported', `this platform has no ${webcrypto.name}`, {}, { cause });
 }
 
-/** `SHA-256` → `sha256`. */
+/** `SHA-256` → `sha256`; `null` for an algorithm that hashes by itself. */
+function digestOf({ webcrypto }: SignatureScheme): string | null {
+  return webcrypto.hash === undefined ? null : digestName(webcrypto.hash);
+}
+
 function digestName(hash: string): string {
   return hash.replace('-', '').toLowerCase();
 }
@@ -116,20 +120,20 @@ export const platform: CryptoPlatform = {
     });
   },
   async verifyWith(scheme, key, message, signature) {
-    const { digest, rsa, scalarBytes } = scheme.openssl;
+    const { rsa, scalarBytes } = scheme.openssl;
     const options = { key: publicObject(scheme, key), dsaEncoding: 'der', ...rsa } as const;
     const encoded = scalarBytes === 0 ? signature : ecdsaDer(signature);
     return new Promise((resolve, reject) => {
-      nodeCrypto.verify(digest, message, options, encoded, (error, valid) =>
+      nodeCrypto.verify(digestOf(scheme), message, options, encoded, (error, valid) =>
         error === null ? resolve(valid) : reject(error),
       );
     });
   },
   async signWith(scheme, key, message) {
-    const { digest, rsa } = scheme.openssl;
+    const { rsa } = scheme.openssl;
     const options = { key: privateObject(scheme, key), dsaEncoding: 'ieee-p1363', ...rsa } as const;
     return new Promise((resolve, reject) => {
-      nodeCrypto.sign(digest, message, options, (error, signature) =>
+      nodeCrypto.sign(digestOf(scheme), message, options, (error, signature) =>
         error === null ? resolve(Uint8Array.from(signature)) : reject(error),
       );
     });

@@ -1,7 +1,7 @@
 import { p256 } from '@noble/curves/nist.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { KeyCache } from './key-cache.ts';
 import { RegistryError } from '../errors.ts';
+import { KeyCache } from './key-cache.ts';
 import { RSA_BITS, type CryptoPlatform, type KeyMembers, type SignatureScheme } from './platform.ts';
 
 const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
@@ -34,7 +34,7 @@ function publicHandle(scheme: SignatureScheme, key: KeyMembers): Promise<CryptoK
 /** Public members were checked before they came here, so what WebCrypto refuses it does not have. */
 async function importKey(scheme: SignatureScheme, key: KeyMembers, use: 'sign' | 'verify'): Promise<CryptoKey> {
   try {
-    return await globalThis.crypto.subtle.importKey('jwk', { ...key }, rsaReady(scheme), false, [use]);
+    return await globalThis.crypto.subtle.importKey('jwk', { ...key }, parametersOf(scheme), false, [use]);
   } catch (cause) {
     if (use === 'sign') await publicHandle(scheme, publicMembers(key));
     throw use === 'sign'
@@ -50,7 +50,7 @@ function publicMembers(key: KeyMembers): KeyMembers {
 }
 
 /** One object says everything that importing, making, signing and verifying ask for; each ignores the rest. */
-function rsaReady({ webcrypto }: SignatureScheme) {
+function parametersOf({ webcrypto }: SignatureScheme) {
   return {
     hash: 'SHA-256',
     namedCurve: '',
@@ -89,15 +89,15 @@ export const platform: CryptoPlatform = {
   },
   async verifyWith(scheme, key, message, signature) {
     const handle = await publicHandle(scheme, key);
-    return globalThis.crypto.subtle.verify(rsaReady(scheme), handle, unshared(signature), unshared(message));
+    return globalThis.crypto.subtle.verify(parametersOf(scheme), handle, unshared(signature), unshared(message));
   },
   async signWith(scheme, key, message) {
     const handle = await importKey(scheme, key, 'sign');
-    return new Uint8Array(await globalThis.crypto.subtle.sign(rsaReady(scheme), handle, unshared(message)));
+    return new Uint8Array(await globalThis.crypto.subtle.sign(parametersOf(scheme), handle, unshared(message)));
   },
   async generateKey(scheme) {
     const { subtle } = globalThis.crypto;
-    const pair = await subtle.generateKey(rsaReady(scheme), true, ['sign', 'verify']).catch((cause: unknown) => {
+    const pair = await subtle.generateKey(parametersOf(scheme), true, ['sign', 'verify']).catch((cause: unknown) => {
       throw unsupported(scheme, cause);
     });
     const key = 'privateKey' in pair ? pair.privateKey : pair;

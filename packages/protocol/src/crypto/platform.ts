@@ -10,7 +10,6 @@ export interface SignatureScheme {
     readonly saltLength?: number;
   };
   readonly openssl: {
-    readonly digest: string | null;
     /** Padding and salt of RSA, by the constants of OpenSSL; empty for the others. */
     readonly rsa: { readonly padding?: number; readonly saltLength?: number };
     /** Bytes of r, and of s, of ECDSA; 0 for the others. */

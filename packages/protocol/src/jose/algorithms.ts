@@ -28,6 +28,8 @@ export interface JoseRow {
   readonly privateBytes: number;
   /** 0: as many as the modulus of the key has. */
   readonly signatureBytes: number;
+  /** Its keys have a text of version 0, which is then their only one (spec/jose.md 2.1). */
+  readonly hasWargText: boolean;
   /** Every supported platform verifies it, so a record may be signed with it (spec/jose.md 1.3). */
   readonly isEverywhere: boolean;
   /** The name that RFC 9864 retired, where a reader still meets it. */
@@ -62,11 +64,12 @@ function ecdsa(curve: string, hash: string, scalarBytes: number): JoseRow {
     publicBytes: scalarBytes,
     privateBytes: scalarBytes,
     signatureBytes: 2 * scalarBytes,
+    hasWargText: curve === 'P-256',
     isEverywhere: true,
     formerName: null,
     scheme: {
       webcrypto: { name: 'ECDSA', namedCurve: curve, hash },
-      openssl: { digest: digestName(hash), rsa: {}, scalarBytes, keyType: 'ec' },
+      openssl: { rsa: {}, scalarBytes, keyType: 'ec' },
     },
   };
 }
@@ -80,21 +83,19 @@ function pkcs1(hash: string): JoseRow {
   return rsa({ name: 'RSASSA-PKCS1-v1_5', hash }, { padding: OPENSSL_PKCS1_PADDING });
 }
 
-function rsa(
-  webcrypto: SignatureScheme['webcrypto'] & { readonly hash: string },
-  padding: SignatureScheme['openssl']['rsa'],
-): JoseRow {
+function rsa(webcrypto: SignatureScheme['webcrypto'], padding: SignatureScheme['openssl']['rsa']): JoseRow {
   return {
     kty: 'RSA',
     fixed: { e: 'AQAB' },
     publicBytes: 0,
     privateBytes: 0,
     signatureBytes: 0,
+    hasWargText: false,
     isEverywhere: true,
     formerName: null,
     scheme: {
       webcrypto,
-      openssl: { digest: digestName(webcrypto.hash), rsa: padding, scalarBytes: 0, keyType: 'rsa' },
+      openssl: { rsa: padding, scalarBytes: 0, keyType: 'rsa' },
     },
   };
 }
@@ -106,6 +107,7 @@ function edwards(curve: string, publicBytes: number, signatureBytes: number): Jo
     publicBytes,
     privateBytes: publicBytes,
     signatureBytes,
+    hasWargText: false,
     isEverywhere: false,
     formerName: 'EdDSA',
     scheme: unhashed(curve),
@@ -119,6 +121,7 @@ function mlDsa(name: string, publicBytes: number, signatureBytes: number): JoseR
     publicBytes,
     privateBytes: 32,
     signatureBytes,
+    hasWargText: false,
     isEverywhere: false,
     formerName: null,
     scheme: unhashed(name),
@@ -128,12 +131,8 @@ function mlDsa(name: string, publicBytes: number, signatureBytes: number): JoseR
 function unhashed(name: string): SignatureScheme {
   return {
     webcrypto: { name },
-    openssl: { digest: null, rsa: {}, scalarBytes: 0, keyType: name.toLowerCase() },
+    openssl: { rsa: {}, scalarBytes: 0, keyType: name.toLowerCase() },
   };
-}
-
-function digestName(hash: string): string {
-  return hash.replace('-', '').toLowerCase();
 }
 
 const NAMES: ReadonlyMap<string, readonly JoseAlgorithm[]> = namesOf(JOSE_ALGORITHMS);

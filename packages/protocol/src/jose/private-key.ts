@@ -52,7 +52,9 @@ function keyOfP256(text: string): JosePrivateKey {
 
 /** The text of a private key for a key file. */
 export function formatJosePrivateKey({ publicKey, members }: JosePrivateKey): string {
-  if (publicKey.algorithm === 'ES256') return `${P256_PREFIX}${encodeBase64(decodeBase64url(members['d'] ?? ''))}`;
+  if (JOSE_ALGORITHMS[publicKey.algorithm].hasWargText) {
+    return `${P256_PREFIX}${encodeBase64(decodeBase64url(members['d'] ?? ''))}`;
+  }
   return `${PREFIX}${canonicalJwk({ ...members, alg: publicKey.algorithm })}`;
 }
 
@@ -64,7 +66,7 @@ export function isPrivateJwk(jwk: JwkMembers): boolean {
 /** The private key of a JWK; `algorithm` as for {@link publicKeyOfJwk}. Throws `text/key` or `text/private-key`. */
 export function privateKeyOfJwk(jwk: JwkMembers, algorithm: string | null): JosePrivateKey {
   const publicKey = publicKeyOfJwk(jwk, algorithm);
-  const { kty, privateBytes } = JOSE_ALGORITHMS[publicKey.algorithm];
+  const { kty, privateBytes, hasWargText } = JOSE_ALGORITHMS[publicKey.algorithm];
   const names = PRIVATE_MEMBERS[kty];
   const secrets = names.map((name) => asError('text/private-key', () => memberBytes(jwk, name)));
   const isSized = secrets.every((bytes) =>
@@ -73,7 +75,7 @@ export function privateKeyOfJwk(jwk: JwkMembers, algorithm: string | null): Jose
   if (!isSized) throw malformed('a private member is missing or has another length');
   const members = Object.fromEntries(names.map((name) => [name, jwk.get(name) ?? '']));
   const key = { publicKey, members: { ...publicKey.members, ...members } };
-  return publicKey.algorithm === 'ES256' ? ofOnePair(key) : key;
+  return hasWargText ? ofOnePair(key) : key;
 }
 
 /** The scalar alone is kept of a P-256 key, so a JWK whose halves do not belong together would become another key. */

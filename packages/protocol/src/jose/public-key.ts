@@ -97,7 +97,7 @@ export function publicKeyOfJwk(jwk: JwkMembers, algorithm: string | null): JoseP
   const row = JOSE_ALGORITHMS[name];
   const { required, isSound } = SHAPES[row.kty];
   if (!asError('text/key', () => isSound(jwk, row))) throw malformed(`not a sound key of ${name}`);
-  if (name === 'ES256') return keyOfP256(`${P256_PREFIX}${encodeBase64(sec1Point(jwk))}`);
+  if (row.hasWargText) return keyOfP256(`${P256_PREFIX}${encodeBase64(sec1Point(jwk))}`);
   const members = Object.fromEntries(required.map((member) => [member, jwk.get(member) ?? '']));
   const text = `${PREFIX}${canonicalJwk({ ...members, alg: name })}`;
   return { text, id: digestOf(utf8(text)), algorithm: name, members };
