@@ -12,19 +12,30 @@ export type JwsContext = 'vnd.waybill.file';
 
 /** Signs `payload` as a compact JWS without its payload (RFC 7515 appendix F). Throws `signer/failed`. */
 export async function signDetached(signer: Signer, context: JwsContext, payload: Uint8Array): Promise<string> {
+  const { header, signature } = await sign(signer, context, encodeBase64url(payload));
+  return `${header}..${signature}`;
+}
+
+/** The same with its payload. */
+export async function signCompact(signer: Signer, context: JwsContext, payload: Uint8Array): Promise<string> {
+  const payloadText = encodeBase64url(payload);
+  const { header, signature } = await sign(signer, context, payloadText);
+  return `${header}.${payloadText}.${signature}`;
+}
+
+async function sign(
+  signer: Signer,
+  context: JwsContext,
+  payloadText: string,
+): Promise<{ readonly header: string; readonly signature: string }> {
   const header = headerOf(signer.publicKey, context);
-  const input = signingInput(header, encodeBase64url(payload));
+  const input = signingInput(header, payloadText);
   const signature = await signer.sign(input);
   // A fault in a token or a program must not leave this machine as a signature.
   if (!(await verifySignature(signer.publicKey, input, signature))) {
     throw new RegistryError('signer/failed', 'the signer gave a signature that is not by its key');
   }
-  return `${header}..${encodeBase64url(signature)}`;
-}
-
-/** The same with its payload. */
-export async function signCompact(signer: Signer, context: JwsContext, payload: Uint8Array): Promise<string> {
-  return (await signDetached(signer, context, payload)).replace('..', `.${encodeBase64url(payload)}.`);
+  return { header, signature: encodeBase64url(signature) };
 }
 
 /**
