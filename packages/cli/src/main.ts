@@ -9,8 +9,8 @@ import { keyRoutes } from './commands/key.ts';
 import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, updateCommand } from './commands/look.ts';
 import { operatorRoutes } from './commands/operator.ts';
 import { grantCommand, publishCommand, recordCommand, revokeCommand, yankCommand } from './commands/publish.ts';
-import { signCommand, verifySignatureCommand } from './commands/sign.ts';
 import { serveCommand } from './commands/serve.ts';
+import { signCommand, verifySignatureCommand } from './commands/sign.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-code.ts';
 

@@ -1,9 +1,9 @@
 /* What the client keeps on a computer's disk. */
 
 export { fileWriter, openContentCache, openLogFiles } from './cache-files.ts';
-export { programSigner } from './program-signer.ts';
 export { createFile, hasCode, replaceFile } from './durable-file.ts';
 export { readPrivateKeys, readPublicKeys } from './key-file.ts';
 export { KeyStore, type Keyring, type KeyStoreParts } from './key-store.ts';
+export { programSigner } from './program-signer.ts';
 export { registryFolder } from './registry-folder.ts';
 export { openTrustFiles } from './trust-files.ts';

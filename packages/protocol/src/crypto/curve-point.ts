@@ -46,20 +46,28 @@ export function isStrongEdwardsPoint({ p, a, d }: EdwardsCurve, encoded: Uint8Ar
   const y = BigInt.asUintN(8 * encoded.length - 1, bigEndian(encoded.toReversed()));
   if (y >= p) return false;
   const ySquared = (y * y) % p;
+  // x² is this fraction, and it is a square exactly when the product of its parts is one.
+  const dividend = (1n + p - ySquared) % p;
   const divisor = (a + (p - d) * ySquared) % p;
-  const xSquared = ((1n + p - ySquared) * power(divisor, p - 2n, p)) % p;
   // Order 1 or 2: x = 0. Order 4: y = 0. Order 8: the double has y = 0, that is y² = a·x².
-  const isWeak = xSquared === 0n || y === 0n || ySquared === (a * xSquared) % p;
-  return !isWeak && power(xSquared, (p - 1n) / 2n, p) === 1n;
+  const isWeak = dividend === 0n || y === 0n || (ySquared * divisor - a * dividend) % p === 0n;
+  return !isWeak && jacobi((dividend * divisor) % p, p) === 1;
 }
 
-function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
-  let result = 1n;
-  for (const bit of exponent.toString(2)) {
-    result = (result * result) % modulus;
-    if (bit === '1') result = (result * base) % modulus;
+/** The Jacobi symbol: modulo a prime, 1 for what has a square root. */
+function jacobi(value: bigint, modulus: bigint): number {
+  let [upper, lower, sign] = [value, modulus, 1];
+  while (upper !== 0n) {
+    while ((upper & 1n) === 0n) {
+      upper >>= 1n;
+      const rest = lower & 7n;
+      if (rest === 3n || rest === 5n) sign = -sign;
+    }
+    [upper, lower] = [lower, upper];
+    if ((upper & 3n) === 3n && (lower & 3n) === 3n) sign = -sign;
+    upper %= lower;
   }
-  return result;
+  return lower === 1n ? sign : 0;
 }
 
 function bigEndian(bytes: Uint8Array): bigint {

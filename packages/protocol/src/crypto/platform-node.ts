@@ -58,9 +58,13 @@ function privateObject(scheme: SignatureScheme, key: KeyMembers): nodeCrypto.Key
     privateObjects.set(key, fresh);
     return fresh;
   } catch {
-    // Without the cause: no word about a secret.
-    throw new RegistryError('text/private-key', 'the platform refuses this private key');
+    throw refusedPrivateKey();
   }
+}
+
+/** Without a cause: no word about a secret. */
+function refusedPrivateKey(): RegistryError {
+  return new RegistryError('text/private-key', 'the platform refuses this private key');
 }
 
 function unsupported({ webcrypto }: SignatureScheme, cause: unknown): RegistryError {
@@ -134,7 +138,7 @@ export const platform: CryptoPlatform = {
     const options = { key: privateObject(scheme, key), dsaEncoding: 'ieee-p1363', ...rsa } as const;
     return new Promise((resolve, reject) => {
       nodeCrypto.sign(digestOf(scheme), message, options, (error, signature) =>
-        error === null ? resolve(Uint8Array.from(signature)) : reject(error),
+        error === null ? resolve(Uint8Array.from(signature)) : reject(refusedPrivateKey()),
       );
     });
   },

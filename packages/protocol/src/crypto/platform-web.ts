@@ -37,9 +37,7 @@ async function importKey(scheme: SignatureScheme, key: KeyMembers, use: 'sign' |
     return await globalThis.crypto.subtle.importKey('jwk', { ...key }, parametersOf(scheme), false, [use]);
   } catch (cause) {
     if (use === 'sign') await publicHandle(scheme, publicMembers(key));
-    throw use === 'sign'
-      ? new RegistryError('text/private-key', 'the platform refuses this private key')
-      : unsupported(scheme, cause);
+    throw use === 'sign' ? refusedPrivateKey() : unsupported(scheme, cause);
   }
 }
 
@@ -59,6 +57,11 @@ function parametersOf({ webcrypto }: SignatureScheme) {
     modulusLength: RSA_BITS,
     publicExponent: Uint8Array.of(1, 0, 1),
   };
+}
+
+/** Without a cause: no word about a secret. */
+function refusedPrivateKey(): RegistryError {
+  return new RegistryError('text/private-key', 'the platform refuses this private key');
 }
 
 function unsupported({ webcrypto }: SignatureScheme, cause: unknown): RegistryError {
@@ -93,7 +96,12 @@ export const platform: CryptoPlatform = {
   },
   async signWith(scheme, key, message) {
     const handle = await importKey(scheme, key, 'sign');
-    return new Uint8Array(await globalThis.crypto.subtle.sign(parametersOf(scheme), handle, unshared(message)));
+    const signing = globalThis.crypto.subtle.sign(parametersOf(scheme), handle, unshared(message));
+    return new Uint8Array(
+      await signing.catch(() => {
+        throw refusedPrivateKey();
+      }),
+    );
   },
   async generateKey(scheme) {
     const { subtle } = globalThis.crypto;

@@ -72,6 +72,22 @@ test('jose 2.7: a private key of halves that do not belong together does not sig
   );
 });
 
+for (const [platform, protocol] of PLATFORMS) {
+  test(`jose 2.7: numbers that are no RSA key sign nothing (${platform})`, async () => {
+    const { publicKey, members } = await protocol.makePrivateKey('PS256');
+    const faults = [{ p: members['q'] ?? '' }, { d: members['qi'] ?? '' }, { qi: members['p'] ?? '' }, { dp: 'AQ' }];
+    for (const fault of faults) {
+      const signer = protocol.localSigner({ publicKey, members: { ...members, ...fault } });
+      // A platform may mend what follows from the other numbers; what it signs is then by the very key.
+      const failure: unknown = await protocol
+        .signDetached(signer, 'vnd.waybill.file', MESSAGE)
+        .catch((thrown) => thrown);
+      const isRefused = protocol.isRegistryError(failure, 'text/private-key', 'signer/failed');
+      assert.ok(isRefused || typeof failure === 'string', String(failure));
+    }
+  });
+}
+
 test('jose 3.5: a signature that is not by the signer’s key is not handed out', async () => {
   const honest = localSigner(await makePrivateKey('ES384'));
   const faults: readonly ((message: Uint8Array) => Promise<Uint8Array>)[] = [
