@@ -1,10 +1,27 @@
-import { digestHex, encodeHex, RegistryError, sha256Stream, type Digest } from '@waybill/protocol';
+import {
+  digestHex,
+  encodeHex,
+  isRegistryError,
+  RegistryError,
+  sha256Stream,
+  type Digest,
+  type ErrorCode,
+} from '@waybill/protocol';
 import type { ContentCache } from './ports.ts';
 import type { RegistryClient } from './registry-client.ts';
 import { chunksOf } from './transport.ts';
 
 /** Content larger than this is refused while it arrives; a version 0 record does not say how large it is. */
 const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+
+/** After these the next source may do better. */
+const FAULTS_OF_A_SOURCE: readonly ErrorCode[] = [
+  'content/digest',
+  'content/not-found',
+  'content/size',
+  'registry/protocol',
+  'registry/unreachable',
+];
 
 export interface ContentFetchParts {
   readonly client: Pick<RegistryClient, 'api'>;
@@ -26,6 +43,8 @@ export async function fetchContent(digest: Digest, parts: ContentFetchParts): Pr
       await fetchFrom(parts.client.api.transport.placeOf(url), digest, size, parts);
       return;
     } catch (thrown) {
+      // A full disk of this machine's is no source's fault, and the next source would fill it no less.
+      if (!isRegistryError(thrown, ...FAULTS_OF_A_SOURCE)) throw thrown;
       failure = thrown;
     }
   }
@@ -49,17 +68,18 @@ async function fetchFrom(
   total: number | null,
   { client, cache, onProgress }: ContentFetchParts,
 ): Promise<void> {
-  const response = await client.api.transport.open(url, { method: 'GET' });
-  if (!response.ok) {
-    // Unread, it would keep the process alive for as long as the source likes. Not awaited, as it may never end.
-    void response.body?.cancel().catch(() => undefined);
-    throw new RegistryError('content/not-found', `${url.href} answered ${response.status}`);
-  }
+  const { transport } = client.api;
   const writer = await cache.writer(digest);
   const hash = sha256Stream();
   let received = 0;
   try {
-    for await (const chunk of chunksOf(response, client.api.transport.limits)) {
+    const response = await transport.open(url, { method: 'GET' });
+    if (!response.ok) {
+      // Unread, it would keep the process alive for as long as the source likes. Not awaited, as it may never end.
+      void response.body?.cancel().catch(() => undefined);
+      throw new RegistryError('content/not-found', `${url.href} answered ${response.status}`);
+    }
+    for await (const chunk of chunksOf(response, transport.limits)) {
       received += chunk.length;
       if (received > CONTENT_BYTES_MAX)
         throw new RegistryError('content/size', `content is over ${CONTENT_BYTES_MAX} bytes`);

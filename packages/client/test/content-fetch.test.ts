@@ -47,3 +47,16 @@ test('the sources after it are tried', async () => {
   await fetchContent(DIGEST, parts);
   assert.deepEqual(kept, [DIGEST]);
 });
+
+test('a fault of this machine is told at once, and no other source is asked for it', async () => {
+  const { asked, parts } = partsOver(['content', 'content']);
+  const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  const writer = async () => ({
+    write: () => Promise.reject(full),
+    keep: async () => undefined,
+    discard: async () => undefined,
+  });
+  const cache: ContentCache = { ...parts.cache, writer };
+  await assert.rejects(fetchContent(DIGEST, { ...parts, cache }), full);
+  assert.equal(asked.filter((url) => url.endsWith('/content')).length, 1);
+});

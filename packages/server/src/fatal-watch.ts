@@ -1,5 +1,5 @@
 import { isRegistryError } from '@waybill/protocol';
-import type { ContentStore, ContentUpload, PendingWriter } from './core/ports.ts';
+import type { ContentStore, ContentUpload, PendingWriter, RegistryStore } from './core/ports.ts';
 
 /** Hears of failures after which the process must end. */
 export type OnFatal = (failure: unknown) => void;
@@ -10,6 +10,11 @@ export function watchPending(writer: PendingWriter, onFatal: OnFatal): PendingWr
     putPending: (pending) => watched(writer.putPending(pending), onFatal),
     deletePending: (recordId) => watched(writer.deletePending(recordId), onFatal),
   };
+}
+
+/** The same pruning; a write that leaves the disk in doubt ends the process. */
+export function watchPruning(store: Pick<RegistryStore, 'pruneMap'>, onFatal: OnFatal): typeof store {
+  return { pruneMap: (floor, after, pages) => watched(store.pruneMap(floor, after, pages), onFatal) };
 }
 
 /** The same content; a write that leaves the disk in doubt ends the process. */

@@ -14,7 +14,14 @@ const FILE_MODE = 0o640;
  * is not set back together with the store. Throws `storage/failed`, `storage/damaged`.
  */
 export async function openLastSignedFile(file: string): Promise<LastSigned & { close(): Promise<void> }> {
-  const handle = await prepareFile(file);
+  return openSlots(file, 'refused');
+}
+
+async function openSlots(
+  file: string,
+  cutFile: 'refused' | 'replaced',
+): Promise<LastSigned & { close(): Promise<void> }> {
+  const handle = await prepareFile(file, cutFile);
   let next = 0;
   return {
     async read() {
@@ -63,7 +70,7 @@ export async function inspectLastSigned(file: string): Promise<LastSignedState |
 
 /** Makes `mark` the only one in the file, whatever it held. Throws `storage/full`, `storage/failed`. */
 export async function replaceLastSigned(file: string, mark: SignedMark): Promise<void> {
-  const lastSigned = await openLastSignedFile(file);
+  const lastSigned = await openSlots(file, 'replaced');
   try {
     // Both slots: the newer of two marks would go on being believed.
     for (let slot = 0; slot < SLOTS; slot++) await lastSigned.write(mark);
@@ -72,15 +79,22 @@ export async function replaceLastSigned(file: string, mark: SignedMark): Promise
   }
 }
 
-/** Made in full size at once, so that no later write needs room. */
-async function prepareFile(file: string): Promise<FileHandle> {
+/** Made in full size at once, so that no later write needs room. Throws `storage/damaged` for a file that was cut, if that is refused. */
+async function prepareFile(file: string, cutFile: 'refused' | 'replaced'): Promise<FileHandle> {
   return orFailed(file, async () => {
     const handle = await open(file, constants.O_RDWR | constants.O_CREAT, FILE_MODE);
-    if ((await handle.stat()).size < SLOTS * SLOT_BYTES) {
-      await writeWhole(handle, new Uint8Array(SLOTS * SLOT_BYTES).fill(SPACE), 0);
-      await handle.sync();
-      await syncFolder(path.dirname(file));
+    const { size } = await handle.stat();
+    if (size >= SLOTS * SLOT_BYTES) return handle;
+    // A crash while it was made leaves spaces alone; anything else was a mark, and must not be written over.
+    const found = new Uint8Array(size);
+    const { bytesRead } = await handle.read(found, 0, size, 0);
+    if (cutFile === 'refused' && found.subarray(0, bytesRead).some((byte) => byte !== SPACE)) {
+      await handle.close();
+      throw damaged(file);
     }
+    await writeWhole(handle, new Uint8Array(SLOTS * SLOT_BYTES).fill(SPACE), 0);
+    await handle.sync();
+    await syncFolder(path.dirname(file));
     return handle;
   });
 }

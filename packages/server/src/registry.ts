@@ -16,7 +16,7 @@ import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
-import { watchContent, watchPending, type OnFatal } from './fatal-watch.ts';
+import { watchContent, watchPending, watchPruning, type OnFatal } from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
@@ -100,7 +100,8 @@ async function openHeld(
   });
   await publishing.resume();
   const reading = new Reading({ store: reader, sequencer, operator });
-  const pruner = new MapPruner({ reader, store: thread, clock, keptSeconds: config.mapProofsKeptSeconds });
+  const pruning = watchPruning(thread, onFatal);
+  const pruner = new MapPruner({ reader, store: pruning, clock, keptSeconds: config.mapProofsKeptSeconds });
   const scrub = new ContentScrub({
     content,
     observer: { contentDamaged: (digest) => tellDamage(digest, log, observer) },

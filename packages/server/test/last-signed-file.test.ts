@@ -201,3 +201,22 @@ test('a crash right after the very first commit does not look like a mark that w
   await openCommitter(state);
   assert.equal((await readBack())?.logLength, 2);
 });
+
+test('a file that was cut is refused and left as it is: its rest may be the only mark (threats L14)', async () => {
+  await writeAll([markAt(1), markAt(2), markAt(3)]);
+  const whole = await readFile(file);
+  for (const size of [1, SLOT_BYTES, 2 * SLOT_BYTES - 1]) {
+    await writeFile(file, whole.subarray(0, size));
+    await assert.rejects(openLastSignedFile(file), failsWith('storage/damaged'));
+    assert.deepEqual(await readFile(file), whole.subarray(0, size));
+  }
+  await replaceLastSigned(file, markAt(4));
+  assert.deepEqual(await readBack(), markAt(4));
+});
+
+test('a file whose making was cut off is made again', async () => {
+  await writeFile(file, ' '.repeat(SLOT_BYTES + 1));
+  assert.equal(await readBack(), null);
+  await writeAll([markAt(1)]);
+  assert.deepEqual(await readBack(), markAt(1));
+});

@@ -103,7 +103,7 @@ export function encodeMapPage(page: MapPage): Uint8Array {
   for (const [i, slot] of page.entries()) {
     if (slot === null) continue;
     const bitmap = slot.type === 'single' ? 0 : 2;
-    view.setUint16(bitmap, view.getUint16(bitmap) + 2 ** i);
+    view.setUint16(bitmap, view.getUint16(bitmap) | (1 << i));
     if (slot.type === 'single') {
       bytes.set(slot.path, offset);
       bytes.set(slot.leafHash, offset + HASH_BYTES);
@@ -140,7 +140,7 @@ export function decodeMapPage(bytes: Uint8Array): MapPage {
 }
 
 function hasBit(bitmap: number, position: number): boolean {
-  return Math.floor(bitmap / 2 ** position) % 2 === 1;
+  return ((bitmap >> position) & 1) === 1;
 }
 
 function readSlot(

@@ -28,11 +28,13 @@ export const SOURCING_SWEEP_MS = 1_000;
 /** How long the rejection of a record can be asked for. */
 export const REJECTION_KEPT_MS = 3_600_000;
 
-/** Rejections that can be asked for at one time; the oldest go first. */
+/** Rejections that can be asked for at one time, and the bytes of their records; the oldest go first. */
 export const REJECTIONS_KEPT_MAX = 100_000;
+export const REJECTED_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Records that may wait for content at one time, over all packages. */
+/** Records that may wait for content at one time, over all packages, and bytes of their contents. */
 export const PENDING_RECORDS_MAX = 10_000;
+export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Bytes of one content file. */
 export const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;

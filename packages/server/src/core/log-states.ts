@@ -1,14 +1,16 @@
 import {
   decodeSignedRecord,
   emptyLogState,
+  isRegistryError,
   judgeRecord,
   RegistryError,
   type LogDialect,
   type LogId,
   type LogState,
+  type RecordId,
 } from '@waybill/protocol';
 import { CACHED_STATE_ITEMS_MAX, REPLAY_PAGE_RECORDS } from './limits.ts';
-import type { RegistryReader } from './ports.ts';
+import type { RegistryReader, StoredRecord } from './ports.ts';
 
 /**
  * Replayed states of logs, newest use last. A state here is a cache: it is rebuilt from the stored records, whose
@@ -21,7 +23,9 @@ export class LogStates<E, P extends string, B> {
   readonly #states = new Map<LogId, LogState<P, B>>();
   /** What each state counted when it was put: one that has moved on cannot be asked any more. */
   readonly #weights = new Map<LogId, number>();
-  readonly #loading = new Map<LogId, Promise<LogState<P, B>>>();
+  readonly #loading = new Map<LogId, Promise<void>>();
+  /** Logs whose newest record is not stored yet; what is stored would give an older state. */
+  readonly #ahead = new Map<LogId, Ahead>();
   #items = 0;
 
   constructor(dialect: LogDialect<E, P, B>, store: RegistryReader, itemsMax: number = CACHED_STATE_ITEMS_MAX) {
@@ -56,20 +60,37 @@ export class LogStates<E, P extends string, B> {
    * all others see {@link read}. Throws `storage/damaged`.
    */
   async load(logId: LogId): Promise<LogState<P, B>> {
-    const state = this.cached(logId);
-    if (state !== null) return state;
-    const loading = this.#loading.get(logId) ?? this.#replay(logId);
-    this.#loading.set(logId, loading);
-    try {
-      const loaded = await loading;
-      return this.cached(logId) ?? this.put(logId, loaded);
-    } finally {
-      // Not one that began later, after an eviction.
-      if (this.#loading.get(logId) === loading) this.#loading.delete(logId);
+    for (;;) {
+      const state = this.cached(logId);
+      if (state !== null) return state;
+      await (this.#ahead.get(logId)?.stored ?? this.#loading.get(logId) ?? this.#startLoading(logId));
     }
   }
 
-  put(logId: LogId, state: LogState<P, B>): LogState<P, B> {
+  #startLoading(logId: LogId): Promise<void> {
+    const loading = this.#replay(logId)
+      .then((state) => this.put(logId, state))
+      .finally(() => this.#loading.delete(logId));
+    this.#loading.set(logId, loading);
+    return loading;
+  }
+
+  /**
+   * As {@link put}, of a state that is ahead of the store: should it be evicted, whoever asks for it waits until
+   * {@link release}, for a replay would give the state before it.
+   */
+  putAhead(logId: LogId, state: LogState<P, B>): void {
+    if (!this.#ahead.has(logId)) this.#ahead.set(logId, new Ahead());
+    this.put(logId, state);
+  }
+
+  /** The log's records are stored, or never will be. */
+  release(logId: LogId): void {
+    this.#ahead.get(logId)?.end();
+    this.#ahead.delete(logId);
+  }
+
+  put(logId: LogId, state: LogState<P, B>): void {
     this.evict(logId);
     this.#states.set(logId, state);
     const weight = weightOf(state);
@@ -79,7 +100,6 @@ export class LogStates<E, P extends string, B> {
       if (this.#items <= this.#itemsMax || oldest === logId) break;
       this.evict(oldest);
     }
-    return state;
   }
 
   evict(logId: LogId): void {
@@ -93,14 +113,39 @@ export class LogStates<E, P extends string, B> {
     for (;;) {
       const range = { fromPosition: state.length, belowIndex: Number.MAX_SAFE_INTEGER, limit: REPLAY_PAGE_RECORDS };
       const page = await this.#store.readLog(logId, range);
-      for (const { envelope, recordId } of page) {
-        const record = decodeSignedRecord(this.#dialect, envelope);
-        if (record.id !== recordId) throw new RegistryError('storage/damaged', `record ${recordId} has other contents`);
-        state = judgeRecord(this.#dialect, state, record).draft.accept();
-      }
+      for (const stored of page) state = this.#replayed(state, stored);
       if (page.length < REPLAY_PAGE_RECORDS) return state;
     }
   }
+
+  /** What was judged before it was stored, and is refused now, is not what was stored: the fault is no publisher's. */
+  #replayed(state: LogState<P, B>, { envelope, recordId }: StoredRecord): LogState<P, B> {
+    try {
+      const record = decodeSignedRecord(this.#dialect, envelope);
+      if (record.id === recordId) return judgeRecord(this.#dialect, state, record).draft.accept();
+    } catch (cause) {
+      if (!isRegistryError(cause)) throw cause;
+      throw damaged(recordId, { cause });
+    }
+    throw damaged(recordId);
+  }
+}
+
+/** What there is to wait for while a log is ahead of the store. */
+class Ahead {
+  readonly stored: Promise<void>;
+  end: () => void = () => undefined;
+
+  constructor() {
+    this.stored = new Promise((resolve) => {
+      this.end = resolve;
+    });
+  }
+}
+
+function damaged(recordId: RecordId, options: ErrorOptions = {}): RegistryError {
+  const message = `record ${recordId} is not what was stored, or one before it is missing: run "waybill fsck"`;
+  return new RegistryError('storage/damaged', message, {}, options);
 }
 
 /** One record may bind a thousand versions, so records say little about memory. */

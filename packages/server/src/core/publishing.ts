@@ -24,16 +24,11 @@ import {
 import { admitPackageRecord } from './admission.ts';
 import { receiveContent, type ContentPolicy } from './content.ts';
 import { settledWithin } from './deadline.ts';
-import {
-  COMMIT_WAIT_MS,
-  PACKAGE_NAME_LENGTH_MAX,
-  PENDING_RECORDS_MAX,
-  REJECTION_KEPT_MS,
-  REJECTIONS_KEPT_MAX,
-  SOURCING_IDLE_MS,
-} from './limits.ts';
+import { COMMIT_WAIT_MS, PACKAGE_NAME_LENGTH_MAX, SOURCING_IDLE_MS } from './limits.ts';
 import type { Clock, ContentStore, PendingWriter, RegistryReader } from './ports.ts';
 import { checkPublisher, type Publishers } from './publishers.ts';
+import { Rejections } from './rejections.ts';
+import { Reservations, type Reservation } from './reservations.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { OperatorStates, PackageStates } from './state-caches.ts';
 
@@ -48,23 +43,6 @@ export interface PublishingParts {
   readonly clock: Clock;
 }
 
-/** A record on its way: nobody else may append to its package until it is published, rejected or idle for too long. */
-interface Reservation {
-  readonly name: PackageName;
-  readonly logId: LogId;
-  readonly record: SignedRecord<PackageEntry>;
-  readonly missing: Set<Digest>;
-  lastProgressMs: number;
-  /** The writing of its row, done or under way: it was accepted, so it must survive what fails. `null` when it has none. */
-  durable: Promise<void> | null;
-  /** The last write of its row, settled either way; they go one after another. */
-  row: Promise<void>;
-  /** Looks for what is missing; whoever posts the same bytes meanwhile waits for it, and shares its failure. */
-  sourcing: Promise<void>;
-  /** The sequencing under way, settled either way; `null` while content is missing. */
-  sequencing: Promise<void> | null;
-}
-
 /** What a publisher asks for. */
 export interface PublishCommand {
   readonly logId: LogId;
@@ -76,9 +54,8 @@ export interface PublishCommand {
 /** Takes records and their content from publishers: admit, validate, source content, sequence (spec/http.md 5). */
 export class Publishing {
   readonly #parts: PublishingParts;
-  readonly #byLog = new Map<LogId, Reservation>();
-  /** Rejections that can still be asked for and when they were made, oldest first: a sweep must not read all of them. */
-  readonly #rejectedAtMs = new Map<RecordId, number>();
+  readonly #reservations = new Reservations();
+  readonly #rejections = new Rejections();
 
   constructor(parts: PublishingParts) {
     this.#parts = parts;
@@ -88,7 +65,7 @@ export class Publishing {
   async resume(): Promise<void> {
     for (const pending of await this.#parts.store.listPending()) {
       if (pending.rejection !== null) {
-        this.#rejectedAtMs.set(pending.recordId, pending.updatedAtMs);
+        this.#rejections.add(pending.recordId, pending.updatedAtMs, pending.envelope.contents.length);
         continue;
       }
       if ((await this.#parts.store.readRecord(pending.recordId)) !== null) {
@@ -97,11 +74,11 @@ export class Publishing {
         continue;
       }
       const record = decodeSignedRecord(PACKAGE_LOG, pending.envelope);
-      const first = this.#byLog.get(pending.logId);
+      const first = this.#reservations.get(pending.logId);
       if (first !== undefined) {
         // Two processes have each accepted a record for this package.
         await this.#storePending({ ...pending, record }, `another record came first: ${first.record.id}`);
-        this.#rejectedAtMs.set(pending.recordId, this.#parts.clock());
+        this.#rejections.add(pending.recordId, this.#parts.clock(), pending.envelope.contents.length);
         continue;
       }
       const reservation = this.#reserve({ ...pending, record });
@@ -170,7 +147,7 @@ export class Publishing {
     await packages.load(logId);
     const state = packages.cached(logId);
     if (state === null) return this.#reserveJudged(command, record);
-    const standing = this.#byLog.get(logId);
+    const standing = this.#reservations.get(logId);
     if (standing?.record.id === record.id) return null;
     if (standing !== undefined) throw conflict(standing.record.id);
     // Checked once more: the same bytes may have been published while the signature was verified.
@@ -178,8 +155,8 @@ export class Publishing {
     if (state.head !== null && record.prev !== state.head.id) throw conflict(state.head.id);
     const judged = judgeRecord(PACKAGE_LOG, state, record);
     admitPackageRecord(PACKAGE_LOG, record, { state, judged, nowMs: clock(), final });
-    for (const { record: waiting } of this.#byLog.values()) if (waiting.id === record.id) throw foreignId();
-    if (this.#byLog.size >= PENDING_RECORDS_MAX) {
+    if (this.#reservations.hasRecord(record.id)) throw foreignId();
+    if (this.#reservations.full) {
       throw new RegistryError('request/too-many', 'too many records wait for content: try again');
     }
     return this.#reserve({ logId, name, record });
@@ -197,7 +174,7 @@ export class Publishing {
       sourcing: Promise.resolve(),
       sequencing: null,
     };
-    this.#byLog.set(logId, reservation);
+    this.#reservations.add(reservation);
     return reservation;
   }
 
@@ -209,7 +186,7 @@ export class Publishing {
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
     if (failure !== null) throw failure;
     // "processing" is a promise too: it is not made before a row can keep it.
-    if (this.#byLog.get(logId) === reservation) await this.#makeDurable(reservation);
+    if (this.#reservations.has(reservation)) await this.#makeDurable(reservation);
     return this.status(logId, record.id);
   }
 
@@ -219,7 +196,7 @@ export class Publishing {
       await this.#findMissing(reservation);
       if (reservation.missing.size > 0) await this.#makeDurable(reservation);
     } catch (failure) {
-      this.#byLog.delete(reservation.logId);
+      this.#reservations.remove(reservation);
       throw failure;
     }
   }
@@ -284,10 +261,11 @@ export class Publishing {
   }
 
   async #sequence(reservation: Reservation): Promise<void> {
-    const { logId, name, record } = reservation;
+    const { logId, name, record, durable } = reservation;
     try {
       await this.#parts.sequencer.sequence({ kind: 'package', logId, name, record });
-      this.#byLog.delete(logId);
+      this.#reservations.remove(reservation);
+      if (reservation.durable !== durable) void this.#deleteLateRow(reservation);
     } catch (failure) {
       // An infrastructure fault never rejects a record; it is tried again by sweep(), or after the next start.
       if (isRegistryError(failure) && failure.code.startsWith('record/')) {
@@ -297,14 +275,17 @@ export class Publishing {
     }
   }
 
+  /** The commit has settled the rows that it found; this one was written for "processing" while it went on. */
+  async #deleteLateRow({ row, record }: Reservation): Promise<void> {
+    await row;
+    // A start would do it too.
+    await this.#parts.store.deletePending(record.id).catch(() => undefined);
+  }
+
   /** For another try; a record of which nothing is stored is the publisher's to send again. */
   #waitOn(reservation: Reservation): void {
     reservation.sequencing = null;
-    if (reservation.durable === null) this.#release(reservation);
-  }
-
-  #release(reservation: Reservation): void {
-    if (this.#byLog.get(reservation.logId) === reservation) this.#byLog.delete(reservation.logId);
+    if (reservation.durable === null) this.#reservations.remove(reservation);
   }
 
   /** Rejects what is not being sequenced, so that nothing is while the rejection is written. */
@@ -326,10 +307,8 @@ export class Publishing {
       this.#waitOn(reservation);
       throw failure;
     }
-    this.#release(reservation);
-    // At the end of the map, also when it was rejected before.
-    this.#rejectedAtMs.delete(record.id);
-    this.#rejectedAtMs.set(record.id, this.#parts.clock());
+    this.#reservations.remove(reservation);
+    this.#rejections.add(record.id, this.#parts.clock(), record.envelope.contents.length);
   }
 
   /** How far a record has come; waits for a commit under way. Throws `log/not-found`, `request/record`. */
@@ -354,7 +333,7 @@ export class Publishing {
   }
 
   #reservationOf(logId: LogId, recordId: RecordId): Reservation | null {
-    const reservation = this.#byLog.get(logId);
+    const reservation = this.#reservations.get(logId);
     return reservation?.record.id === recordId ? reservation : null;
   }
 
@@ -390,7 +369,7 @@ export class Publishing {
     if (!wanted) throw new RegistryError('publish/not-wanted', `record ${recordId} does not want content ${digest}`);
     await this.#receive(reservation, digest, body);
     reservation.missing.delete(digest);
-    if (reservation.missing.size > 0 || this.#byLog.get(logId) !== reservation) return;
+    if (reservation.missing.size > 0 || !this.#reservations.has(reservation)) return;
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
     if (failure !== null) throw failure;
   }
@@ -417,10 +396,10 @@ export class Publishing {
   /** Rejects records whose uploads have stopped, and forgets rejections that nobody will ask for any more. */
   async sweep(): Promise<void> {
     const { clock } = this.#parts;
-    for (const reservation of this.#byLog.values()) {
+    for (const reservation of this.#reservations.values()) {
       // Before that, nothing missing means nothing known: the record would be published without its content.
       await reservation.sourcing.catch(() => undefined);
-      if (reservation.sequencing !== null || this.#byLog.get(reservation.logId) !== reservation) continue;
+      if (reservation.sequencing !== null || !this.#reservations.has(reservation)) continue;
       if (reservation.missing.size === 0) void this.#sequenceWithin(reservation, 0);
       else if (clock() - reservation.lastProgressMs > SOURCING_IDLE_MS) {
         await this.#rejectWaiting(reservation, 'its content was not uploaded in time');
@@ -431,11 +410,11 @@ export class Publishing {
 
   async #forgetRejections(): Promise<void> {
     const { clock, store } = this.#parts;
-    for (const [recordId, atMs] of this.#rejectedAtMs) {
-      if (clock() - atMs <= REJECTION_KEPT_MS && this.#rejectedAtMs.size <= REJECTIONS_KEPT_MAX) return;
-      this.#rejectedAtMs.delete(recordId);
-      // The same record may have been posted again and wait in that row now.
-      if (((await store.readPending(recordId))?.rejection ?? null) !== null) await store.deletePending(recordId);
+    for (const recordId of this.#rejections.takeDue(clock())) {
+      const pending = await store.readPending(recordId);
+      // The same record may have been posted again: the row is its own now, also where it is not written yet.
+      if (pending === null || this.#reservationOf(pending.logId, recordId) !== null) continue;
+      if (pending.rejection !== null) await store.deletePending(recordId);
     }
   }
 }

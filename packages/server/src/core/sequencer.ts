@@ -144,6 +144,7 @@ export class Sequencer {
       this.#giveUp(batch, placed, failure);
       return;
     }
+    this.#releaseStates(placed);
     for (const { waiting, stored } of placed) waiting.resolve(stored.registryIndex);
   }
 
@@ -166,13 +167,13 @@ export class Sequencer {
     if (submission.kind === 'operator') {
       const state = await operator.load(OPERATOR_LOG_ID);
       const { draft } = judgeRecord(OPERATOR_LOG, state, submission.record);
-      operator.put(OPERATOR_LOG_ID, draft.accept());
+      operator.putAhead(OPERATOR_LOG_ID, draft.accept());
       return { logId: OPERATOR_LOG_ID, logPosition: state.length };
     }
     const { logId } = submission;
     const state = await packages.load(logId);
     const { draft } = judgeRecord(PACKAGE_LOG, state, submission.record);
-    packages.put(logId, draft.accept());
+    packages.putAhead(logId, draft.accept());
     return { logId, logPosition: state.length };
   }
 
@@ -189,9 +190,17 @@ export class Sequencer {
       this.#parts.packages.evict(stored.logId);
       this.#parts.operator.evict(stored.logId);
     }
+    this.#releaseStates(placed);
     this.#endUnlessPassing(failure);
     // Records refused on their own merits have their answer already; a second one changes nothing.
     for (const { reject } of batch) reject(failure);
+  }
+
+  #releaseStates(placed: readonly Placed[]): void {
+    for (const { stored } of placed) {
+      this.#parts.packages.release(stored.logId);
+      this.#parts.operator.release(stored.logId);
+    }
   }
 
   /** These are known to have changed nothing, and to pass; after anything else the stored head is in doubt. */

@@ -19,7 +19,7 @@ export interface HttpLimits {
   /** Bytes of a request line and its headers (431). */
   readonly headerBytesMax: number;
   readonly jsonBody: BodyPace;
-  /** Bytes of JSON bodies held at one time, without the free part of each (429). */
+  /** Bytes of JSON bodies held at one time, without the free part of each (429): so many of publishes, so many of all others. */
   readonly jsonBytesMax: number;
   /** The first bytes of a JSON body are never refused, so that a few large bodies cannot keep small ones out. */
   readonly jsonBytesFree: number;

@@ -34,7 +34,8 @@ export class Intake {
   readonly #answers = new Turns();
   #uploads = 0;
   readonly #uploadsByRecord = new Map<RecordId, number>();
-  #jsonBytes = 0;
+  /** Apart, for publishes hold theirs for as long as they wait in line, and must not keep reads out. */
+  readonly #jsonBytes = { publishes: 0, others: 0 };
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -56,7 +57,7 @@ export class Intake {
    * must not take one. Throws as {@link Intake.json}, and what `work` throws.
    */
   async publish<T>(received: Received, work: (body: Uint8Array) => Promise<T>): Promise<T> {
-    return this.#withJson(received, async (body) => {
+    return this.#withJson(received, 'publishes', async (body) => {
       await this.#places.take(watchGone(received));
       try {
         return await work(body);
@@ -73,11 +74,15 @@ export class Intake {
    * `request/invalid`.
    */
   json(received: Received): Promise<Uint8Array> {
-    return this.#withJson(received, async (body) => body);
+    return this.#withJson(received, 'others', async (body) => body);
   }
 
   /** The bytes count as held until `use` is done with them. */
-  async #withJson<T>({ request, incoming }: Received, use: (body: Uint8Array) => Promise<T>): Promise<T> {
+  async #withJson<T>(
+    { request, incoming }: Received,
+    kind: 'publishes' | 'others',
+    use: (body: Uint8Array) => Promise<T>,
+  ): Promise<T> {
     checkMediaType(request);
     const { limits } = this.#parts;
     const chunks: Uint8Array[] = [];
@@ -89,14 +94,15 @@ export class Intake {
         if (length > JSON_BODY_BYTES_MAX)
           throw new RegistryError('wire/too-large', `the body is over ${JSON_BODY_BYTES_MAX} bytes`);
         const charge = Math.max(0, length - limits.jsonBytesFree) - charged;
-        if (charge > 0 && this.#jsonBytes + charge > limits.jsonBytesMax) throw tooMany('too many large bodies arrive');
+        if (charge > 0 && this.#jsonBytes[kind] + charge > limits.jsonBytesMax)
+          throw tooMany('too many large bodies arrive');
         charged += charge;
-        this.#jsonBytes += charge;
+        this.#jsonBytes[kind] += charge;
         chunks.push(chunk);
       }
       return await use(concatBytes(...chunks));
     } finally {
-      this.#jsonBytes -= charged;
+      this.#jsonBytes[kind] -= charged;
     }
   }
 

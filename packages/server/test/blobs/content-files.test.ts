@@ -127,7 +127,8 @@ const FAULTS = [
   ['write', 'ENOSPC', 'storage/full'],
   ['write', 'EDQUOT', 'storage/full'],
   ['write', 'EIO', 'storage/failed'],
-  ['sync', 'ENOSPC', 'storage/full'],
+  ['sync', 'ENOSPC', 'storage/failed'],
+  ['sync', 'EMFILE', 'storage/failed'],
   ['sync', 'EIO', 'storage/failed'],
 ] as const;
 for (const [operation, system, code] of FAULTS) {
@@ -144,3 +145,16 @@ for (const [operation, system, code] of FAULTS) {
     await upload.discard();
   });
 }
+
+test('content is not there for others until its name is durable (threats D6)', async (context) => {
+  const root = await contentRoot(context);
+  const store = await openContentFiles(root);
+  const bytes = sampleContent(1_000);
+  const upload = await store.startUpload();
+  await upload.write(bytes);
+  const kept: string[] = [];
+  const keeping = upload.keep(digestOf(bytes)).then(() => kept.push('kept'));
+  const size = await store.size(digestOf(bytes));
+  assert.deepEqual([size, kept], [1_000, ['kept']]);
+  await keeping;
+});

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import {
   encodeRecordContents,
+  isRegistryError,
   judgeRecord,
   PACKAGE_LOG,
   packageLogId,
@@ -11,8 +13,11 @@ import {
   timestampFromMs,
   type LogId,
   type PackageEntry,
+  type PackagePermission,
+  type Release,
 } from '@waybill/protocol';
 import { LogStates } from '../../src/core/log-states.ts';
+import type { StoredRecord } from '../../src/core/ports.ts';
 import { keyOf, releaseOf, signContents, wasmOf } from '../publisher.ts';
 import { openCore, STARTED_MS, type RegistryCore } from './registry-core.ts';
 
@@ -71,6 +76,57 @@ test('a state is looked at as it is then, although it moved on while it was wait
       assert.ok((length === 1 || length === 2) && versions === VERSIONS);
     await moving;
     assert.deepEqual(await states.read(one, ({ length, keys }) => [length, keys.size]), [2, 1]);
+  } finally {
+    await core.dispose();
+  }
+});
+
+/** A yank of the first version, as the second record of a log. */
+async function secondRecord(states: LogStates<PackageEntry, PackagePermission, Release>, logId: LogId) {
+  const { head } = await states.load(logId);
+  const entries: PackageEntry[] = [{ type: 'yank', version: parseVersion('1.0.0') }];
+  const time = timestampFromMs(STARTED_MS, 7);
+  return signRecord(PACKAGE_LOG, { prev: head?.id ?? null, time, entries }, alice);
+}
+
+test('a state that is ahead of the store is waited for, not replayed, when it had to make room (threats D1)', async () => {
+  const core = await openCore({ wrap: (content) => ({ ...content, size: async () => CONTENT.length }) });
+  try {
+    const [one, two] = [await publishVersions(core, 'test:one', 0), await publishVersions(core, 'test:two', 1)];
+    const states = new LogStates(PACKAGE_LOG, core.store, ITEMS_MAX);
+    const record = await secondRecord(states, one);
+    states.putAhead(one, judgeRecord(PACKAGE_LOG, await states.load(one), record).draft.accept());
+    await states.load(two);
+    assert.equal(states.cached(one), null);
+    const seen: number[] = [];
+    const looking = states.read(one, ({ length }) => seen.push(length));
+    // Long enough for any replay, which would find one record.
+    for (let i = 0; i < 20; i++) await immediate();
+    assert.deepEqual(seen, []);
+    assert.equal((await core.publish(parsePackageName('test:one'), record)).state, 'published');
+    states.release(one);
+    await looking;
+    assert.deepEqual(seen, [2]);
+  } finally {
+    await core.dispose();
+  }
+});
+
+test('a stored record that is damaged is a fault of the store, and rejects no record after it (threats D10)', async () => {
+  const core = await openCore({ wrap: (content) => ({ ...content, size: async () => CONTENT.length }) });
+  try {
+    const one = await publishVersions(core, 'test:one', 0);
+    const isDamaged = (thrown: unknown): boolean => isRegistryError(thrown, 'storage/damaged');
+    const readLog = core.store.readLog.bind(core.store);
+    const damages: readonly ((record: StoredRecord) => StoredRecord[])[] = [
+      (record) => [{ ...record, envelope: { ...record.envelope, contents: new Uint8Array(3) } }],
+      (record) => [{ ...record, envelope: { ...record.envelope, contents: record.envelope.contents.slice(0, -1) } }],
+      (record) => [record, record],
+    ];
+    for (const damage of damages) {
+      core.store.readLog = async (...asked) => (await readLog(...asked)).flatMap(damage);
+      await assert.rejects(new LogStates(PACKAGE_LOG, core.store).load(one), isDamaged);
+    }
   } finally {
     await core.dispose();
   }

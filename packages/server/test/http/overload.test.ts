@@ -263,7 +263,7 @@ test('W5: 200 bodies that drip take no place from others', async () => {
   );
 });
 
-test('W16: the bytes of a record count until it is published', async () => {
+test('W16: the bytes of a record count until it is published, and keep no read out (threats D12)', async () => {
   const intake = intakeOf({ jsonBytesMax: 1_000, jsonBytesFree: 100 });
   const held = new Held();
   const began = new Held();
@@ -273,8 +273,9 @@ test('W16: the bytes of a record count until it is published', async () => {
     return held.done;
   });
   await began.done;
-  await refused(intake.json(whole(body)));
+  await refused(intake.publish(whole(body), async () => undefined));
+  assert.equal((await intake.json(whole(body))).length, 1_100);
   held.end();
   await large;
-  assert.equal((await intake.json(whole(body))).length, 1_100);
+  await intake.publish(whole(body), async () => undefined);
 });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { digestHex, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
+import { digestHex, messageOf, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
 import type { ContentStore, ContentUpload } from '../../core/ports.ts';
 import { hasSystemCode, withFileFailures } from './file-failure.ts';
 
@@ -18,11 +18,42 @@ const CHUNK_BYTES = 64 * 1024;
 export async function openContentFiles(root: string): Promise<ContentStore> {
   const uploads = path.join(root, 'uploads');
   await withFileFailures(root, () => prepareFolders(root, uploads));
+  const { size, ...others } = readContentFiles(root);
+  const naming = new Naming();
   return {
+    ...others,
     keptAtMs: async (digest) => (await findFile(root, digest))?.keptAtMs ?? null,
-    startUpload: () => startUpload(root, path.join(uploads, randomUUID())),
-    ...readContentFiles(root),
+    size: async (digest) => {
+      await naming.settled(digest);
+      return size(digest);
+    },
+    startUpload: async () => {
+      const upload = await startUpload(root, path.join(uploads, randomUUID()));
+      return {
+        write: (chunk) => upload.write(chunk),
+        keep: (digest) => naming.watch(digest, upload.keep(digest)),
+        discard: () => upload.discard(),
+      };
+    },
   };
+}
+
+/** Content that is getting its name: it can be seen before its name is durable, and no record may count on it then. */
+class Naming {
+  readonly #underWay = new Map<Digest, Promise<void>>();
+
+  async watch(digest: Digest, named: Promise<void>): Promise<void> {
+    this.#underWay.set(digest, named);
+    try {
+      await named;
+    } finally {
+      if (this.#underWay.get(digest) === named) this.#underWay.delete(digest);
+    }
+  }
+
+  async settled(digest: Digest): Promise<void> {
+    await this.#underWay.get(digest)?.catch(() => undefined);
+  }
 }
 
 /** The same content for reading alone: nothing is made, and nothing removed. */
@@ -144,12 +175,13 @@ export class FileUpload implements ContentUpload {
   keep(digest: Digest): Promise<void> {
     const { folder, file } = fileOf(this.#root, digest);
     return this.#orDiscard(async () => {
-      await this.#handle.sync();
+      await sync(this.#handle, this.#temporary);
       await this.#handle.close();
       await ensureFolder(folder);
-      await rename(this.#temporary, file);
-      // Kept. A crash before this line leaves the file or an upload, never half of it; the name is durable only from here.
-      await syncFolder(folder);
+      await syncFolder(folder, async () => {
+        await rename(this.#temporary, file);
+        // Visible. A crash before the sync leaves the file or an upload, never half of it.
+      });
     });
   }
 
@@ -169,14 +201,25 @@ export class FileUpload implements ContentUpload {
   }
 }
 
-/** Windows cannot open a folder to sync it; there the file system's journal has to do. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
+/** Does `work`, then syncs the folder, which is open by then: nothing but the sync can fail after the work. */
+async function syncFolder(folder: string, work: () => Promise<void> = async () => undefined): Promise<void> {
+  // Windows cannot open a folder to sync it; there the file system's journal has to do.
+  if (process.platform === 'win32') return work();
   const handle = await open(folder, 'r');
   try {
-    await handle.sync();
+    await work();
+    await sync(handle, folder);
   } finally {
     await handle.close();
+  }
+}
+
+/** Whatever a failed fsync says, also that there is no room, what was written before it is in doubt (SECURITY.md D5). */
+async function sync(handle: Pick<FileHandle, 'sync'>, file: string): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (cause) {
+    throw new RegistryError('storage/failed', `${file}: ${messageOf(cause)}`, {}, { cause });
   }
 }
 

@@ -91,6 +91,7 @@ export class SqliteEngine {
 
   /** See RegistryStore.commit: compare, write and make durable in one transaction. */
   commit(previousLength: number | null, commit: Commit): void {
+    const mapRows = packMapPages(commit.mapPages);
     this.#transaction(() => {
       const newest = nullable(this.#one('newestHead'), headOfRow)?.checkpoint.contents;
       const length = newest?.logLength ?? null;
@@ -111,13 +112,14 @@ export class SqliteEngine {
         this.#run('putRecord', ...recordValues(record, name ?? null));
       }
       for (const { log, level, index, hashes } of commit.tiles) this.#run('putTile', log, level, index, hashes);
-      for (const { group, version, bytes } of packMapPages(commit.mapPages)) {
-        this.#run('putMapRow', group, version, bytes);
-      }
+      for (const { group, version, bytes } of mapRows) this.#run('putMapRow', group, version, bytes);
       for (const recordId of commit.settled) this.#run('deletePending', digestBytes(recordId));
       this.#run('putHead', ...headValues(commit.head));
       this.#run('putNotes', utf8(commit.notes.records), utf8(commit.notes.heads));
     });
+    // The next commit reads the rows at the top again, and those of the packages that are busy. Not before they are stored:
+    // the version of a commit that failed is used again.
+    for (const { group, version, bytes } of mapRows) this.#keepMapRow(`${group}@${version}`, bytes);
   }
 
   readHead(): StoredHead | null {
@@ -188,12 +190,16 @@ export class SqliteEngine {
     const row = this.#one('mapRow', group, version);
     if (row === null) return null;
     const bytes = bytesOf(row, 'pages');
+    this.#keepMapRow(key, bytes);
+    return bytes;
+  }
+
+  #keepMapRow(key: string, bytes: Uint8Array): void {
     for (const oldest of this.#mapRows.keys()) {
       if (this.#mapRows.size < MAP_ROWS_KEPT) break;
       this.#mapRows.delete(oldest);
     }
     this.#mapRows.set(key, bytes);
-    return bytes;
   }
 
   readMapFloor(): number {

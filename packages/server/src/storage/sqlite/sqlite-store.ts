@@ -8,31 +8,27 @@ const OPEN_ATTEMPTS_MAX = 100;
 const OPEN_WAIT_MS = 50;
 
 /**
- * The registry's state in one SQLite file. Writes and reads use a connection each, so that a read sees committed data only.
- * Several processes may open one file: the store decides who commits first. Throws `storage/damaged` for a file that is
- * foreign, newer than this program or damaged, `storage/busy`, `storage/full`.
+ * The registry's state in one SQLite file. Reads and writes share one connection, which keeps what it wrote in memory where
+ * another one would have to drop it; each call is synchronous, so that a read sees committed data only. Several processes
+ * may open one file: the store decides who commits first. Throws `storage/damaged` for a file that is foreign, newer than
+ * this program or damaged, `storage/busy`, `storage/full`.
  */
 export async function openSqliteStore(file: string): Promise<RegistryStore> {
-  const writer = await openWriter(file);
-  const reader = openReaderOr(file, () => writer.close());
+  const engine = await openWriter(file);
   return {
-    ...readsOf(reader),
-    commit: async (previousLength, commit) => writer.commit(previousLength, commit),
-    writePending: async (puts, deletes) => writer.writePending(puts, deletes),
-    putPending: async (pending) => writer.writePending([pending], []),
-    deletePending: async (recordId) => writer.writePending([], [recordId]),
-    pruneMap: async (floor, after, pages) => cursorOf(writer.pruneMap(floor, walkOf(after), pages)),
-    async close() {
-      // The writer last: only a connection that may write can fold the write-ahead log into the file.
-      reader.close();
-      writer.close();
-    },
+    ...readsOf(engine),
+    commit: async (previousLength, commit) => engine.commit(previousLength, commit),
+    writePending: async (puts, deletes) => engine.writePending(puts, deletes),
+    putPending: async (pending) => engine.writePending([pending], []),
+    deletePending: async (recordId) => engine.writePending([], [recordId]),
+    pruneMap: async (floor, after, pages) => cursorOf(engine.pruneMap(floor, walkOf(after), pages)),
+    close: async () => engine.close(),
   };
 }
 
 /** Reads a file that {@link openSqliteStore} has made, beside whoever writes it. */
 export function openSqliteReader(file: string): RegistryReader & { close(): void } {
-  const reader = openReaderOr(file, () => undefined);
+  const reader = SqliteEngine.open(file, 'read');
   return { ...readsOf(reader), close: () => reader.close() };
 }
 
@@ -76,14 +72,5 @@ async function openWriter(file: string): Promise<SqliteEngine> {
       if (attempt === OPEN_ATTEMPTS_MAX || !isRegistryError(failure, 'storage/busy')) throw failure;
       await wait(OPEN_WAIT_MS);
     }
-  }
-}
-
-function openReaderOr(file: string, orElse: () => void): SqliteEngine {
-  try {
-    return SqliteEngine.open(file, 'read');
-  } catch (failure) {
-    orElse();
-    throw failure;
   }
 }

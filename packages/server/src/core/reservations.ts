@@ -1,0 +1,67 @@
+import type { Digest, LogId, PackageEntry, PackageName, RecordId, SignedRecord } from '@waybill/protocol';
+import { PENDING_BYTES_MAX, PENDING_RECORDS_MAX } from './limits.ts';
+
+/** A record on its way: nobody else may append to its package until it is published, rejected or idle for too long. */
+export interface Reservation {
+  readonly name: PackageName;
+  readonly logId: LogId;
+  readonly record: SignedRecord<PackageEntry>;
+  readonly missing: Set<Digest>;
+  lastProgressMs: number;
+  /** The writing of its row, done or under way: it was accepted, so it must survive what fails. `null` when it has none. */
+  durable: Promise<void> | null;
+  /** The last write of its row, settled either way; they go one after another. */
+  row: Promise<void>;
+  /** Looks for what is missing; whoever posts the same bytes meanwhile waits for it, and shares its failure. */
+  sourcing: Promise<void>;
+  /** The sequencing under way, settled either way; `null` while content is missing. */
+  sequencing: Promise<void> | null;
+}
+
+/** The records on their way, one for each package. */
+export class Reservations {
+  readonly #byLog = new Map<LogId, Reservation>();
+  readonly #recordIds = new Set<RecordId>();
+  #bytes = 0;
+
+  /** True when no more records may be on their way, for their number or their bytes. */
+  get full(): boolean {
+    return this.#byLog.size >= PENDING_RECORDS_MAX || this.#bytes >= PENDING_BYTES_MAX;
+  }
+
+  get(logId: LogId): Reservation | undefined {
+    return this.#byLog.get(logId);
+  }
+
+  hasRecord(recordId: RecordId): boolean {
+    return this.#recordIds.has(recordId);
+  }
+
+  /** Its package must be free, and its record not under way in another one. */
+  add(reservation: Reservation): void {
+    this.#byLog.set(reservation.logId, reservation);
+    this.#recordIds.add(reservation.record.id);
+    this.#bytes += bytesOf(reservation);
+  }
+
+  /** True while it is the one of its package. */
+  has(reservation: Reservation): boolean {
+    return this.#byLog.get(reservation.logId) === reservation;
+  }
+
+  /** No error for one that has gone already. */
+  remove(reservation: Reservation): void {
+    if (!this.has(reservation)) return;
+    this.#byLog.delete(reservation.logId);
+    this.#recordIds.delete(reservation.record.id);
+    this.#bytes -= bytesOf(reservation);
+  }
+
+  values(): Iterable<Reservation> {
+    return this.#byLog.values();
+  }
+}
+
+function bytesOf({ record }: Reservation): number {
+  return record.envelope.contents.length;
+}
