@@ -84,11 +84,12 @@ async function signerOf(
 
 /** Reads the form alone. Throws `jws/malformed`, `jws/header`, `jws/algorithm` or `wire/too-large`. */
 export function readJwsUnverified(text: string): JwsUnverified {
-  if (text.length > JWS_CHARACTERS_MAX) throw new RegistryError('wire/too-large', 'the JWS is too long');
-  return /^\s*\{/.test(text) ? readJson(text) : readCompact(text);
+  return /^\s*\{/.test(text) ? readJson(text) : readCompactUnverified(text);
 }
 
-function readCompact(text: string): JwsUnverified {
+/** The same where no other form is a JWS: there is one signature. */
+export function readCompactUnverified(text: string): JwsUnverified {
+  requireLength(text);
   const [header, payload, signature, ...rest] = text.split('.', 4);
   if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) {
     throw malformed('a compact JWS has three parts');
@@ -96,7 +97,12 @@ function readCompact(text: string): JwsUnverified {
   return { payloadText: payload === '' ? null : payload, signatures: [readSignature(header, signature)] };
 }
 
+function requireLength(text: string): void {
+  if (text.length > JWS_CHARACTERS_MAX) throw new RegistryError('wire/too-large', 'the JWS is too long');
+}
+
 function readJson(text: string): JwsUnverified {
+  requireLength(text);
   const jws = objectOf(asError('jws/malformed', () => parseJson(text)));
   const payload = jws['payload'];
   const general = jws['signatures'];

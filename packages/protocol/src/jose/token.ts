@@ -1,8 +1,8 @@
 import { platform } from '#crypto';
 import { decodeBase64url, encodeBase64url } from '../bytes/base64.ts';
-import { utf8, utf8Text } from '../bytes/byte-array.ts';
+import { utf8 } from '../bytes/byte-array.ts';
 import { RegistryError } from '../errors.ts';
-import { readJwsUnverified } from './jws.ts';
+import { readCompactUnverified } from './jws.ts';
 import { asError } from './public-key.ts';
 import { signingInput } from './typed-jws.ts';
 
@@ -25,8 +25,8 @@ const TOKEN_ALGORITHMS: Readonly<Record<TokenAlgorithm, TokenRow>> = {
   HS512: { hash: 'SHA-512', hashBytes: 64 },
 };
 
-/** Texts that are no secret: keys that others hold. */
-const PUBLIC_TEXT = /^\s*(?:-----BEGIN|jwk:|ecdsa-p256:|ssh-|\{)/;
+/** Texts that are no secret: keys that others hold. A PEM may follow the text of its certificate. */
+const PUBLIC_TEXT = /^\s*(?:\{|jwk:|ecdsa-p256:|(?:sk-)?(?:ssh-|ecdsa-sha2-))|---- ?BEGIN /;
 
 /** A secret for one algorithm. */
 export class TokenSecret {
@@ -38,7 +38,8 @@ export class TokenSecret {
     if (bytes.length < TOKEN_ALGORITHMS[algorithm].hashBytes) {
       throw new RegistryError('text/private-key', `a secret of ${algorithm} must be at least as long as its hash`);
     }
-    if (PUBLIC_TEXT.test(utf8Text(bytes) ?? '')) {
+    // Lenient: one byte that is no UTF-8 must not hide what others read as a key.
+    if (PUBLIC_TEXT.test(new TextDecoder().decode(bytes))) {
       throw new RegistryError('text/private-key', 'a key in text form is no secret');
     }
     this.algorithm = algorithm;
@@ -60,8 +61,7 @@ export async function signToken(secret: TokenSecret, payload: Uint8Array): Promi
 
 /** The payload of a compact JWS by `secret`. Throws a code of `jws/…`. */
 export async function verifyToken(text: string, secret: TokenSecret): Promise<Uint8Array> {
-  if (text.startsWith('{')) throw new RegistryError('jws/malformed', 'a token is a compact JWS');
-  const { payloadText, signatures } = readJwsUnverified(text);
+  const { payloadText, signatures } = readCompactUnverified(text);
   const [token] = signatures;
   if (token?.algorithm !== secret.algorithm) {
     throw new RegistryError('jws/algorithm', 'alg is not the algorithm of the secret');
