@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { buildCommand, type Command } from '@stricli/core';
-import { fileWriter, programSigner, readPublicKeys } from '@waybill/client/node';
+import { fileWriter, PROGRAM_SIGN_MS_MAX, programSigner, readPublicKeys } from '@waybill/client/node';
 import {
   JWS_CHARACTERS_MAX,
   localSigner,
@@ -80,7 +80,11 @@ async function signerOf(context: CliContext, flags: SignFlags): Promise<Signer> 
   }
   const [key, ...others] = await publicKeysOf(publicKey);
   if (key === undefined || others.length > 0) throw new RegistryError('usage/invalid', 'give one --public-key');
-  return programSigner(key, path.resolve(program));
+  return programSigner(key, {
+    file: path.resolve(program),
+    environment: context.process.env,
+    signMsMax: PROGRAM_SIGN_MS_MAX,
+  });
 }
 
 interface VerifyFlags extends CommonFlags {
