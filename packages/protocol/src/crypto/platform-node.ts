@@ -144,15 +144,20 @@ export const platform: CryptoPlatform = {
   },
   async generateKey(scheme) {
     const options = { namedCurve: scheme.webcrypto.namedCurve ?? '', modulusLength: RSA_BITS };
-    return new Promise((resolve, reject) => {
-      const done = (error: Error | null, _public: nodeCrypto.KeyObject, made: nodeCrypto.KeyObject): void =>
-        error === null ? resolve(made.export({ format: 'jwk' })) : reject(error);
+    const made = await new Promise<nodeCrypto.KeyObject>((resolve, reject) => {
       try {
-        nodeCrypto.generateKeyPair(scheme.openssl.keyType, options, done);
+        nodeCrypto.generateKeyPair(scheme.openssl.keyType, options, (error, _public, key) =>
+          error === null ? resolve(key) : reject(error),
+        );
       } catch (cause) {
         reject(unsupported(scheme, cause));
       }
     });
+    try {
+      return made.export({ format: 'jwk' });
+    } catch (cause) {
+      throw unsupported(scheme, cause);
+    }
   },
   async hmac(hash, secret, message) {
     return Uint8Array.from(nodeCrypto.createHmac(digestName(hash), secret).update(message).digest());
