@@ -1,13 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { chmod, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   formatJosePrivateKey,
-  formatPrivateKey,
   makePrivateKey,
   parseJosePrivateKey,
   parsePrivateKey,
-  privateKeyFromRandom,
   RegistryError,
   type JoseAlgorithm,
   type JosePrivateKey,
@@ -66,15 +63,7 @@ export class KeyStore {
     );
   }
 
-  /** Makes and keeps a new key. Throws `usage/invalid` when the name is taken. */
-  async create(name: string, inFile: boolean): Promise<PrivateKey> {
-    let key: PrivateKey | null = null;
-    while (key === null) key = privateKeyFromRandom(randomBytes(32));
-    await this.save(name, key, inFile);
-    return key;
-  }
-
-  /** As {@link create} for any algorithm. Throws `jws/unsupported` where the platform lacks it. */
+  /** Makes and keeps a new key. Throws as {@link saveAny}, and `jws/unsupported` where the platform lacks the algorithm. */
   async createAny(name: string, algorithm: JoseAlgorithm, inFile: boolean): Promise<JosePrivateKey> {
     const key = await makePrivateKey(algorithm);
     await this.saveAny(name, key, inFile);
@@ -82,24 +71,18 @@ export class KeyStore {
   }
 
   /** Keeps a key under a name that is free. Throws `usage/invalid` when it is taken. */
-  save(name: string, key: PrivateKey, inFile: boolean): Promise<void> {
-    return this.#keep(name, formatPrivateKey(key), inFile);
-  }
-
-  /** As {@link save} for any algorithm. */
-  saveAny(name: string, key: JosePrivateKey, inFile: boolean): Promise<void> {
-    return this.#keep(name, formatJosePrivateKey(key), inFile);
-  }
-
-  async #keep(name: string, text: string, inFile: boolean): Promise<void> {
+  async saveAny(name: string, key: JosePrivateKey, inFile: boolean): Promise<void> {
     const { keyring } = this.#parts;
-    const taken = keyring?.get(checkedName(name)) ?? (await this.#readFile(name));
-    if (taken !== null)
-      throw new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
+    await this.requireFree(name);
+    const text = formatJosePrivateKey(key);
     if (keyring !== null && !inFile) keyring.set(name, text);
-    else if (!(await createFile(this.fileOf(name), text))) {
-      throw new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
-    }
+    else if (!(await createFile(this.fileOf(name), text))) throw takenName(name);
+  }
+
+  /** Throws `usage/invalid` for a name that is taken, and for one that no key can have. */
+  async requireFree(name: string): Promise<void> {
+    const taken = this.#parts.keyring?.get(checkedName(name)) ?? (await this.#readFile(name));
+    if (taken !== null) throw takenName(name);
   }
 
   /** Names of the keys in files, and of the default one if the keyring has it. */
@@ -127,11 +110,13 @@ export class KeyStore {
   }
 }
 
+function takenName(name: string): RegistryError {
+  return new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
+}
+
 /** Names become file names, so they are letters, digits and hyphens. Throws `usage/invalid`. */
 function checkedName(name: string): string {
   if (NAME.test(name)) return name;
-  throw new RegistryError(
-    'usage/invalid',
-    `${JSON.stringify(name.slice(0, 80))} is not a key name: use a-z, 0-9 and '-'`,
-  );
+  // Not quoted: whoever mistakes --key for the key itself gave a secret.
+  throw new RegistryError('usage/invalid', "not a key name: use up to 64 of a-z, 0-9 and '-'");
 }
