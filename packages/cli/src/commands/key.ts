@@ -1,19 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { buildCommand, buildRouteMap, type Command, type RouteMap } from '@stricli/core';
-import { readPrivateKeys } from '@waybill/client/node';
+import { readPrivateKeys, type KeyStore } from '@waybill/client/node';
 import {
   formatJosePrivateKey,
+  isRegistryError,
   JOSE_ALGORITHM_NAMES,
   localSigner,
+  messageOf,
   RegistryError,
   utf8,
   verifySignature,
-  type JoseAlgorithm,
   type JosePrivateKey,
 } from '@waybill/protocol';
 import { action, type CommandResult, type CommonFlags } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, jsonFlag, textFlag } from '../flags.ts';
+import { algorithmFlag, algorithmOf, isKeyText } from '../key-argument.ts';
 import { keyStoreOf } from '../session.ts';
 
 interface KeyFlags extends CommonFlags {
@@ -60,17 +62,11 @@ keys of the other algorithms sign files.
       ...jsonFlag,
     },
   },
-  func: action<KeepFlags, []>(async (context, { name = 'default', file = false, alg = 'ES256' }) => {
-    const key = await keyStoreOf(context).createAny(name, algorithmOf(alg), file);
+  func: action<KeepFlags, []>(async (context, { name = 'default', file = false, alg }) => {
+    const key = await keyStoreOf(context).createAny(name, algorithmOf(alg) ?? 'ES256', file);
     return describeKey(name, key, `made the key ${name}`);
   }),
 });
-
-function algorithmOf(text: string): JoseAlgorithm {
-  const found = JOSE_ALGORITHM_NAMES.find((name) => name === text);
-  if (found !== undefined) return found;
-  throw new RegistryError('usage/invalid', `--alg takes one of ${JOSE_ALGORITHM_NAMES.join(', ')}`);
-}
 
 const importCommand: Command<CliContext> = buildCommand({
   docs: {
@@ -84,7 +80,7 @@ kept as <name>-2, and so on. An RSA key that does not say its algorithm needs --
   parameters: {
     flags: {
       ...nameFlag,
-      alg: textFlag('Algorithm of a key that does not say it', 'name'),
+      ...algorithmFlag,
       ...fileFlag,
       ...jsonFlag,
     },
@@ -92,20 +88,41 @@ kept as <name>-2, and so on. An RSA key that does not say its algorithm needs --
   },
   func: action<KeepFlags, [string]>(async (context, flags, _progress, source) => {
     const { name = 'default', file = false, alg } = flags;
+    if (isKeyText(source))
+      throw new RegistryError('usage/invalid', 'that is a key: name a file with it, or - and pipe it');
     const text = await readFile(source === '-' ? '/dev/stdin' : source, 'utf8');
-    const keys = readPrivateKeys(text, alg === undefined ? null : algorithmOf(alg));
+    const keys = readPrivateKeys(text, algorithmOf(alg));
     await Promise.all(keys.map(requireOnePair));
-    const kept: CommandResult[] = [];
-    for (const [i, key] of keys.entries()) {
-      const keptName = i === 0 ? name : `${name}-${i + 1}`;
-      await keyStoreOf(context).saveAny(keptName, key, file);
-      kept.push(describeKey(keptName, key, `imported the key ${keptName}`));
-    }
+    const named = keys.map((key, i) => ({ key, name: i === 0 ? name : `${name}-${i + 1}` }));
+    await saveAll(keyStoreOf(context), named, file);
+    const kept = named.map((one) => describeKey(one.name, one.key, `imported the key ${one.name}`));
     const [only, ...others] = kept;
     if (only !== undefined && others.length === 0) return only;
     return { text: kept.map((one) => one.text).join('\n'), json: kept.map((one) => one.json) };
   }),
 });
+
+interface NamedKey {
+  readonly name: string;
+  readonly key: JosePrivateKey;
+}
+
+/** All of them or none, but for a disk that fails between two: then the error says which are kept. */
+async function saveAll(store: KeyStore, keys: readonly NamedKey[], inFile: boolean): Promise<void> {
+  for (const { name } of keys) await store.requireFree(name);
+  const kept: string[] = [];
+  try {
+    for (const { name, key } of keys) {
+      await store.saveAny(name, key, inFile);
+      kept.push(name);
+    }
+  } catch (failure) {
+    if (kept.length === 0) throw failure;
+    const message = `${messageOf(failure)} (kept before that: ${kept.join(', ')})`;
+    if (isRegistryError(failure)) throw new RegistryError(failure.code, message, { kept: kept.join(' ') });
+    throw new Error(message, { cause: failure });
+  }
+}
 
 /** A file may hold halves of two keys, or numbers that are no key at all: one signature shows it. */
 async function requireOnePair(key: JosePrivateKey): Promise<void> {
