@@ -61,6 +61,16 @@ const PAGE_SCRIPT = `
     Promise.all(vectors.map((vector) => outcomeOf(protocol, kind, vector).catch(String)))));
 `;
 
+/** Root has no sandbox, and a browser of its own accord asks its maker for updates. */
+const LAUNCH_FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+
 interface VectorFile {
   readonly kind: string;
   readonly vectors: readonly Vector[];
@@ -81,7 +91,7 @@ export async function inChromium(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : address}`;
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  const browser = await chromium.launch({ executablePath, args: LAUNCH_FLAGS });
   try {
     const page = await browser.newPage();
     const requested: string[] = [];
