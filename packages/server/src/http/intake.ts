@@ -32,6 +32,8 @@ export class Intake {
   readonly #parts: IntakeParts;
   readonly #places: Places;
   readonly #answers = new Turns();
+  /** Records that have their place already. */
+  readonly #admitted = new WeakSet<IncomingMessage>();
   #uploads = 0;
   readonly #uploadsByRecord = new Map<RecordId, number>();
   /** Apart, for publishes hold theirs for as long as they wait in line, and must not keep reads out. */
@@ -53,11 +55,27 @@ export class Intake {
   }
 
   /**
+   * Takes a place for a publish whose body is here, to be kept until its answer is over. Throws `request/too-many`, also for
+   * one whose sender has gone.
+   */
+  async admit(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    await this.#places.take(watchClose(outgoing));
+    const give = (): void => this.#answers.run(() => this.#places.give());
+    if (outgoing.destroyed) {
+      give();
+      throw tooMany('the sender has gone');
+    }
+    outgoing.once('close', give);
+    this.#admitted.add(incoming);
+  }
+
+  /**
    * Reads the JSON body of a publish and does its `work` when there is a place for it: not before, for a body that drips in
    * must not take one. Throws as {@link Intake.json}, and what `work` throws.
    */
   async publish<T>(received: Received, work: (body: Uint8Array) => Promise<T>): Promise<T> {
     return this.#withJson(received, 'publishes', async (body) => {
+      if (received.incoming !== undefined && this.#admitted.has(received.incoming)) return work(body);
       await this.#places.take(watchGone(received));
       try {
         return await work(body);
@@ -139,14 +157,18 @@ export class Intake {
  * of a waiting publish, and the garbage collector stops for each.
  */
 function watchGone({ request, outgoing }: Received): Watch {
+  if (outgoing !== undefined) return watchClose(outgoing);
   return (leave) => {
-    if (outgoing !== undefined) {
-      outgoing.once('close', leave);
-      return () => void outgoing.off('close', leave);
-    }
     const { signal } = request;
     signal.addEventListener('abort', leave, { once: true });
     return () => signal.removeEventListener('abort', leave);
+  };
+}
+
+function watchClose(outgoing: ServerResponse): Watch {
+  return (leave) => {
+    outgoing.once('close', leave);
+    return () => void outgoing.off('close', leave);
   };
 }
 

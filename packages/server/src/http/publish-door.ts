@@ -6,6 +6,8 @@ import { Turns } from './turns.ts';
 
 /** A refused body up to this size is read to its end, so that its connection can be used again. */
 const SMALL_BODY_BYTES = 64 * 1024;
+/** A record up to this size waits in line before anything is made of it. */
+const WAITING_BODY_BYTES = 4 * 1024;
 
 const RECORD_TARGET = /^\/v1\/package\/[^/?]+\/record(?:\?|$)/;
 const CONTENT_TARGET = /^\/v1\/package\/[^/?]+\/record\/[^/?]+\/content\/[^/?]+(?:\?|$)/;
@@ -16,8 +18,9 @@ const BODY = JSON.stringify({ status: STATUS_TOO_MANY, message: 'too much is bei
 
 /**
  * What publishes pass before their body is read and before any routing. Those that would be refused anyway are answered here,
- * for under overload the refusals must cost next to nothing, or they take the place of the work; the others go in a few at a
- * time. Whatever only reads never comes here.
+ * for under overload the refusals must cost next to nothing, or they take the place of the work. Records whose bodies are here
+ * wait here for their place, as bare as they came: thousands may wait for seconds, and what is made of a request would grow
+ * old with them. The others go in a few at a time. Whatever only reads never comes here.
  */
 export class PublishDoor {
   readonly #intake: Intake;
@@ -34,7 +37,25 @@ export class PublishDoor {
     const route = publishRoute(incoming);
     if (route === null) answer();
     else if (this.#isRefused(route)) this.#refuse(route, incoming, outgoing);
-    else this.#turns.run(() => outgoing.destroyed || answer());
+    else if (route === RECORD_ROUTE && hasBodyUpTo(WAITING_BODY_BYTES, incoming)) {
+      // The body mostly comes with the headers, and is parsed before the next phase of the event loop.
+      setImmediate(() => void this.#admit(route, incoming, outgoing, answer));
+    } else this.#enter(outgoing, answer);
+  }
+
+  async #admit(route: string, incoming: IncomingMessage, outgoing: ServerResponse, answer: () => void): Promise<void> {
+    try {
+      // One that is still to come takes no place while it comes.
+      if (incoming.complete) await this.#intake.admit(incoming, outgoing);
+    } catch {
+      if (!outgoing.destroyed) this.#refuse(route, incoming, outgoing);
+      return;
+    }
+    this.#enter(outgoing, answer);
+  }
+
+  #enter(outgoing: ServerResponse, answer: () => void): void {
+    this.#turns.run(() => outgoing.destroyed || answer());
   }
 
   #isRefused(route: string): boolean {
@@ -46,7 +67,7 @@ export class PublishDoor {
       'content-type': 'application/json',
       'content-length': BODY.length,
       ...problemHeaders(STATUS_TOO_MANY),
-      ...(hasSmallBody(incoming) ? {} : { connection: 'close' }),
+      ...(hasBodyUpTo(SMALL_BODY_BYTES, incoming) ? {} : { connection: 'close' }),
     });
     outgoing.end(BODY);
     const { method = '' } = incoming;
@@ -61,6 +82,6 @@ function publishRoute({ method, url = '' }: IncomingMessage): string | null {
   return CONTENT_TARGET.test(url) ? CONTENT_ROUTE : null;
 }
 
-function hasSmallBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SMALL_BODY_BYTES;
+function hasBodyUpTo(bytesMax: number, { headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= bytesMax;
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { digestOf, isRegistryError, parseRecordId } from '@waybill/protocol';
@@ -117,6 +119,39 @@ test('D12: who waits for too long, or does not wait any more, leaves the line', 
   const late = await begun(impatient, async () => undefined);
   await late.running;
   assert.deepEqual(late.outcome, { started: false, settled: 'request/too-many' });
+});
+
+/** A request whose body is here, with its answer to come. */
+function arrived(body: Uint8Array): { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse } {
+  const incoming = new IncomingMessage(new Socket());
+  incoming.push(body);
+  incoming.push(null);
+  return { incoming, outgoing: new ServerResponse(incoming) };
+}
+
+test('D12: who waits at the door has one place, from its turn until its answer is over', async () => {
+  const intake = intakeOf({ publishesMax: 1, publishesAlwaysTaken: 1, publishesWaitingMax: 2 });
+  const admit = ({ incoming, outgoing }: ReturnType<typeof arrived>) => intake.admit(incoming, outgoing);
+  const [first, gone, second, late] = [arrived(NO_BODY), arrived(NO_BODY), arrived(NO_BODY), arrived(NO_BODY)];
+  await admit(first);
+  const outcomes: string[] = [];
+  const leaving = refused(admit(gone)).then(() => outcomes.push('gone'));
+  const waiting = admit(second).then(() => outcomes.push('second'));
+  await refused(admit(late));
+  gone.outgoing.emit('close');
+  await leaving;
+  assert.deepEqual(outcomes, ['gone']);
+  first.outgoing.emit('close');
+  await waiting;
+  assert.equal(intake.refusesPublishes, false);
+  // Its work takes no other place, for there is none.
+  const received = { ...whole(NO_BODY), ...second };
+  assert.equal(await intake.publish(received, async () => 'worked'), 'worked');
+  second.outgoing.emit('close');
+  // Closed before it is its turn: the place goes on to the next.
+  late.outgoing.destroy();
+  await refused(admit(late));
+  await admit(arrived(NO_BODY));
 });
 
 test('D12: while the event loop is late only as many are taken as always', async () => {
