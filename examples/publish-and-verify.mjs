@@ -50,6 +50,7 @@ const bytes = readFileSync(fileURLToPath(COMPONENT));
 const content = digestOf(bytes);
 const name = parsePackageName('example:tools');
 const keys = new KeyStore({ folder: path.join(folder, 'keys'), keyring: null, environmentKey: undefined });
+await keys.createAny('default', 'ES256', true);
 
 const published = await publish(
   {
@@ -60,7 +61,7 @@ const published = await publish(
   },
   {
     client: clientFor('publisher'),
-    key: await keys.create('default', true),
+    key: await keys.load('default'),
     clock: Date.now,
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
     onStep: () => undefined,

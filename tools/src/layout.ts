@@ -29,6 +29,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       // The one file that may name Node.js: the `#crypto` of the `node` condition.
       'crypto/platform-node.ts': { parts: ['errors.ts', 'bytes', 'crypto'], modules: ['node:crypto'] },
       names: { parts: ['errors.ts', 'bytes', 'crypto'], modules: ['npm'] },
+      jose: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['#crypto'] },
       wire: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
       content: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },

@@ -10,6 +10,7 @@ import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, upda
 import { operatorRoutes } from './commands/operator.ts';
 import { grantCommand, publishCommand, recordCommand, revokeCommand, yankCommand } from './commands/publish.ts';
 import { serveCommand } from './commands/serve.ts';
+import { signCommand, verifySignatureCommand } from './commands/sign.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-code.ts';
 
@@ -33,6 +34,8 @@ const root = buildRouteMap({
     verify: verifyCommand,
     update: updateCommand,
     key: keyRoutes,
+    sign: signCommand,
+    'verify-signature': verifySignatureCommand,
     config: configCommand,
     serve: serveCommand,
     operator: operatorRoutes,

@@ -9,7 +9,7 @@ test('a file with a name that no key can have does not break the list', async ()
   const folder = await mkdtemp(path.join(tmpdir(), 'waybill-keys-'));
   try {
     const store = new KeyStore({ folder, keyring: null, environmentKey: undefined });
-    await store.create('team', true);
+    await store.createAny('team', 'ES256', true);
     await writeFile(path.join(folder, 'Old Backup.key'), '');
     assert.deepEqual(await store.names(), ['team']);
   } finally {

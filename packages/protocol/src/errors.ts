@@ -17,6 +17,14 @@ export type ErrorCode =
   | 'wire/protobuf'
   | 'wire/shape'
   | 'wire/too-large'
+  // Signatures in JOSE forms (spec/jose.md).
+  | 'jws/algorithm'
+  | 'jws/header'
+  | 'jws/key'
+  | 'jws/malformed'
+  | 'jws/signature'
+  | 'jws/unsupported'
+  | 'signer/failed'
   // Validity of a log (spec/record-log.md): one code for each kind of Warg's ValidationError.
   | 'record/decode'
   | 'record/first-not-init'

@@ -2,7 +2,7 @@
 
 export { isRegistryError, messageOf, RegistryError, type ErrorCode, type ErrorDetail } from './errors.ts';
 
-export { decodeBase64, encodeBase64 } from './bytes/base64.ts';
+export { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from './bytes/base64.ts';
 export { concatBytes, equalBytes, utf8, utf8Text } from './bytes/byte-array.ts';
 export { decodeHex, encodeHex } from './bytes/hex.ts';
 export { JSON_DEPTH_MAX, parseJson, type JsonValue } from './bytes/json.ts';
@@ -59,6 +59,27 @@ export {
   type Timestamp,
 } from './names/timestamp.ts';
 export { compareVersions, isPreRelease, parseVersion, withoutBuild, type VersionText } from './names/version.ts';
+
+export { JOSE_ALGORITHM_NAMES, algorithmsNamed, type JoseAlgorithm } from './jose/algorithms.ts';
+export { JWS_CHARACTERS_MAX, verifyJws, type JwsExpectation, type VerifiedJws } from './jose/jws.ts';
+export {
+  formatJosePrivateKey,
+  isPrivateJwk,
+  makePrivateKey,
+  parseJosePrivateKey,
+  privateKeyOfJwk,
+  type JosePrivateKey,
+} from './jose/private-key.ts';
+export {
+  jwkMembers,
+  parseJosePublicKey,
+  publicKeyOfJwk,
+  type JosePublicKey,
+  type JwkMembers,
+} from './jose/public-key.ts';
+export { localSigner, verifySignature, type Signer } from './jose/signer.ts';
+export { signToken, TokenSecret, verifyToken, type TokenAlgorithm } from './jose/token.ts';
+export { signCompact, signDetached, verifyDetached, type JwsContext } from './jose/typed-jws.ts';
 
 export {
   encodeCheckpoint,

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { buildCommand, type Command } from '@stricli/core';
@@ -11,7 +10,7 @@ import {
   type Requirement,
   type VerifiedPackage,
 } from '@waybill/client';
-import { fileWriter, hasCode } from '@waybill/client/node';
+import { fileWriter } from '@waybill/client/node';
 import {
   digestHex,
   encodeHex,
@@ -24,6 +23,7 @@ import {
 import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, registryFlags, requiredFlag, textFlag } from '../flags.ts';
+import { OUTPUT_MODE, writeStandardOutput } from '../output.ts';
 import { formatBytes, type Progress } from '../progress.ts';
 import { contentCacheOf, openClient, type RegistryFlags } from '../session.ts';
 
@@ -31,8 +31,6 @@ interface GetFlags extends RegistryFlags {
   readonly output?: string;
   readonly json?: boolean;
 }
-
-const OUTPUT_MODE = 0o644;
 
 export const getCommand: Command<CliContext> = buildCommand({
   docs: {
@@ -123,7 +121,6 @@ function requireDigest(found: Uint8Array, digest: Digest): void {
     throw new RegistryError('content/digest', `${digest} changed in the cache`);
 }
 
-/** A reader that has enough, such as `head`, closes the pipe: that is no failure. */
 async function deliverToPipe(bytes: AsyncIterable<Uint8Array>, digest: Digest): Promise<void> {
   const hash = sha256Stream();
   const hashed = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
@@ -133,11 +130,7 @@ async function deliverToPipe(bytes: AsyncIterable<Uint8Array>, digest: Digest): 
     }
     requireDigest(hash.digest(), digest);
   };
-  try {
-    await pipeline(hashed, process.stdout, { end: false });
-  } catch (failure) {
-    if (!hasCode(failure, 'EPIPE')) throw failure;
-  }
+  await writeStandardOutput(hashed());
 }
 
 /** The package under a verified head. Throws `log/not-found`, saying whether that was proven. */

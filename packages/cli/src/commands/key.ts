@@ -1,9 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { buildCommand, buildRouteMap, type Command, type RouteMap } from '@stricli/core';
-import { formatPrivateKey, parsePrivateKey, type PrivateKey } from '@waybill/protocol';
+import { readPrivateKeys, type KeyStore } from '@waybill/client/node';
+import {
+  formatJosePrivateKey,
+  isRegistryError,
+  JOSE_ALGORITHM_NAMES,
+  localSigner,
+  messageOf,
+  RegistryError,
+  utf8,
+  verifySignature,
+  type JosePrivateKey,
+} from '@waybill/protocol';
 import { action, type CommandResult, type CommonFlags } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, jsonFlag, textFlag } from '../flags.ts';
+import { algorithmFlag, algorithmOf, isKeyText } from '../key-argument.ts';
 import { keyStoreOf } from '../session.ts';
 
 interface KeyFlags extends CommonFlags {
@@ -12,6 +24,12 @@ interface KeyFlags extends CommonFlags {
 
 interface KeepFlags extends KeyFlags {
   readonly file?: boolean;
+  readonly alg?: string;
+}
+
+interface ExportFlags extends KeyFlags {
+  readonly jwk?: boolean;
+  readonly public?: boolean;
 }
 
 const nameFlag = { name: textFlag("Name of the key (default: 'default')", 'name') };
@@ -19,21 +37,33 @@ const fileFlag = {
   file: { kind: 'boolean', brief: 'Keep it in a file, though there is a keyring', optional: true, withNegated: false },
 } as const;
 
-function describeKey(name: string, { publicKey }: PrivateKey, lead: string): CommandResult {
+function describeKey(name: string, { publicKey }: JosePrivateKey, lead: string): CommandResult {
+  const { id, text, algorithm } = publicKey;
   return {
-    text: `${lead}\n  key id      ${publicKey.id}\n  public key  ${publicKey.text}`,
-    json: { name, keyId: publicKey.id, publicKey: publicKey.text },
+    text: `${lead}\n  key id      ${id}\n  public key  ${text}`,
+    json: { name, keyId: id, publicKey: text, algorithm },
   };
 }
 
 const newCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Make a signing key',
-    fullDescription: 'Kept in the keyring, or in a file that only you can read.\n\n  waybill key new',
+    fullDescription: `Kept in the keyring, or in a file that only you can read. Releases are signed with ES256, the default;
+keys of the other algorithms sign files.
+
+  waybill key new
+  waybill key new --alg Ed25519 --name files`,
   },
-  parameters: { flags: { ...nameFlag, ...fileFlag, ...jsonFlag } },
-  func: action<KeepFlags, []>(async (context, { name = 'default', file = false }) => {
-    const key = await keyStoreOf(context).create(name, file);
+  parameters: {
+    flags: {
+      ...nameFlag,
+      alg: textFlag(`Algorithm: ${JOSE_ALGORITHM_NAMES.join(', ')}`, 'name'),
+      ...fileFlag,
+      ...jsonFlag,
+    },
+  },
+  func: action<KeepFlags, []>(async (context, { name = 'default', file = false, alg }) => {
+    const key = await keyStoreOf(context).createAny(name, algorithmOf(alg) ?? 'ES256', file);
     return describeKey(name, key, `made the key ${name}`);
   }),
 });
@@ -41,27 +71,92 @@ const newCommand: Command<CliContext> = buildCommand({
 const importCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: "Keep a key from a file ('-' is standard input)",
-    fullDescription: '  waybill key import team.key --name team',
+    fullDescription: `Reads the text that 'key export' prints, PEM, a JWK, or a JWK set. Of a set with several private keys the second is
+kept as <name>-2, and so on. An RSA key that does not say its algorithm needs --alg.
+
+  waybill key import team.key --name team
+  waybill key import rsa.pem --alg PS256 --name rsa`,
   },
   parameters: {
-    flags: { ...nameFlag, ...fileFlag, ...jsonFlag },
-    positional: { kind: 'tuple', parameters: [argument('File with the private key text', 'file')] },
+    flags: {
+      ...nameFlag,
+      ...algorithmFlag,
+      ...fileFlag,
+      ...jsonFlag,
+    },
+    positional: { kind: 'tuple', parameters: [argument('File with the private key', 'file')] },
   },
-  func: action<KeepFlags, [string]>(async (context, { name = 'default', file = false }, _progress, source) => {
-    const key = parsePrivateKey((await readFile(source === '-' ? '/dev/stdin' : source, 'utf8')).trim());
-    await keyStoreOf(context).save(name, key, file);
-    return describeKey(name, key, `imported the key ${name}`);
+  func: action<KeepFlags, [string]>(async (context, flags, _progress, source) => {
+    const { name = 'default', file = false, alg } = flags;
+    if (isKeyText(source))
+      throw new RegistryError('usage/invalid', 'that is a key: name a file with it, or - and pipe it');
+    const text = await readFile(source === '-' ? '/dev/stdin' : source, 'utf8');
+    const keys = readPrivateKeys(text, algorithmOf(alg));
+    await Promise.all(keys.map(requireOnePair));
+    const named = keys.map((key, i) => ({ key, name: i === 0 ? name : `${name}-${i + 1}` }));
+    await saveAll(keyStoreOf(context), named, file);
+    const kept = named.map((one) => describeKey(one.name, one.key, `imported the key ${one.name}`));
+    const [only, ...others] = kept;
+    if (only !== undefined && others.length === 0) return only;
+    return { text: kept.map((one) => one.text).join('\n'), json: kept.map((one) => one.json) };
   }),
 });
 
+interface NamedKey {
+  readonly name: string;
+  readonly key: JosePrivateKey;
+}
+
+/** All of them or none, but for a disk that fails between two: then the error says which are kept. */
+async function saveAll(store: KeyStore, keys: readonly NamedKey[], inFile: boolean): Promise<void> {
+  for (const { name } of keys) await store.requireFree(name);
+  const kept: string[] = [];
+  try {
+    for (const { name, key } of keys) {
+      await store.saveAny(name, key, inFile);
+      kept.push(name);
+    }
+  } catch (failure) {
+    if (kept.length === 0) throw failure;
+    const message = `${messageOf(failure)} (kept before that: ${kept.join(', ')})`;
+    if (isRegistryError(failure)) throw new RegistryError(failure.code, message, { kept: kept.join(' ') });
+    throw new Error(message, { cause: failure });
+  }
+}
+
+/** A file may hold halves of two keys, or numbers that are no key at all: one signature shows it. */
+async function requireOnePair(key: JosePrivateKey): Promise<void> {
+  const message = utf8('does this key sign?');
+  const signature = await localSigner(key).sign(message);
+  if (await verifySignature(key.publicKey, message, signature)) return;
+  throw new RegistryError('text/private-key', 'the public key in the file is not that of the private key');
+}
+
 const exportCommand: Command<CliContext> = buildCommand({
   docs: {
-    brief: 'Print a private key; keep it secret',
-    fullDescription: '  waybill key export --name team > team.key',
+    brief: 'Print a private key, to be kept secret; or its public key',
+    fullDescription: `  waybill key export --name team > team.key
+  waybill key export --name team --public > team.pub
+  waybill key export --name team --jwk --public > team.jwk`,
   },
-  parameters: { flags: { ...nameFlag, ...jsonFlag } },
-  func: action<KeyFlags, []>(async (context, { name = 'default' }) => {
-    const privateKey = formatPrivateKey(await keyStoreOf(context).load(name));
+  parameters: {
+    flags: {
+      ...nameFlag,
+      jwk: { kind: 'boolean', brief: 'As a JSON Web Key', optional: true, withNegated: false },
+      public: { kind: 'boolean', brief: 'The public key', optional: true, withNegated: false },
+      ...jsonFlag,
+    },
+  },
+  func: action<ExportFlags, []>(async (context, { name = 'default', jwk = false, public: isPublic = false }) => {
+    const key = await keyStoreOf(context).loadAny(name);
+    const { publicKey } = key;
+    if (jwk) {
+      const { members } = isPublic ? publicKey : key;
+      const json = { ...members, alg: publicKey.algorithm, kid: publicKey.id, use: 'sig' };
+      return { text: JSON.stringify(json), json };
+    }
+    if (isPublic) return { text: publicKey.text, json: { name, publicKey: publicKey.text } };
+    const privateKey = formatJosePrivateKey(key);
     return { text: privateKey, json: { name, privateKey } };
   }),
 });
@@ -70,7 +165,7 @@ const infoCommand: Command<CliContext> = buildCommand({
   docs: { brief: 'Show the public side of a key', fullDescription: '  waybill key info' },
   parameters: { flags: { ...nameFlag, ...jsonFlag } },
   func: action<KeyFlags, []>(async (context, { name = 'default' }) =>
-    describeKey(name, await keyStoreOf(context).load(name), `the key ${name}`),
+    describeKey(name, await keyStoreOf(context).loadAny(name), `the key ${name}`),
   ),
 });
 
@@ -80,7 +175,9 @@ const listCommand: Command<CliContext> = buildCommand({
   func: action<CommonFlags, []>(async (context) => {
     const store = keyStoreOf(context);
     const names = await store.names();
-    const keys = await Promise.all(names.map(async (name) => ({ name, keyId: (await store.load(name)).publicKey.id })));
+    const keys = await Promise.all(
+      names.map(async (name) => ({ name, keyId: (await store.loadAny(name)).publicKey.id })),
+    );
     const text = keys.map(({ name, keyId }) => `${name}  ${keyId}`).join('\n');
     return { text: text || "no keys; make one with 'waybill key new'", json: keys };
   }),

@@ -10,7 +10,7 @@ export const FOLDER_MODE = 0o700;
 /** Replaces a file at once: a reader sees the old bytes or the new ones, whole. Throws as {@link requireReplaceable}. */
 export async function replaceFile(file: string, bytes: Uint8Array | string): Promise<void> {
   await requireReplaceable(file);
-  const temporary = await writeTemporary(file, bytes);
+  const temporary = await writeTemporary(file, bytes, FILE_MODE);
   await rename(temporary, file).catch(async (failure: unknown) => {
     await rm(temporary, { force: true });
     throw failure;
@@ -29,8 +29,8 @@ export async function requireReplaceable(file: string): Promise<void> {
 }
 
 /** Makes a file that must not exist yet; false when it does. Of many processes exactly one succeeds. */
-export async function createFile(file: string, bytes: Uint8Array | string): Promise<boolean> {
-  const temporary = await writeTemporary(file, bytes);
+export async function createFile(file: string, bytes: Uint8Array | string, mode: number = FILE_MODE): Promise<boolean> {
+  const temporary = await writeTemporary(file, bytes, mode);
   try {
     await link(temporary, file);
     return true;
@@ -42,10 +42,10 @@ export async function createFile(file: string, bytes: Uint8Array | string): Prom
   }
 }
 
-async function writeTemporary(file: string, bytes: Uint8Array | string): Promise<string> {
+async function writeTemporary(file: string, bytes: Uint8Array | string, mode: number): Promise<string> {
   await mkdir(path.dirname(file), { recursive: true, mode: FOLDER_MODE });
   const temporary = `${file}.${randomUUID()}.tmp`;
-  const handle = await open(temporary, 'wx', FILE_MODE);
+  const handle = await open(temporary, 'wx', mode);
   try {
     await handle.writeFile(bytes);
     await handle.sync();

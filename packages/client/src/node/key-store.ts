@@ -1,11 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { chmod, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  formatPrivateKey,
+  formatJosePrivateKey,
+  makePrivateKey,
+  parseJosePrivateKey,
   parsePrivateKey,
-  privateKeyFromRandom,
   RegistryError,
+  type JoseAlgorithm,
+  type JosePrivateKey,
   type PrivateKey,
 } from '@waybill/protocol';
 import { createFile, FILE_MODE, hasCode } from './durable-file.ts';
@@ -35,36 +37,52 @@ export class KeyStore {
     this.#parts = parts;
   }
 
-  /** Throws `key/not-found` with the command that makes one. */
+  /** A key for records, which are signed with P-256. Throws `key/not-found` with the command that makes one. */
   async load(name: string): Promise<PrivateKey> {
+    const text = await this.#text(name);
+    if (!text.startsWith('jwk-private:')) return parsePrivateKey(text);
+    throw new RegistryError(
+      'text/private-key',
+      `the key ${name} is not of ES256: records are signed with another --key`,
+    );
+  }
+
+  /** A key of any algorithm. Throws as {@link load}. */
+  async loadAny(name: string): Promise<JosePrivateKey> {
+    return parseJosePrivateKey(await this.#text(name));
+  }
+
+  async #text(name: string): Promise<string> {
     const { environmentKey, keyring } = this.#parts;
-    if (environmentKey !== undefined) return parsePrivateKey(environmentKey.trim());
+    if (environmentKey !== undefined) return environmentKey.trim();
     const text = keyring?.get(checkedName(name)) ?? (await this.#readFile(name));
-    if (text !== null) return parsePrivateKey(text.trim());
+    if (text !== null) return text.trim();
     throw new RegistryError(
       'key/not-found',
       `there is no key named ${name}: make one with 'waybill key new${name === 'default' ? '' : ` --name ${name}`}'`,
     );
   }
 
-  /** Makes and keeps a new key. Throws `usage/invalid` when the name is taken. */
-  async create(name: string, inFile: boolean): Promise<PrivateKey> {
-    let key: PrivateKey | null = null;
-    while (key === null) key = privateKeyFromRandom(randomBytes(32));
-    await this.save(name, key, inFile);
+  /** Makes and keeps a new key. Throws as {@link saveAny}, and `jws/unsupported` where the platform lacks the algorithm. */
+  async createAny(name: string, algorithm: JoseAlgorithm, inFile: boolean): Promise<JosePrivateKey> {
+    const key = await makePrivateKey(algorithm);
+    await this.saveAny(name, key, inFile);
     return key;
   }
 
   /** Keeps a key under a name that is free. Throws `usage/invalid` when it is taken. */
-  async save(name: string, key: PrivateKey, inFile: boolean): Promise<void> {
+  async saveAny(name: string, key: JosePrivateKey, inFile: boolean): Promise<void> {
     const { keyring } = this.#parts;
-    const taken = keyring?.get(checkedName(name)) ?? (await this.#readFile(name));
-    if (taken !== null)
-      throw new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
-    if (keyring !== null && !inFile) keyring.set(name, formatPrivateKey(key));
-    else if (!(await createFile(this.fileOf(name), formatPrivateKey(key)))) {
-      throw new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
-    }
+    await this.requireFree(name);
+    const text = formatJosePrivateKey(key);
+    if (keyring !== null && !inFile) keyring.set(name, text);
+    else if (!(await createFile(this.fileOf(name), text))) throw takenName(name);
+  }
+
+  /** Throws `usage/invalid` for a name that is taken, and for one that no key can have. */
+  async requireFree(name: string): Promise<void> {
+    const taken = this.#parts.keyring?.get(checkedName(name)) ?? (await this.#readFile(name));
+    if (taken !== null) throw takenName(name);
   }
 
   /** Names of the keys in files, and of the default one if the keyring has it. */
@@ -92,11 +110,13 @@ export class KeyStore {
   }
 }
 
+function takenName(name: string): RegistryError {
+  return new RegistryError('usage/invalid', `a key named ${name} is there already: choose another --name`);
+}
+
 /** Names become file names, so they are letters, digits and hyphens. Throws `usage/invalid`. */
 function checkedName(name: string): string {
   if (NAME.test(name)) return name;
-  throw new RegistryError(
-    'usage/invalid',
-    `${JSON.stringify(name.slice(0, 80))} is not a key name: use a-z, 0-9 and '-'`,
-  );
+  // Not quoted: whoever mistakes --key for the key itself gave a secret.
+  throw new RegistryError('usage/invalid', "not a key name: use up to 64 of a-z, 0-9 and '-'");
 }

@@ -60,3 +60,12 @@ function malformed(): RegistryError {
 export function encodeBase64url(bytes: Uint8Array): string {
   return encodeBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
+
+/**
+ * Strict URL-safe base64 without padding: each byte string has one spelling, and every other is refused with `text/base64`.
+ */
+export function decodeBase64url(text: string): Uint8Array {
+  if (/[+/=]/.test(text)) throw malformed();
+  const standard = text.replaceAll('-', '+').replaceAll('_', '/');
+  return decodeBase64(standard + PADDING.repeat(-text.length & 3));
+}
