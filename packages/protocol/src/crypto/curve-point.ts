@@ -32,6 +32,16 @@ export const ED25519: EdwardsCurve = {
 const ED448_P = 2n ** 448n - 2n ** 224n - 1n;
 export const ED448: EdwardsCurve = { p: ED448_P, a: 1n, d: ED448_P - 39081n };
 
+const EDWARDS_CURVES: ReadonlyMap<string, EdwardsCurve> = new Map([
+  ['Ed25519', ED25519],
+  ['Ed448', ED448],
+]);
+
+/** By its name in a JWK; `null` for what is none. */
+export function edwardsCurve(name: string): EdwardsCurve | null {
+  return EDWARDS_CURVES.get(name) ?? null;
+}
+
 /** True for the big-endian coordinates of a point. */
 export function isOnCurve({ p, b }: WeierstrassCurve, x: Uint8Array, y: Uint8Array): boolean {
   const [u, v] = [bigEndian(x), bigEndian(y)];
@@ -42,16 +52,33 @@ export function isOnCurve({ p, b }: WeierstrassCurve, x: Uint8Array, y: Uint8Arr
  * True for the canonical encoding (RFC 8032: y little-endian, the sign of x in the highest bit) of a point whose order does
  * not divide 8: with one that does, a signature can be made that is valid for every message.
  */
-export function isStrongEdwardsPoint({ p, a, d }: EdwardsCurve, encoded: Uint8Array): boolean {
-  const y = BigInt.asUintN(8 * encoded.length - 1, bigEndian(encoded.toReversed()));
-  if (y >= p) return false;
-  const ySquared = (y * y) % p;
-  // x² is this fraction, and it is a square exactly when the product of its parts is one.
-  const dividend = (1n + p - ySquared) % p;
-  const divisor = (a + (p - d) * ySquared) % p;
+export function isStrongEdwardsPoint(curve: EdwardsCurve, encoded: Uint8Array): boolean {
+  const { p } = curve;
+  const y = encodedY(encoded);
+  if (y >= p || isOfSmallOrder(curve, y)) return false;
+  const { dividend, divisor } = xSquared(curve, y);
+  return jacobi((dividend * divisor) % p, p) === 1;
+}
+
+/** True for an encoding, canonical or not, of a point whose order divides 8. */
+export function isWeakEdwardsPoint(curve: EdwardsCurve, encoded: Uint8Array): boolean {
+  return isOfSmallOrder(curve, encodedY(encoded) % curve.p);
+}
+
+function encodedY(encoded: Uint8Array): bigint {
+  return BigInt.asUintN(8 * encoded.length - 1, bigEndian(encoded.toReversed()));
+}
+
+function isOfSmallOrder(curve: EdwardsCurve, y: bigint): boolean {
+  const { dividend, divisor } = xSquared(curve, y);
   // Order 1 or 2: x = 0. Order 4: y = 0. Order 8: the double has y = 0, that is y² = a·x².
-  const isWeak = dividend === 0n || y === 0n || (ySquared * divisor - a * dividend) % p === 0n;
-  return !isWeak && jacobi((dividend * divisor) % p, p) === 1;
+  return dividend === 0n || y === 0n || (y * y * divisor - curve.a * dividend) % curve.p === 0n;
+}
+
+/** x² is this fraction, and it is a square exactly when the product of its parts is one. */
+function xSquared({ p, a, d }: EdwardsCurve, y: bigint): { readonly dividend: bigint; readonly divisor: bigint } {
+  const ySquared = (y * y) % p;
+  return { dividend: (1n + p - ySquared) % p, divisor: (a + (p - d) * ySquared) % p };
 }
 
 /** The Jacobi symbol: modulo a prime, 1 for what has a square root. */

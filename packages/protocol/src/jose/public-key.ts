@@ -2,13 +2,11 @@ import { decodeBase64url, encodeBase64, encodeBase64url } from '../bytes/base64.
 import { concatBytes, utf8 } from '../bytes/byte-array.ts';
 import { parseJson, type JsonValue } from '../bytes/json.ts';
 import {
-  ED25519,
-  ED448,
+  edwardsCurve,
   isOnCurve,
   isStrongEdwardsPoint,
   P384,
   P521,
-  type EdwardsCurve,
   type WeierstrassCurve,
 } from '../crypto/curve-point.ts';
 import type { KeyMembers } from '../crypto/platform.ts';
@@ -62,7 +60,6 @@ const SHAPES: Readonly<Record<KeyType, KeyShape>> = {
 };
 
 const WEIERSTRASS: Readonly<Record<string, WeierstrassCurve>> = { 'P-384': P384, 'P-521': P521 };
-const EDWARDS: Readonly<Record<string, EdwardsCurve>> = { Ed25519: ED25519, Ed448: ED448 };
 
 /** Reads `ecdsa-p256:…` or `jwk:…`. Throws `text/key`. */
 export function parseJosePublicKey(text: string): JosePublicKey {
@@ -129,8 +126,8 @@ function isEcKey(members: JwkMembers, { fixed, publicBytes }: JoseRow): boolean 
 
 function isOkpKey(members: JwkMembers, { fixed, publicBytes }: JoseRow): boolean {
   const x = memberBytes(members, 'x');
-  const curve = EDWARDS[fixed['crv'] ?? ''];
-  return x.length === publicBytes && curve !== undefined && isStrongEdwardsPoint(curve, x);
+  const curve = edwardsCurve(fixed['crv'] ?? '');
+  return x.length === publicBytes && curve !== null && isStrongEdwardsPoint(curve, x);
 }
 
 function isModulus(n: Uint8Array): boolean {

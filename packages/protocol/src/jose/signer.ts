@@ -1,5 +1,7 @@
 import { platform } from '#crypto';
 import { decodeBase64url } from '../bytes/base64.ts';
+import { edwardsCurve, isWeakEdwardsPoint } from '../crypto/curve-point.ts';
+import type { KeyMembers } from '../crypto/platform.ts';
 import { JOSE_ALGORITHMS } from './algorithms.ts';
 import type { JosePrivateKey } from './private-key.ts';
 import type { JosePublicKey } from './public-key.ts';
@@ -25,5 +27,12 @@ export async function verifySignature(
 ): Promise<boolean> {
   const { scheme, signatureBytes } = JOSE_ALGORITHMS[key.algorithm];
   const length = signatureBytes || decodeBase64url(key.members['n'] ?? '').length;
-  return signature.length === length && platform.verifyWith(scheme, key.members, message, signature);
+  if (signature.length !== length || hasWeakR(key.members, signature)) return false;
+  return platform.verifyWith(scheme, key.members, message, signature);
+}
+
+/** spec/jose.md 1.6: some platforms refuse an R of small order and others do not, so all do. */
+function hasWeakR({ crv = '' }: KeyMembers, signature: Uint8Array): boolean {
+  const curve = edwardsCurve(crv);
+  return curve !== null && isWeakEdwardsPoint(curve, signature.subarray(0, signature.length / 2));
 }

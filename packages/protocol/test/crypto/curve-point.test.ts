@@ -5,7 +5,15 @@ import { ed448 } from '@noble/curves/ed448.js';
 import { p384, p521 } from '@noble/curves/nist.js';
 import * as fc from 'fast-check';
 import { decodeHex } from '../../src/bytes/hex.ts';
-import { ED25519, ED448, isOnCurve, isStrongEdwardsPoint, P384, P521 } from '../../src/crypto/curve-point.ts';
+import {
+  ED25519,
+  ED448,
+  isOnCurve,
+  isStrongEdwardsPoint,
+  isWeakEdwardsPoint,
+  P384,
+  P521,
+} from '../../src/crypto/curve-point.ts';
 import { ecdsaDer } from '../../src/crypto/ecdsa-der.ts';
 import { derFromSignature } from '../../src/crypto/der.ts';
 
@@ -48,8 +56,10 @@ test('jose 2.4: every point of the torsion subgroup is refused; a key with such 
   for (const encoded of ED25519_TORSION_SUBGROUP) {
     const weak = decodeHex(encoded);
     assert.ok(!isStrongEdwardsPoint(ED25519, weak), encoded);
+    assert.ok(isWeakEdwardsPoint(ED25519, weak), encoded);
     const mixed = ed25519.Point.BASE.add(ed25519.Point.fromBytes(weak, false)).toBytes();
     assert.ok(isStrongEdwardsPoint(ED25519, mixed));
+    assert.ok(!isWeakEdwardsPoint(ED25519, mixed));
   }
 });
 
