@@ -98,7 +98,7 @@ export class Publishing {
     if (packageLogId(name) !== logId) throw new RegistryError('request/invalid', `${logId} is not the log of ${name}`);
     const record = decodeSignedRecord(PACKAGE_LOG, envelope);
     await this.#checkNamespace(name);
-    const known = await this.#knownStatus(logId, record.id);
+    const known = (await this.#comesNext(logId, record)) ? null : await this.#knownStatus(logId, record.id);
     if (known?.state === 'processing') return this.status(logId, record.id);
     if (known !== null && known.state !== 'rejected') return known;
     checkPublisher(this.#parts.publishers, { name, namespace: namespaceOf(name) }, record);
@@ -106,6 +106,12 @@ export class Publishing {
     const reservation = await this.#reserveJudged(command, record);
     if (reservation !== null) return this.#accept(reservation);
     return (await this.#knownStatus(logId, record.id)) ?? this.status(logId, record.id);
+  }
+
+  /** What names the head as the record before it cannot stand in the log: the store need not be asked. */
+  #comesNext(logId: LogId, { id, prev }: SignedRecord<PackageEntry>): Promise<boolean> {
+    if (this.#reservationOf(logId, id) !== null) return Promise.resolve(false);
+    return this.#parts.packages.read(logId, ({ head }) => prev === (head?.id ?? null));
   }
 
   async #checkNamespace(name: PackageName): Promise<void> {
@@ -173,6 +179,7 @@ export class Publishing {
       row: Promise.resolve(),
       sourcing: Promise.resolve(),
       sequencing: null,
+      registryIndex: null,
     };
     this.#reservations.add(reservation);
     return reservation;
@@ -185,6 +192,8 @@ export class Publishing {
     if (reservation.missing.size > 0) return sourcing(reservation);
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
     if (failure !== null) throw failure;
+    const { registryIndex } = reservation;
+    if (registryIndex !== null) return { recordId: record.id, state: 'published', registryIndex };
     // "processing" is a promise too: it is not made before a row can keep it.
     if (this.#reservations.has(reservation)) await this.#makeDurable(reservation);
     return this.status(logId, record.id);
@@ -263,7 +272,7 @@ export class Publishing {
   async #sequence(reservation: Reservation): Promise<void> {
     const { logId, name, record, durable } = reservation;
     try {
-      await this.#parts.sequencer.sequence({ kind: 'package', logId, name, record });
+      reservation.registryIndex = await this.#parts.sequencer.sequence({ kind: 'package', logId, name, record });
       this.#reservations.remove(reservation);
       if (reservation.durable !== durable) void this.#deleteLateRow(reservation);
     } catch (failure) {

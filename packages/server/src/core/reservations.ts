@@ -16,6 +16,8 @@ export interface Reservation {
   sourcing: Promise<void>;
   /** The sequencing under way, settled either way; `null` while content is missing. */
   sequencing: Promise<void> | null;
+  /** Its place once it is published. */
+  registryIndex: number | null;
 }
 
 /** The records on their way, one for each package. */

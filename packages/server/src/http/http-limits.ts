@@ -65,9 +65,10 @@ export const HTTP_LIMITS: HttpLimits = {
   uploadsMax: 1_024,
   uploadsPerRecordMax: 8,
   unreadBodyMs: 2_000,
-  // More would not make commits larger, and would wait for them beyond core's COMMIT_WAIT_MS.
-  publishesMax: 1_024,
-  publishesAlwaysTaken: 512,
+  // Fewer would make commits smaller. More would publish no faster: each is some kilobytes that the garbage collector moves
+  // on until the commit, and reads wait for that.
+  publishesMax: 384,
+  publishesAlwaysTaken: 256,
   loopLagMs: 500,
   publishesWaitingMax: 8_192,
   publishWaitMs: 10_000,

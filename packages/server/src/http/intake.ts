@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { concatBytes, RegistryError, type RecordId } from '@waybill/protocol';
 import type { HttpLimits } from './http-limits.ts';
 import type { HttpObserver } from './http-observer.ts';
-import { Places, type Watch } from './places.ts';
+import { type Comer, Places } from './places.ts';
 import { readBody } from './request-body.ts';
 import { Turns } from './turns.ts';
 
@@ -55,18 +55,22 @@ export class Intake {
   }
 
   /**
-   * Takes a place for a publish whose body is here, to be kept until its answer is over. Throws `request/too-many`, also for
-   * one whose sender has gone.
+   * Gets a place for a publish whose body is here, to be kept until its answer is over, and tells whether it has one. Nothing
+   * is told of one whose sender has gone.
    */
-  async admit(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    await this.#places.take(watchClose(outgoing));
-    const give = (): void => this.#answers.run(() => this.#places.give());
-    if (outgoing.destroyed) {
-      give();
-      throw tooMany('the sender has gone');
-    }
-    outgoing.once('close', give);
-    this.#admitted.add(incoming);
+  admit(incoming: IncomingMessage, outgoing: ServerResponse, tell: (isAdmitted: boolean) => void): void {
+    const comer: Comer = {
+      admitted: () => {
+        this.#admitted.add(incoming);
+        tell(true);
+      },
+      refused: () => tell(false),
+    };
+    outgoing.on('close', () => {
+      if (this.#places.leave(comer) || !this.#admitted.has(incoming)) return;
+      this.#answers.run(() => this.#places.give());
+    });
+    if (!outgoing.destroyed) this.#places.enter(comer);
   }
 
   /**
@@ -76,7 +80,7 @@ export class Intake {
   async publish<T>(received: Received, work: (body: Uint8Array) => Promise<T>): Promise<T> {
     return this.#withJson(received, 'publishes', async (body) => {
       if (received.incoming !== undefined && this.#admitted.has(received.incoming)) return work(body);
-      await this.#places.take(watchGone(received));
+      await this.#place(received);
       try {
         return await work(body);
       } finally {
@@ -84,6 +88,26 @@ export class Intake {
         await this.#answers.next();
         this.#places.give();
       }
+    });
+  }
+
+  /** Resolves when there is a place. Throws `request/too-many`, also when nobody waits for the answer any more. */
+  #place(received: Received): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const comer: Comer = {
+        admitted: () => {
+          stopWatching();
+          resolve();
+        },
+        refused: () => {
+          stopWatching();
+          reject(tooMany('too many records are being published'));
+        },
+      };
+      const stopWatching = watchGone(received, () => {
+        if (this.#places.leave(comer)) comer.refused();
+      });
+      this.#places.enter(comer);
     });
   }
 
@@ -153,23 +177,17 @@ export class Intake {
 }
 
 /**
- * Nobody waits for the answer any more. From the socket where there is one: the web request's signal costs more than the rest
- * of a waiting publish, and the garbage collector stops for each.
+ * Calls `leave` once when nobody waits for the answer any more; gives the way to stop watching. From the socket where there is
+ * one: the web request's signal costs more than the rest of a waiting publish, and the garbage collector stops for each.
  */
-function watchGone({ request, outgoing }: Received): Watch {
-  if (outgoing !== undefined) return watchClose(outgoing);
-  return (leave) => {
-    const { signal } = request;
-    signal.addEventListener('abort', leave, { once: true });
-    return () => signal.removeEventListener('abort', leave);
-  };
-}
-
-function watchClose(outgoing: ServerResponse): Watch {
-  return (leave) => {
+function watchGone({ request, outgoing }: Received, leave: () => void): () => void {
+  if (outgoing !== undefined) {
     outgoing.once('close', leave);
     return () => void outgoing.off('close', leave);
-  };
+  }
+  const { signal } = request;
+  signal.addEventListener('abort', leave, { once: true });
+  return () => signal.removeEventListener('abort', leave);
 }
 
 class CountedBody implements AsyncIterable<Uint8Array> {

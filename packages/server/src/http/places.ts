@@ -1,12 +1,12 @@
-import { RegistryError } from '@waybill/protocol';
 import type { HttpLimits } from './http-limits.ts';
 
-interface Waiting {
-  readonly admit: () => void;
+/** One who wants a place. One of the two is called, once, unless it has left before. */
+export interface Comer {
+  /** It has a place, which must be given back. */
+  admitted(): void;
+  /** The line is full, or no place came free in time. */
+  refused(): void;
 }
-
-/** Calls `leave` once when the one who waits has gone; gives the way to stop watching. */
-export type Watch = (leave: () => void) => () => void;
 
 type PlaceLimits = Pick<
   HttpLimits,
@@ -15,14 +15,16 @@ type PlaceLimits = Pick<
 
 /**
  * Places for publishes under way, and a line before them. Who waits costs nothing, and who is refused comes back and costs
- * again: so under overload most wait, and only who would wait for too long is refused.
+ * again: so under overload most wait, and only who would wait for too long is refused. Thousands wait for seconds, and the
+ * garbage collector moves and marks whatever each of them holds: so no promise, timer or closure is made for one here.
  */
 export class Places {
   readonly #limits: PlaceLimits;
   readonly #lagMs: () => number;
   #taken = 0;
-  /** In the order in which they came. */
-  readonly #line = new Set<Waiting>();
+  /** Since when each has waited, in the order in which they came. */
+  readonly #line = new Map<Comer, number>();
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(limits: PlaceLimits, lagMs: () => number) {
     this.#limits = limits;
@@ -34,24 +36,36 @@ export class Places {
     return this.#line.size >= this.#limits.publishesWaitingMax && !this.#hasFree();
   }
 
-  /**
-   * Resolves when the caller has a place, which it must give back. Throws `request/too-many` when the line is full, no place
-   * came free in time, or `watchGone` tells that nobody waits for the answer any more.
-   */
-  async take(watchGone: Watch): Promise<void> {
-    if (this.full) throw tooMany();
-    if (this.#line.size === 0 && this.#hasFree()) this.#taken++;
-    else await this.#wait(watchGone);
+  /** Admits or refuses the comer at once, or lets it wait in line. */
+  enter(comer: Comer): void {
+    if (this.full) comer.refused();
+    else if (this.#line.size === 0 && this.#hasFree()) this.#admit(comer);
+    else {
+      this.#line.set(comer, performance.now());
+      this.#timer ??= this.#refuseLateIn(this.#limits.publishWaitMs);
+    }
+  }
+
+  /** Takes the comer out of the line. Gives false when it does not stand there. */
+  leave(comer: Comer): boolean {
+    const stood = this.#line.delete(comer);
+    this.#rest();
+    return stood;
   }
 
   give(): void {
     this.#taken--;
-    for (const waiting of this.#line) {
+    for (const comer of this.#line.keys()) {
       if (!this.#hasFree()) return;
-      this.#line.delete(waiting);
-      this.#taken++;
-      waiting.admit();
+      this.#line.delete(comer);
+      this.#admit(comer);
     }
+    this.#rest();
+  }
+
+  #admit(comer: Comer): void {
+    this.#taken++;
+    comer.admitted();
   }
 
   #hasFree(): boolean {
@@ -60,27 +74,28 @@ export class Places {
     return this.#taken < publishesMax && this.#lagMs() <= loopLagMs;
   }
 
-  #wait(watchGone: Watch): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        this.#line.delete(waiting);
-        clearTimeout(timer);
-        reject(tooMany());
-      };
-      const waiting: Waiting = {
-        admit: () => {
-          clearTimeout(timer);
-          stopWatching();
-          resolve();
-        },
-      };
-      const timer = setTimeout(leave, this.#limits.publishWaitMs);
-      const stopWatching = watchGone(leave);
-      this.#line.add(waiting);
-    });
+  /** A timer for nobody would keep the process from ending. */
+  #rest(): void {
+    if (this.#line.size > 0 || this.#timer === null) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
   }
-}
 
-function tooMany(): RegistryError {
-  return new RegistryError('request/too-many', 'too many records are being published: try again');
+  #refuseLateIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#refuseLate(), ms);
+  }
+
+  #refuseLate(): void {
+    this.#timer = null;
+    const nowMs = performance.now();
+    for (const [comer, sinceMs] of this.#line) {
+      const leftMs = sinceMs + this.#limits.publishWaitMs - nowMs;
+      if (leftMs > 0) {
+        this.#timer = this.#refuseLateIn(leftMs);
+        return;
+      }
+      this.#line.delete(comer);
+      comer.refused();
+    }
+  }
 }

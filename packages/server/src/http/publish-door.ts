@@ -16,6 +16,9 @@ const CONTENT_ROUTE = '/v1/package/:logId/record/:recordId/content/:digest';
 const STATUS_TOO_MANY = 429;
 const BODY = JSON.stringify({ status: STATUS_TOO_MANY, message: 'too much is being published: try again' });
 
+/** Answers a request. */
+export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
+
 /**
  * What publishes pass before their body is read and before any routing. Those that would be refused anyway are answered here,
  * for under overload the refusals must cost next to nothing, or they take the place of the work. Records whose bodies are here
@@ -25,37 +28,39 @@ const BODY = JSON.stringify({ status: STATUS_TOO_MANY, message: 'too much is bei
 export class PublishDoor {
   readonly #intake: Intake;
   readonly #observer: HttpObserver;
+  readonly #answer: Listener;
   readonly #turns = new Turns();
 
-  constructor(intake: Intake, observer: HttpObserver) {
+  constructor(intake: Intake, observer: HttpObserver, answer: Listener) {
     this.#intake = intake;
     this.#observer = observer;
+    this.#answer = answer;
   }
 
-  /** Has `answer` answer the request, unless it is answered here or its sender has gone. */
-  pass(incoming: IncomingMessage, outgoing: ServerResponse, answer: () => void): void {
+  /** Lets the request be answered, unless it is answered here or its sender has gone. */
+  pass(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const route = publishRoute(incoming);
-    if (route === null) answer();
+    if (route === null) this.#answer(incoming, outgoing);
     else if (this.#isRefused(route)) this.#refuse(route, incoming, outgoing);
     else if (route === RECORD_ROUTE && hasBodyUpTo(WAITING_BODY_BYTES, incoming)) {
       // The body mostly comes with the headers, and is parsed before the next phase of the event loop.
-      setImmediate(() => void this.#admit(route, incoming, outgoing, answer));
-    } else this.#enter(outgoing, answer);
+      setImmediate(() => this.#admit(incoming, outgoing));
+    } else this.#enter(incoming, outgoing);
   }
 
-  async #admit(route: string, incoming: IncomingMessage, outgoing: ServerResponse, answer: () => void): Promise<void> {
-    try {
-      // One that is still to come takes no place while it comes.
-      if (incoming.complete) await this.#intake.admit(incoming, outgoing);
-    } catch {
-      if (!outgoing.destroyed) this.#refuse(route, incoming, outgoing);
-      return;
+  #admit(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    // One that is still to come takes no place while it comes.
+    if (!incoming.complete) this.#enter(incoming, outgoing);
+    else {
+      this.#intake.admit(incoming, outgoing, (isAdmitted) => {
+        if (isAdmitted) this.#enter(incoming, outgoing);
+        else this.#refuse(RECORD_ROUTE, incoming, outgoing);
+      });
     }
-    this.#enter(outgoing, answer);
   }
 
-  #enter(outgoing: ServerResponse, answer: () => void): void {
-    this.#turns.run(() => outgoing.destroyed || answer());
+  #enter(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    this.#turns.run(() => outgoing.destroyed || this.#answer(incoming, outgoing));
   }
 
   #isRefused(route: string): boolean {

@@ -3,11 +3,14 @@ import type { HttpLimits } from './http-limits.ts';
 import type { HttpObserver } from './http-observer.ts';
 
 interface Progress {
-  unsent: number;
-  written: number;
+  readonly unsent: number;
+  readonly written: number;
   /** When either of the two last changed. */
-  changedAtMs: number;
+  readonly changedAtMs: number;
 }
+
+/** Shared by all answers that are still to come. */
+const NOTHING_SENT: Progress = { unsent: 0, written: 0, changedAtMs: 0 };
 
 /** Cuts answers that their readers do not take: each holds memory and a file for as long as its reader likes. */
 export class SlowReaders {
@@ -16,17 +19,23 @@ export class SlowReaders {
   /** Oldest first. */
   readonly #answers = new Map<ServerResponse, Progress>();
   readonly #timer: NodeJS.Timeout;
+  /** One for all answers: thousands may be to come. */
+  readonly #forget: (this: ServerResponse) => void;
 
   constructor(limits: HttpLimits, observer: HttpObserver) {
     this.#limits = limits;
     this.#observer = observer;
     this.#timer = setInterval(() => this.#check(performance.now()), limits.answerCheckMs);
     this.#timer.unref();
+    const answers = this.#answers;
+    this.#forget = function (this: ServerResponse) {
+      answers.delete(this);
+    };
   }
 
   watch(answer: ServerResponse): void {
-    this.#answers.set(answer, { unsent: 0, written: 0, changedAtMs: 0 });
-    answer.once('close', () => this.#answers.delete(answer));
+    this.#answers.set(answer, NOTHING_SENT);
+    answer.on('close', this.#forget);
   }
 
   stop(): void {
@@ -49,9 +58,10 @@ export class SlowReaders {
   #isStalled(answer: ServerResponse, progress: Progress, nowMs: number): boolean {
     const { answerStallMs, answerBytesPerSecondMin } = this.#limits;
     const unsent = answer.writableLength;
+    if (unsent === 0) return false;
     const written = answer.socket?.bytesWritten ?? 0;
-    if (unsent === 0 || unsent !== progress.unsent || written !== progress.written) {
-      Object.assign(progress, { unsent, written, changedAtMs: nowMs });
+    if (unsent !== progress.unsent || written !== progress.written) {
+      this.#answers.set(answer, { unsent, written, changedAtMs: nowMs });
       return false;
     }
     // One write may be megabytes, and its progress is not seen before its end.

@@ -11,7 +11,7 @@ import { LoopLag } from './loop-lag.ts';
 import type { NodeEnv } from './node-env.ts';
 import { problemHeaders } from './problem.ts';
 import { watchRequests } from './request-watch.ts';
-import { PublishDoor } from './publish-door.ts';
+import { type Listener, PublishDoor } from './publish-door.ts';
 import { SlowReaders } from './slow-readers.ts';
 
 /** What tests set otherwise. */
@@ -83,8 +83,6 @@ function mountRoutes(
   return app;
 }
 
-type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
-
 interface ListenerParts {
   readonly intake: Intake;
   readonly slowReaders: SlowReaders;
@@ -95,14 +93,16 @@ interface ListenerParts {
 function requestListener(app: Hono<NodeEnv>, parts: ListenerParts): Listener {
   const { intake, slowReaders, observer } = parts;
   const answer = getRequestListener(app.fetch);
-  const door = new PublishDoor(intake, observer);
+  const door = new PublishDoor(intake, observer, (incoming, outgoing) => void answer(incoming, outgoing));
+  // One for all requests: thousands may wait at the door.
+  const finished = function (this: ServerResponse): void {
+    if (!this.req.complete) cutUnreadBody(this.req, parts);
+  };
   return (incoming, outgoing) => {
     allowAnyOrigin(outgoing);
     slowReaders.watch(outgoing);
-    outgoing.once('finish', () => {
-      if (!incoming.complete) cutUnreadBody(incoming, parts);
-    });
-    door.pass(incoming, outgoing, () => void answer(incoming, outgoing));
+    outgoing.on('finish', finished);
+    door.pass(incoming, outgoing);
   };
 }
 

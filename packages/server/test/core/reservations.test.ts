@@ -47,6 +47,7 @@ async function reservationOf(number: number, bytes: number): Promise<Reservation
     row: done,
     sourcing: done,
     sequencing: null,
+    registryIndex: null,
   };
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
-import { setImmediate as immediate } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises';
 import { digestOf, isRegistryError, parseRecordId } from '@waybill/protocol';
 import { HTTP_LIMITS, type HttpLimits } from '../../src/http/http-limits.ts';
 import { silentHttpObserver } from '../../src/http/http-observer.ts';
@@ -131,27 +131,57 @@ function arrived(body: Uint8Array): { readonly incoming: IncomingMessage; readon
 
 test('D12: who waits at the door has one place, from its turn until its answer is over', async () => {
   const intake = intakeOf({ publishesMax: 1, publishesAlwaysTaken: 1, publishesWaitingMax: 2 });
-  const admit = ({ incoming, outgoing }: ReturnType<typeof arrived>) => intake.admit(incoming, outgoing);
-  const [first, gone, second, late] = [arrived(NO_BODY), arrived(NO_BODY), arrived(NO_BODY), arrived(NO_BODY)];
-  await admit(first);
-  const outcomes: string[] = [];
-  const leaving = refused(admit(gone)).then(() => outcomes.push('gone'));
-  const waiting = admit(second).then(() => outcomes.push('second'));
-  await refused(admit(late));
+  const told: string[] = [];
+  const comes = (name: string) => {
+    const comer = arrived(NO_BODY);
+    intake.admit(comer.incoming, comer.outgoing, (isAdmitted) => told.push(`${name} ${isAdmitted ? 'in' : 'refused'}`));
+    return comer;
+  };
+  const first = comes('first');
+  const gone = comes('gone');
+  const second = comes('second');
+  const late = comes('late');
+  assert.deepEqual(told, ['first in', 'late refused']);
+  assert.equal(intake.refusesPublishes, true);
   gone.outgoing.emit('close');
-  await leaving;
-  assert.deepEqual(outcomes, ['gone']);
-  first.outgoing.emit('close');
-  await waiting;
+  late.outgoing.emit('close');
   assert.equal(intake.refusesPublishes, false);
+  const third = comes('third');
+  first.outgoing.emit('close');
+  await immediate();
+  assert.deepEqual(told, ['first in', 'late refused', 'second in']);
   // Its work takes no other place, for there is none.
   const received = { ...whole(NO_BODY), ...second };
   assert.equal(await intake.publish(received, async () => 'worked'), 'worked');
   second.outgoing.emit('close');
-  // Closed before it is its turn: the place goes on to the next.
-  late.outgoing.destroy();
-  await refused(admit(late));
-  await admit(arrived(NO_BODY));
+  third.outgoing.emit('close');
+  // Closed before it came: nobody is told, and no place is taken.
+  const closed = arrived(NO_BODY);
+  closed.outgoing.destroy();
+  intake.admit(closed.incoming, closed.outgoing, () => told.push('closed'));
+  for (let i = 0; i < 3; i++) await immediate();
+  comes('fourth');
+  assert.deepEqual(told.slice(3), ['third in', 'fourth in']);
+});
+
+test('D12: those who wait for too long are refused in their order, each in its time', async () => {
+  const intake = intakeOf({ publishesMax: 0, publishesAlwaysTaken: 0, publishesWaitingMax: 9, publishWaitMs: 40 });
+  const told: { readonly name: string; readonly ms: number }[] = [];
+  const startedMs = performance.now();
+  const comes = (name: string) => {
+    const { incoming, outgoing } = arrived(NO_BODY);
+    intake.admit(incoming, outgoing, () => told.push({ name, ms: performance.now() - startedMs }));
+  };
+  comes('first');
+  await pause(20);
+  comes('second');
+  const secondMs = performance.now() - startedMs;
+  while (told.length < 2) await pause(5);
+  assert.deepEqual(
+    told.map(({ name }) => name),
+    ['first', 'second'],
+  );
+  assert.ok((told[0]?.ms ?? 0) >= 40 && (told[1]?.ms ?? 0) >= secondMs + 39);
 });
 
 test('D12: while the event loop is late only as many are taken as always', async () => {
