@@ -67,8 +67,7 @@ export class Intake {
       refused: () => tell(false),
     };
     outgoing.on('close', () => {
-      if (this.#places.leave(comer) || !this.#admitted.has(incoming)) return;
-      this.#answers.run(() => this.#places.give());
+      if (!this.#places.leave(comer) && this.#admitted.has(incoming)) this.#places.give();
     });
     if (!outgoing.destroyed) this.#places.enter(comer);
   }
