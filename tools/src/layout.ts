@@ -32,10 +32,10 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       jose: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['#crypto'] },
       wire: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
       content: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
-      'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
+      'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
       merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
       verify: {
-        parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire', 'content', 'record-log', 'merkle'],
+        parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire', 'content', 'record-log', 'merkle'],
         modules: ['npm'],
       },
       'index.ts': { parts: ['*'], modules: [] },

@@ -76,7 +76,6 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'content/policy': EXIT.refused,
   'content/size': EXIT.tampered,
   'release/not-found': EXIT.notFound,
-  'release/yanked': EXIT.notFound,
   'admission/denied': EXIT.refused,
   'admission/not-canonical': EXIT.refused,
   'admission/policy': EXIT.refused,
@@ -125,5 +124,4 @@ export const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
   'release/not-found': 'see what there is: waybill info <namespace:name>',
   'log/not-found': 'check the name; nothing was published under it',
   'record/unauthorized': 'ask a holder for it: waybill grant <namespace:name> --to <your public key>',
-  'release/yanked': 'see what replaces it: waybill info <namespace:name>',
 };

@@ -226,7 +226,7 @@ export class RegistryClient {
   }
 
   /** Replays every rule and signature, also of what came from the cache. Throws `log/invalid`. */
-  async #replay<E, P extends string, B>(
+  async #replay<E extends { readonly type: string }, P extends string, B>(
     dialect: LogDialect<E, P, B>,
     logId: LogId,
     records: readonly wargApi.PublishedRecord[],

@@ -88,7 +88,17 @@ export {
   type SignedCheckpoint,
   type TimestampedCheckpoint,
 } from './wire/checkpoint.ts';
-export { decodeEnvelope, encodeEnvelope, logFileRecord, readLogFile, type Envelope } from './wire/envelope.ts';
+export {
+  decodeCosignatures,
+  decodeEnvelope,
+  encodeCosignatures,
+  encodeEnvelope,
+  logFileRecord,
+  NO_COSIGNATURES,
+  readLogFile,
+  type Envelope,
+  type EnvelopeSignature,
+} from './wire/envelope.ts';
 export {
   encodeLogCheckpoint,
   formatNoteVerifierKey,
@@ -100,24 +110,47 @@ export {
 export { encodeLogLeaf, encodeMapLeaf } from './wire/log-leaf.ts';
 export { decodeLogProofBundle, encodeLogProofBundle, type LogProofBundle } from './wire/log-proof-bundle.ts';
 export { decodeMapProofBundle, encodeMapProofBundle, type MapProofBundle } from './wire/map-proof-bundle.ts';
-export { RECORD_BYTES_MAX, RECORD_VERSION } from './wire/record.ts';
+export { RECORD_BYTES_MAX, RECORD_VERSION, RECORD_VERSION_1, type RecordBinding } from './wire/record.ts';
 export * as wargApi from './wire/warg-api.ts';
 
 export { WasmScanner, type WasmKind } from './content/wasm.ts';
 
-export { emptyLogState, LogDraft, type LogHead, type LogState } from './record-log/log-state.ts';
+export { holderOf, holderOfKey, isSignedFor, type Holder } from './record-log/authority/holder.ts';
+export { isMediaType, type ContentClaim } from './record-log/authority/media-type.ts';
+export {
+  annotatePermission,
+  isAnnotationType,
+  isPermission,
+  PLAIN_PERMISSIONS,
+  type Permission,
+} from './record-log/authority/permission.ts';
+export { canNeverHold, NO_PREDICATES, type Predicates } from './record-log/authority/predicates.ts';
+export { GRANT_DEPTH_MAX, parseGrantId, type Grant, type GrantId } from './record-log/authority/grant.ts';
+export type { Act } from './record-log/authority/act.ts';
+export {
+  chainOf,
+  findRefusal,
+  REFUSAL_WORDS,
+  type Actor,
+  type Authority,
+  type Refusal,
+  type RefusalReason,
+} from './record-log/authority/verdict.ts';
+export { emptyLogState, LogDraft, type LogHead, type LogHome, type LogState } from './record-log/log-state.ts';
 export type { LogDialect } from './record-log/dialect.ts';
+export type { DelegateEntry, RevokeGrantEntry } from './record-log/kinds/authority/grant.ts';
+export type { RootEntry, TransferEntry } from './record-log/kinds/authority/root.ts';
 export type { GrantEntry, RevokeEntry } from './record-log/kinds/shared/grant.ts';
 export type { InitEntry } from './record-log/kinds/shared/init.ts';
 export type { PackagePermission, Release, ReleaseEntry } from './record-log/kinds/package/release.ts';
-export type { YankEntry } from './record-log/kinds/package/yank.ts';
+export type { RestoreEntry, YankEntry } from './record-log/kinds/package/yank.ts';
 export type {
   DefineNamespaceEntry,
   ImportNamespaceEntry,
   NamespaceBinding,
   OperatorPermission,
 } from './record-log/kinds/operator/namespace.ts';
-export { applyRecord, judgeRecord, verifyRecordSignature, type Judged } from './record-log/machine.ts';
+export { applyRecord, judgeRecord, verifyRecordSignatures, type Judged, type OwedSignature } from './record-log/machine.ts';
 export {
   OPERATOR_LOG,
   OPERATOR_PERMISSIONS,
@@ -130,7 +163,9 @@ export {
   decodeSignedRecord,
   encodeRecordContents,
   signRecord,
+  signRecordJointly,
   type RecordDraft,
+  type RecordSignature,
   type SignedRecord,
 } from './record-log/signed-record.ts';
 

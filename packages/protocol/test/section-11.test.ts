@@ -53,7 +53,7 @@ test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async (
   });
   assert.equal(digestHex(o.id), v.O.recordId);
   assert.equal(encodeHex(encodeRecordContents(OPERATOR_LOG, o)), v.O.contents);
-  await applyRecord(OPERATOR_LOG, emptyLogState(), o);
+  await applyRecord(OPERATOR_LOG, emptyLogState(null), o);
   const p1 = decodeSignedRecord(PACKAGE_LOG, {
     contents: decodeHex(v.P1.contents),
     keyId: bob,
@@ -61,7 +61,7 @@ test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async (
   });
   assert.equal(digestHex(p1.id), v.P1.recordId);
   assert.equal(encodeHex(encodeRecordContents(PACKAGE_LOG, p1)), v.P1.contents);
-  const state = await applyRecord(PACKAGE_LOG, emptyLogState(), p1);
+  const state = await applyRecord(PACKAGE_LOG, emptyLogState(null), p1);
   const entries = [
     { type: 'revoke', keyId: alice, permissions: ['yank'] },
     { type: 'yank', version: [...state.bindings.values()].map(({ version }) => version)[0] ?? assert.fail() },

@@ -185,11 +185,11 @@ function encodeContents(record: RecordVector, head: string | null, operator: boo
   return writer.finish();
 }
 
-async function verdictOf<E, P extends string, B>(
+async function verdictOf<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
   records: readonly RecordVector[],
 ): Promise<string> {
-  let state: LogState<P, B> = emptyLogState();
+  let state: LogState<P, B> = emptyLogState(null);
   for (const [i, record] of records.entries()) {
     const contents = encodeContents(record, state.head?.id ?? null, dialect.kind === 'operator');
     const context: SigningContext = record.context ?? SIGNING_CONTEXT[dialect.kind];

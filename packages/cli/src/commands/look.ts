@@ -172,7 +172,7 @@ export const logValidateCommand: Command<CliContext> = buildCommand({
   }),
 });
 
-async function validate<E, P extends string, B>(
+async function validate<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
   envelopes: Iterable<Envelope>,
 ): Promise<CommandResult> {

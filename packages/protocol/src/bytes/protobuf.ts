@@ -156,7 +156,7 @@ class ProtoReader {
 }
 
 /** The known fields of a message: number and how the value is read. */
-export type ProtoShape = ReadonlyMap<number, 'string' | 'int32s' | 'bytes'>;
+export type ProtoShape = ReadonlyMap<number, 'string' | 'int32s' | 'bytes' | 'varint'>;
 
 /** The fields of one message, asked for by number and type as a generated prost struct would. */
 export class ProtoMessage {
@@ -187,6 +187,24 @@ export class ProtoMessage {
   /** Every occurrence of a repeated bytes or message field. */
   repeatedBytes(number: number): Uint8Array[] {
     return this.#delimited(number).map(bytesOf);
+  }
+
+  /** As {@link repeatedBytes}, but occurrences of another wire type are skipped like an unknown field. */
+  skippableBytes(number: number): Uint8Array[] {
+    const found: Uint8Array[] = [];
+    for (const field of this.#fields) {
+      if (field.number === number && field.wire === WIRE_BYTES) found.push(bytesOf(field));
+    }
+    return found;
+  }
+
+  /** Every occurrence of a repeated string field. */
+  repeatedStrings(number: number): string[] {
+    return this.repeatedBytes(number).map((bytes) => {
+      const text = utf8Text(bytes);
+      if (text === null) throw malformed(`field ${number} is not UTF-8`);
+      return text;
+    });
   }
 
   /** How often a field occurs. */
@@ -237,6 +255,10 @@ export class ProtoMessage {
     return BigInt.asIntN(64, BigInt(this.#varint(number)));
   }
 
+  uint64(number: number): bigint {
+    return BigInt(this.#varint(number));
+  }
+
   /** A repeated enum or `uint32`, packed, unpacked or both, as 32-bit values. */
   repeatedInt32(number: number): number[] {
     const values: number[] = [];
@@ -254,6 +276,7 @@ export class ProtoMessage {
     for (const [number, type] of shape) {
       if (type === 'string') this.optionalString(number);
       else if (type === 'int32s') this.repeatedInt32(number);
+      else if (type === 'varint') this.#varint(number);
       else this.#delimited(number);
     }
   }
@@ -337,6 +360,12 @@ export class ProtoWriter {
   /** A bytes field; empty is left out. */
   bytes(number: number, value: Uint8Array): this {
     return value.length === 0 ? this : this.message(number, value);
+  }
+
+  /** Every string of a list, also an empty one. */
+  strings(number: number, values: readonly string[]): this {
+    for (const value of values) this.message(number, utf8(value));
+    return this;
   }
 
   /** A packed list; empty is left out. */

@@ -40,10 +40,19 @@ export function withoutBuild(version: VersionText): string {
 export function compareVersions(a: VersionText, b: VersionText): number {
   const left = partsOf(a);
   const right = partsOf(b);
+  return comparePrecedenceOf(left, right) || compareIdentifiers(left.build, right.build);
+}
+
+/** SemVer precedence alone, for which build metadata does not count. */
+export function comparePrecedence(a: VersionText, b: VersionText): number {
+  return comparePrecedenceOf(partsOf(a), partsOf(b));
+}
+
+function comparePrecedenceOf(left: VersionParts, right: VersionParts): number {
   for (const i of [0, 1, 2] as const) {
     if (left.numbers[i] !== right.numbers[i]) return left.numbers[i] < right.numbers[i] ? -1 : 1;
   }
-  return comparePreRelease(left.pre, right.pre) || compareIdentifiers(left.build, right.build);
+  return comparePreRelease(left.pre, right.pre);
 }
 
 function partsOf(text: string): VersionParts {

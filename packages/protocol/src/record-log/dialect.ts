@@ -3,17 +3,31 @@ import type { LogKind } from '../names/log-id.ts';
 import type { RecordContext } from './entry-kind.ts';
 import type { LogDraft } from './log-state.ts';
 
-/**
- * One of the two logs as the machine sees it: entries `E`, permissions `P`, bindings `B`. Made from a table of entry kinds
- * in package-log.ts and operator-log.ts.
- */
-export interface LogDialect<E, P extends string, B> {
-  readonly kind: LogKind;
+/** The entries that records of one version of a log may hold. Made from a table of entry kinds by entry-table.ts. */
+export interface EntrySet<E, P extends string, B> {
   /** Throws when no known kind stands in the oneof, or a field does not parse. */
-  readEntry(message: ProtoMessage): E;
-  writeEntry(entry: E): Uint8Array;
-  /** The permission checked before everything else about the entry. */
-  needs(entry: E): P | null;
-  isInit(entry: E): boolean;
-  apply(draft: LogDraft<P, B>, entry: E, context: RecordContext): void;
+  read(message: ProtoMessage): E;
+  /** Throws TypeError for an entry of another version. */
+  write(entry: EntryWithType): Uint8Array;
+  /** The rules for one entry. Throws `record/…`. */
+  apply(draft: LogDraft<P, B>, entry: EntryWithType, context: RecordContext): void;
+}
+
+interface EntryWithType {
+  readonly type: string;
+}
+
+/** One of the logs as the machine sees it: entries `E`, permissions of version 0 `P`, bindings `B`. */
+export interface LogDialect<E extends EntryWithType, P extends string, B> {
+  readonly kind: LogKind;
+  /** By record version. */
+  readonly entries: readonly [EntrySet<E, P, B>, ...EntrySet<E, P, B>[]];
+}
+
+/** The entries of a version; those of version 0 where the version is none that the log has. */
+export function entriesOf<E extends EntryWithType, P extends string, B>(
+  { entries }: LogDialect<E, P, B>,
+  version: number,
+): EntrySet<E, P, B> {
+  return entries[version] ?? entries[0];
 }

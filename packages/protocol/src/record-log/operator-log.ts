@@ -1,5 +1,5 @@
 import type { LogDialect } from './dialect.ts';
-import { dialectOf } from './entry-table.ts';
+import { wargEntries } from './entry-table.ts';
 import { grantKind, revokeKind, type GrantEntry, type RevokeEntry } from './kinds/shared/grant.ts';
 import { initKind, type InitEntry } from './kinds/shared/init.ts';
 import {
@@ -34,15 +34,16 @@ export type OperatorState = LogState<OperatorPermission, NamespaceBinding>;
 /** In the order of their enum values. */
 export const OPERATOR_PERMISSIONS: readonly OperatorPermission[] = ['commit', 'defineNamespace', 'importNamespace'];
 
-/** The operator log: spec/record-log.md 3. Grant and revoke need `commit` besides what they list. */
-export const OPERATOR_LOG: LogDialect<OperatorEntry, OperatorPermission, NamespaceBinding> = dialectOf<
-  { [T in keyof OperatorEntries]: OperatorEntries[T] },
-  OperatorPermission,
-  NamespaceBinding
->('operator', {
-  init: initKind({ permissions: OPERATOR_PERMISSIONS, keyField: 2, algorithmField: 1, signerIsKey: false }),
-  grant: grantKind(OPERATOR_PERMISSIONS, 'commit'),
-  revoke: revokeKind(OPERATOR_PERMISSIONS, 'commit'),
-  defineNamespace: defineNamespaceKind,
-  importNamespace: importNamespaceKind,
-});
+/** The operator log: spec/record-log.md 3. Grant and revoke need `commit` besides what they list. Version 0 for ever. */
+export const OPERATOR_LOG: LogDialect<OperatorEntry, OperatorPermission, NamespaceBinding> = {
+  kind: 'operator',
+  entries: [
+    wargEntries<{ [T in keyof OperatorEntries]: OperatorEntries[T] }, OperatorPermission, NamespaceBinding>({
+      init: initKind({ permissions: OPERATOR_PERMISSIONS, keyField: 2, algorithmField: 1, signerIsKey: false }),
+      grant: grantKind(OPERATOR_PERMISSIONS, 'commit'),
+      revoke: revokeKind(OPERATOR_PERMISSIONS, 'commit'),
+      defineNamespace: defineNamespaceKind,
+      importNamespace: importNamespaceKind,
+    }),
+  ],
+};

@@ -2,7 +2,7 @@ import { isRegistryError, RegistryError } from '../errors.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { LogDialect } from './dialect.ts';
 import type { LogState } from './log-state.ts';
-import { judgeRecord, verifyRecordSignature } from './machine.ts';
+import { judgeRecord, verifyRecordSignatures } from './machine.ts';
 import { decodeSignedRecord, type SignedRecord } from './signed-record.ts';
 
 /** Signatures verified side by side: enough to keep every core busy, few enough to bound memory. */
@@ -14,7 +14,7 @@ const CONTENT_BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024;
  * Replays records over a state, every rule and every signature. The earliest failing record decides: its error is thrown
  * with `detail.recordIndex`, counted from the first record given. The state given is spent.
  */
-export async function replayLog<E, P extends string, B>(
+export async function replayLog<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
   state: LogState<P, B>,
   envelopes: Iterable<Envelope>,
@@ -26,8 +26,8 @@ export async function replayLog<E, P extends string, B>(
   try {
     for (const envelope of envelopes) {
       const record = decodeSignedRecord(dialect, envelope);
-      const { draft, signer } = judgeRecord(dialect, current, record);
-      signatures.add(recordIndex, record.envelope.contents.length, verifyRecordSignature(dialect, record, signer));
+      const { draft, owed } = judgeRecord(dialect, current, record);
+      signatures.add(recordIndex, record.envelope.contents.length, verifyRecordSignatures(dialect, record, owed));
       if (signatures.isFull) await signatures.settleOlderHalf();
       current = draft.accept();
       onRecord?.(record);

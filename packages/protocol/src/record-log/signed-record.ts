@@ -1,28 +1,47 @@
+import { equalBytes } from '../bytes/byte-array.ts';
 import { RegistryError } from '../errors.ts';
+import type { Signer } from '../jose/signer.ts';
+import { signDetached, type JwsContext } from '../jose/typed-jws.ts';
 import { parseSignature, signBytes, type PrivateKey, type Signature, type SigningContext } from '../names/key.ts';
 import { recordIdOf, type LogKind, type RecordId } from '../names/log-id.ts';
 import type { AnyHash } from '../names/digest.ts';
 import type { Timestamp } from '../names/timestamp.ts';
-import type { Envelope } from '../wire/envelope.ts';
-import { decodeRecordFrame, encodeRecordFrame } from '../wire/record.ts';
-import type { LogDialect } from './dialect.ts';
+import { NO_COSIGNATURES, type Envelope, type EnvelopeSignature } from '../wire/envelope.ts';
+import {
+  decodeRecordFrame,
+  encodeRecordFrame,
+  RECORD_VERSION_1,
+  SIGNERS_MAX,
+  type RecordBinding,
+} from '../wire/record.ts';
+import { entriesOf, type LogDialect } from './dialect.ts';
 
 /** A decoded record beside the bytes it was decoded from, which are what is hashed, stored and served. */
 export interface SignedRecord<E> {
   readonly id: RecordId;
   readonly envelope: Envelope;
-  readonly signature: Signature;
+  readonly signatures: readonly RecordSignature[];
   readonly prev: AnyHash | null;
   readonly version: number;
   readonly time: Timestamp;
   readonly entries: readonly E[];
+  /** As they are: they are read apart, and decide nothing (record-log/annotations). */
+  readonly annotations: readonly Uint8Array[];
+  /** `null` in version 0. */
+  readonly binding: RecordBinding | null;
 }
+
+/** One signature of a record: strict DER in version 0, a detached JWS in version 1. */
+export type RecordSignature =
+  | { readonly keyId: string; readonly der: Signature }
+  | { readonly keyId: string; readonly jws: string };
 
 /** What a new record says; its signer adds the rest. */
 export interface RecordDraft<E> {
   readonly prev: AnyHash | null;
   readonly time: Timestamp;
   readonly entries: readonly E[];
+  readonly annotations?: readonly Uint8Array[];
 }
 
 export const SIGNING_CONTEXT: Readonly<Record<LogKind, SigningContext>> = {
@@ -30,43 +49,109 @@ export const SIGNING_CONTEXT: Readonly<Record<LogKind, SigningContext>> = {
   operator: 'operator-record',
 };
 
+/** The contexts of version 1: spec/version1.md 3.2. */
+export const JWS_CONTEXT: Readonly<Record<'package', JwsContext>> = { package: 'vnd.waybill.package-record' };
+
+const JWS_PREFIX = 'jws:';
+/** RSA of 4096 bits takes 683 characters, and the header some 150. */
+const JWS_CHARACTERS_MAX = 2_048;
+
 /** Decodes everything a record carries, signature text included. Throws `record/decode` for whatever does not decode. */
-export function decodeSignedRecord<E, P extends string, B>(
+export function decodeSignedRecord<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
   envelope: Envelope,
 ): SignedRecord<E> {
   try {
-    const { prev, version, time, entries } = decodeRecordFrame(envelope.contents);
-    return {
+    const { prev, version, time, entries, annotations, binding } = decodeRecordFrame(envelope.contents);
+    const set = entriesOf(dialect, version);
+    const record = {
       id: recordIdOf(dialect.kind, envelope.contents),
       envelope,
-      signature: parseSignature(envelope.signature),
+      signatures: readSignatures(version, envelope),
       prev,
       version,
       time,
-      entries: entries.map((entry) => dialect.readEntry(entry)),
+      entries: entries.map((entry) => set.read(entry)),
+      annotations,
+      binding,
     };
+    if (version === RECORD_VERSION_1) checkCanonical(dialect, record);
+    return record;
   } catch (cause) {
     if (!(cause instanceof RegistryError)) throw cause;
     throw new RegistryError('record/decode', `the record does not decode: ${cause.message}`, cause.detail, { cause });
   }
 }
 
-/** The contents that the Rust crates would write for this record: one byte string for each meaning. */
-export function encodeRecordContents<E, P extends string, B>(
-  dialect: LogDialect<E, P, B>,
-  draft: RecordDraft<E>,
-): Uint8Array {
-  return encodeRecordFrame({ ...draft, entries: draft.entries.map((entry) => dialect.writeEntry(entry)) });
+function readSignatures(version: number, envelope: Envelope): RecordSignature[] {
+  const { keyId, signature, cosignatures } = envelope;
+  if (version !== RECORD_VERSION_1) return [{ keyId, der: parseSignature(signature) }];
+  if (cosignatures.length >= SIGNERS_MAX) throw new RegistryError('wire/shape', `more than ${SIGNERS_MAX} signatures`);
+  return [{ keyId, signature }, ...cosignatures].map(readJws);
 }
 
-/** Encodes and signs a new record. */
-export async function signRecord<E, P extends string, B>(
+function readJws({ keyId, signature }: EnvelopeSignature): RecordSignature {
+  if (!signature.startsWith(JWS_PREFIX) || signature.length > JWS_CHARACTERS_MAX) {
+    throw new RegistryError('wire/shape', "a signature of version 1 is 'jws:' and a detached JWS");
+  }
+  return { keyId, jws: signature.slice(JWS_PREFIX.length) };
+}
+
+/** A field that is skipped could be a restriction: spec/version1.md 2.9. */
+function checkCanonical<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  record: SignedRecord<E>,
+): void {
+  if (equalBytes(encodeRecordContents(dialect, record), record.envelope.contents)) return;
+  throw new RegistryError('wire/shape', 'the record is not in its canonical form, or has unknown fields');
+}
+
+/** What {@link encodeRecordContents} needs of a record, or of one to be made. */
+export interface EncodableRecord<E> extends RecordDraft<E> {
+  /** Of a record of version 1. */
+  readonly binding?: RecordBinding | null;
+}
+
+/** The contents in their canonical form; in version 0 those that the Rust crates would write. */
+export function encodeRecordContents<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  { prev, time, entries, annotations = [], binding = null }: EncodableRecord<E>,
+): Uint8Array {
+  const set = entriesOf(dialect, binding === null ? 0 : RECORD_VERSION_1);
+  return encodeRecordFrame({ prev, time, entries: entries.map((entry) => set.write(entry)), annotations, binding });
+}
+
+/** Encodes and signs a new record of version 0. */
+export async function signRecord<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
   draft: RecordDraft<E>,
   key: PrivateKey,
 ): Promise<SignedRecord<E>> {
   const contents = encodeRecordContents(dialect, draft);
   const signature = await signBytes(SIGNING_CONTEXT[dialect.kind], contents, key);
-  return decodeSignedRecord(dialect, { contents, keyId: key.publicKey.id, signature: signature.text });
+  return decodeSignedRecord(dialect, {
+    contents,
+    keyId: key.publicKey.id,
+    signature: signature.text,
+    cosignatures: NO_COSIGNATURES,
+  });
+}
+
+/** Encodes a new record of version 1 and has all `signers` sign it. Throws `signer/failed`. */
+export async function signRecordJointly<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B> & { readonly kind: 'package' },
+  { home, ...draft }: RecordDraft<E> & { readonly home: Pick<RecordBinding, 'log' | 'origin'> },
+  signers: readonly Signer[],
+): Promise<SignedRecord<E>> {
+  const ordered = signers.toSorted((a, b) => (a.publicKey.id < b.publicKey.id ? -1 : 1));
+  const binding = { log: home.log, origin: home.origin, signers: ordered.map(({ publicKey }) => publicKey.id) };
+  const contents = encodeRecordContents(dialect, { ...draft, binding });
+  const [first, ...cosignatures] = await Promise.all(ordered.map((signer) => envelopeSignature(signer, dialect.kind, contents)));
+  if (first === undefined) throw new TypeError('a record without a signer');
+  return decodeSignedRecord(dialect, { contents, ...first, cosignatures });
+}
+
+async function envelopeSignature(signer: Signer, kind: 'package', contents: Uint8Array): Promise<EnvelopeSignature> {
+  const jws = await signDetached(signer, JWS_CONTEXT[kind], contents);
+  return { keyId: signer.publicKey.id, signature: `${JWS_PREFIX}${jws}` };
 }

@@ -4,13 +4,13 @@ import { compareVersions, isPreRelease, type VersionText } from '../names/versio
 import type { Release } from '../record-log/kinds/package/release.ts';
 import type { PackageState } from '../record-log/package-log.ts';
 
-/** A release that can be fetched: not yanked, and its content named by a whole digest. */
+/** A release whose content is named by a whole digest. It may be yanked: whoever fetches it must be told. */
 export interface FetchableRelease {
   readonly release: Release;
   readonly content: Digest;
 }
 
-/** The exact version. Throws `release/not-found`, `release/yanked`. */
+/** The exact version, also a yanked one. Throws `release/not-found`. */
 export function releaseOf(state: PackageState, version: VersionText): FetchableRelease {
   const release = state.bindings.get(version);
   if (release === undefined)
@@ -19,14 +19,9 @@ export function releaseOf(state: PackageState, version: VersionText): FetchableR
 }
 
 function fetchable(release: Release): FetchableRelease {
-  const { version, state } = release;
-  if (state.status === 'yanked')
-    throw new RegistryError('release/yanked', `version ${version} was yanked`, { version });
-  if (isDigest(state.content)) return { release, content: state.content };
-  throw new RegistryError(
-    'content/digest',
-    `version ${version} names its content by ${state.content}, which is no SHA-256`,
-  );
+  const { version, content } = release;
+  if (isDigest(content)) return { release, content };
+  throw new RegistryError('content/digest', `version ${version} names its content by ${content}, which is no SHA-256`);
 }
 
 /**

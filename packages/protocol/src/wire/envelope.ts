@@ -3,12 +3,21 @@ import { concatBytes } from '../bytes/byte-array.ts';
 import { RegistryError } from '../errors.ts';
 import { RECORD_BYTES_MAX } from './record.ts';
 
-/** A record as it travels: contents exactly as signed, the signer's key id and the signature text, neither yet judged. */
-export interface Envelope {
-  readonly contents: Uint8Array;
+/** One signature as it travels, not yet judged. */
+export interface EnvelopeSignature {
   readonly keyId: string;
   readonly signature: string;
 }
+
+/** A record as it travels: contents exactly as signed, the first signer's signature, and those of the others. */
+export interface Envelope extends EnvelopeSignature {
+  readonly contents: Uint8Array;
+  /** None in version 0. */
+  readonly cosignatures: readonly EnvelopeSignature[];
+}
+
+/** Shared by all records that have none. */
+export const NO_COSIGNATURES: readonly EnvelopeSignature[] = [];
 
 const LENGTH_BYTES = 4;
 /** Contents at their limit, and room for key id, signature and framing. */
@@ -17,12 +26,43 @@ export const ENVELOPE_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024;
 /** Decodes a protobuf `warg.protocol.Envelope`. Throws `wire/protobuf`. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const message = ProtoMessage.decode(bytes);
-  return { contents: message.bytes(1), keyId: message.string(2), signature: message.string(3) };
+  return {
+    contents: message.bytes(1),
+    keyId: message.string(2),
+    signature: message.string(3),
+    cosignatures: readCosignatures(message),
+  };
+}
+
+function readCosignatures(message: ProtoMessage): readonly EnvelopeSignature[] {
+  if (message.count(4) === 0) return NO_COSIGNATURES;
+  return message.repeatedMessages(4).map((part) => ({ keyId: part.string(1), signature: part.string(2) }));
 }
 
 /** Encodes a protobuf `warg.protocol.Envelope`. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  return new ProtoWriter().bytes(1, envelope.contents).string(2, envelope.keyId).string(3, envelope.signature).finish();
+  const writer = new ProtoWriter()
+    .bytes(1, envelope.contents)
+    .string(2, envelope.keyId)
+    .string(3, envelope.signature);
+  return writeCosignatures(writer, envelope.cosignatures).finish();
+}
+
+function writeCosignatures(writer: ProtoWriter, cosignatures: readonly EnvelopeSignature[]): ProtoWriter {
+  for (const { keyId, signature } of cosignatures) {
+    writer.message(4, new ProtoWriter().string(1, keyId).string(2, signature).finish());
+  }
+  return writer;
+}
+
+/** Cosignatures as bytes of their own, for a store: an envelope without its other fields. Empty for none. */
+export function encodeCosignatures(cosignatures: readonly EnvelopeSignature[]): Uint8Array {
+  return writeCosignatures(new ProtoWriter(), cosignatures).finish();
+}
+
+/** What {@link encodeCosignatures} wrote. Throws `wire/protobuf`. */
+export function decodeCosignatures(bytes: Uint8Array): readonly EnvelopeSignature[] {
+  return bytes.length === 0 ? NO_COSIGNATURES : readCosignatures(ProtoMessage.decode(bytes));
 }
 
 /**

@@ -5,7 +5,7 @@ import { parseAnyHash, parseDigest, type AnyHash } from '../names/digest.ts';
 import { parseLogId, parseRecordId, type LogId, type RecordId } from '../names/log-id.ts';
 import { parsePackageName, type PackageName } from '../names/package-name.ts';
 import type { SignedCheckpoint } from './checkpoint.ts';
-import type { Envelope } from './envelope.ts';
+import { NO_COSIGNATURES, type Envelope } from './envelope.ts';
 import { base64Bytes, count, decodeJson, parsed } from './shape.ts';
 
 /* The JSON bodies of Warg HTTP v1 (spec/http.md): one decoder for each, shared by client and server. */
@@ -86,12 +86,20 @@ export interface FetchLogsResponse {
   readonly packages: ReadonlyMap<LogId, readonly PublishedRecord[]>;
 }
 
-const recordSchema = z.object({ contentBytes: base64Bytes, keyId: z.string(), signature: z.string() });
+const cosignaturesSchema = z.optional(z.array(z.object({ keyId: z.string(), signature: z.string() })));
+
+const recordSchema = z.object({
+  contentBytes: base64Bytes,
+  keyId: z.string(),
+  signature: z.string(),
+  cosignatures: cosignaturesSchema,
+});
 
 const publishedRecordSchema = z.object({
   contentBytes: base64Bytes,
   keyId: z.string(),
   signature: z.string(),
+  cosignatures: cosignaturesSchema,
   registryIndex: count,
   fetchToken: z.string(),
 });
@@ -119,13 +127,16 @@ function publishedRecordOf(body: z.infer<typeof publishedRecordSchema>): Publish
   return { envelope: envelopeOf(body), registryIndex, fetchToken };
 }
 
-function envelopeOf({ contentBytes, keyId, signature }: z.infer<typeof recordSchema>): Envelope {
-  return { contents: contentBytes, keyId, signature };
+function envelopeOf({ contentBytes, keyId, signature, cosignatures }: z.infer<typeof recordSchema>): Envelope {
+  return { contents: contentBytes, keyId, signature, cosignatures: cosignatures ?? NO_COSIGNATURES };
 }
 
 /** The JSON form of an envelope. */
-export function envelopeBody(envelope: Envelope): { [key: string]: JsonValue } {
-  return { contentBytes: encodeBase64(envelope.contents), keyId: envelope.keyId, signature: envelope.signature };
+export function envelopeBody({ contents, keyId, signature, cosignatures }: Envelope): { [key: string]: JsonValue } {
+  const body = { contentBytes: encodeBase64(contents), keyId, signature };
+  // The Rust client refuses members that it does not know: absent in version 0.
+  if (cosignatures.length === 0) return body;
+  return { ...body, cosignatures: cosignatures.map((one) => ({ keyId: one.keyId, signature: one.signature })) };
 }
 
 /** The JSON form of a published record. */

@@ -41,7 +41,7 @@ async function logOf(...records: readonly (readonly PackageEntry[])[]): Promise<
 const INIT: PackageEntry = { type: 'init', key: alice.publicKey };
 
 async function assertFailsAt(envelopes: readonly Envelope[], recordIndex: number, code: ErrorCode): Promise<void> {
-  await assert.rejects(replayLog(PACKAGE_LOG, emptyLogState(), envelopes), (thrown) => {
+  await assert.rejects(replayLog(PACKAGE_LOG, emptyLogState(null), envelopes), (thrown) => {
     assert.ok(isRegistryError(thrown, code));
     assert.equal(thrown.detail['recordIndex'], recordIndex);
     return true;
@@ -51,7 +51,7 @@ async function assertFailsAt(envelopes: readonly Envelope[], recordIndex: number
 test('warg.md 4: a whole log replays, each record once and in order', async () => {
   const envelopes = await logOf([INIT], [release('1.0.0')], [release('2.0.0')]);
   const seen: number[] = [];
-  const state: PackageState = await replayLog(PACKAGE_LOG, emptyLogState(), envelopes, ({ envelope }) => {
+  const state: PackageState = await replayLog(PACKAGE_LOG, emptyLogState(null), envelopes, ({ envelope }) => {
     seen.push(envelopes.indexOf(envelope));
   });
   assert.deepEqual(seen, [0, 1, 2]);
@@ -79,7 +79,7 @@ test('warg.md 4: the earliest failure decides also among signatures that are ver
   const log = await logOf([INIT], ...versions);
   const forged = (...indexes: readonly number[]): Envelope[] =>
     log.map((envelope, i) => (indexes.includes(i) ? { ...envelope, signature: log[0]?.signature ?? '' } : envelope));
-  assert.equal((await replayLog(PACKAGE_LOG, emptyLogState(), log)).length, log.length);
+  assert.equal((await replayLog(PACKAGE_LOG, emptyLogState(null), log)).length, log.length);
   await assertFailsAt(forged(10, 200, 300, 600), 10, 'record/signature');
   await assertFailsAt(forged(250, 255, LONG_LOG), 250, 'record/signature');
   await assertFailsAt(forged(LONG_LOG), LONG_LOG, 'record/signature');
@@ -94,7 +94,7 @@ test('a log of the largest records replays', async () => {
     release(`${i}.0.0+${'a'.repeat(1_000_000)}`),
     release(`${i}.1.0+${'a'.repeat(1_000_000)}`),
   ]);
-  const state = await replayLog(PACKAGE_LOG, emptyLogState(), await logOf([INIT], ...records));
+  const state = await replayLog(PACKAGE_LOG, emptyLogState(null), await logOf([INIT], ...records));
   assert.equal(state.length, 13);
 });
 
@@ -105,6 +105,6 @@ test('warg.md 1: what is signed for one kind of log says nothing in the other, a
 });
 
 test('warg.md 4: an empty log replays to nothing', async () => {
-  const state: PackageState = await replayLog(PACKAGE_LOG, emptyLogState(), []);
+  const state: PackageState = await replayLog(PACKAGE_LOG, emptyLogState(null), []);
   assert.deepEqual([state.length, state.head], [0, null]);
 });

@@ -64,7 +64,7 @@ export function admitOperatorRecord<P extends string, B>(
   }
 }
 
-function admitRecord<E, P extends string, B>(
+function admitRecord<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
   record: SignedRecord<E>,
   context: AdmissionContext<P, B>,

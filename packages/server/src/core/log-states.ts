@@ -16,7 +16,7 @@ import type { RegistryReader, StoredRecord } from './ports.ts';
  * Replayed states of logs, newest use last. A state here is a cache: it is rebuilt from the stored records, whose
  * signatures were verified before they were stored, and evicted whenever a commit of it failed.
  */
-export class LogStates<E, P extends string, B> {
+export class LogStates<E extends { readonly type: string }, P extends string, B> {
   readonly #dialect: LogDialect<E, P, B>;
   readonly #store: RegistryReader;
   readonly #itemsMax: number;

@@ -60,7 +60,6 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'content/policy': 422,
   'content/size': 413,
   'release/not-found': 404,
-  'release/yanked': 404,
   'admission/denied': 401,
   'admission/not-canonical': 422,
   'admission/policy': 422,

@@ -36,7 +36,7 @@ before(async () => {
   );
   const [{ envelope, fetchToken } = assert.fail()] = logs.operator;
   operatorRecordId = parseRecordId(fetchToken);
-  const operator = await replayLog(OPERATOR_LOG, emptyLogState(), [envelope]);
+  const operator = await replayLog(OPERATOR_LOG, emptyLogState(null), [envelope]);
   const grant = { type: 'grant', key: two.key.publicKey, permissions: ['yank'] } as const;
   for (const publish of [null, () => one.start(), () => two.start(), () => one.publish([grant])]) {
     if (publish !== null) records.push(await publish());

@@ -54,7 +54,7 @@ test('6: GET fetch/checkpoint gives a checkpoint signed by the operator', async 
   assert.deepEqual(Object.keys(signed.contents).toSorted(), ['logLength', 'logRoot', 'mapRoot', 'timestamp']);
   assert.equal(signed.contents.logLength, 5);
   assert.equal(signed.keyId, registry.operatorKeyId);
-  const operator = await replayLog(OPERATOR_LOG, emptyLogState(), [operatorRecord.envelope]);
+  const operator = await replayLog(OPERATOR_LOG, emptyLogState(null), [operatorRecord.envelope]);
   assert.equal((await openCheckpoint(signed, operator)).contents.logLength, 5);
 });
 

@@ -76,13 +76,13 @@ function openChain(logId: LogId, parts: ChainCheckParts): Chain {
   });
 }
 
-interface ChainEvents<E, P extends string, B> {
+interface ChainEvents<E extends { readonly type: string }, P extends string, B> {
   readonly onRecord: (record: SignedRecord<E>) => Promise<void>;
   /** With the state that the whole log leads to; not called for a log that is broken. */
   readonly onEnd: (state: LogState<P, B>) => Promise<void>;
 }
 
-class DialectChain<E, P extends string, B> implements Chain {
+class DialectChain<E extends { readonly type: string }, P extends string, B> implements Chain {
   readonly logId: LogId;
   readonly #dialect: LogDialect<E, P, B>;
   readonly #parts: ChainCheckParts;

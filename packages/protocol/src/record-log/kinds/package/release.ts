@@ -4,27 +4,45 @@ import { parseAnyHash, type AnyHash } from '../../../names/digest.ts';
 import type { RecordId } from '../../../names/log-id.ts';
 import type { Timestamp } from '../../../names/timestamp.ts';
 import { parseVersion, type VersionText } from '../../../names/version.ts';
-import type { EntryKind } from '../../entry-kind.ts';
+import { readClaim, type ContentClaim } from '../../authority/media-type.ts';
+import { requireMay } from '../../authority/verdict.ts';
+import type { EntryKind, RecordContext, UnderGrant } from '../../entry-kind.ts';
+import type { LogDraft } from '../../log-state.ts';
 
 export type PackagePermission = 'release' | 'yank';
 
-/** What a package log knows of one version. A yanked release's content is no longer named (spec/record-log.md 3.10). */
+/** What a package log knows of one version. */
 export interface Release {
   readonly version: VersionText;
   readonly recordId: RecordId;
   readonly by: string;
   readonly time: Timestamp;
-  readonly state:
-    | { readonly status: 'released'; readonly content: AnyHash }
-    | { readonly status: 'yanked'; readonly by: string; readonly time: Timestamp };
+  readonly content: AnyHash;
+  /** What the release says of its content; `null` where it says nothing, as in version 0. */
+  readonly claim: ContentClaim | null;
+  readonly state: ReleaseState;
 }
 
+export type ReleaseState =
+  | { readonly status: 'released' }
+  | {
+      readonly status: 'yanked';
+      readonly by: string;
+      readonly time: Timestamp;
+      /** Empty where none was given, as in version 0. */
+      readonly reason: string;
+    };
+
 /** Publishes a version: binds it to content. */
-export interface ReleaseEntry {
+export interface ReleaseEntry extends UnderGrant {
   readonly type: 'release';
   readonly version: VersionText;
   readonly content: AnyHash;
+  /** What it says of the content besides: never in version 0. */
+  readonly claim?: ContentClaim | null;
 }
+
+type PackageDraft = LogDraft<PackagePermission, Release>;
 
 /** spec/record-log.md 3.9. */
 export const releaseKind: EntryKind<ReleaseEntry, PackagePermission, Release> = {
@@ -39,11 +57,52 @@ export const releaseKind: EntryKind<ReleaseEntry, PackagePermission, Release> = 
     version: parseVersion(message.string(1)),
     content: parseAnyHash(message.string(2)),
   }),
-  write: (entry) => new ProtoWriter().string(1, entry.version).string(2, entry.content).finish(),
-  apply(draft, { version, content }, { signer, recordId, time }) {
-    if (draft.binding(version) !== undefined) {
-      throw new RegistryError('record/release-again', `version ${version} was released before`, { version });
-    }
-    draft.bind(version, { version, recordId, by: signer, time, state: { status: 'released', content } });
+  write: ({ version, content }) => new ProtoWriter().string(1, version).string(2, content).finish(),
+  apply: bindRelease,
+};
+
+/** spec/version1.md 7.7. */
+export const grantedReleaseKind: EntryKind<ReleaseEntry, PackagePermission, Release> = {
+  number: 4,
+  shape: new Map([
+    [1, 'string'],
+    [2, 'string'],
+    [16, 'string'],
+    [17, 'varint'],
+  ]),
+  needs: null,
+  read: (message, under) => ({
+    type: 'release',
+    version: parseVersion(message.string(1)),
+    content: parseAnyHash(message.string(2)),
+    claim: readClaim(message.string(16), message.uint64(17)),
+    under,
+  }),
+  write: ({ version, content, claim }) =>
+    new ProtoWriter()
+      .string(1, version)
+      .string(2, content)
+      .string(16, claim?.mediaType ?? '')
+      .varint(17, claim?.size ?? 0)
+      .finish(),
+  apply(draft, entry, context) {
+    const { version, claim = null, under = null } = entry;
+    const { signers, time } = context;
+    requireMay(draft, { signers, under }, { permission: 'release', time, version, claim });
+    bindRelease(draft, entry, context);
   },
 };
+
+function bindRelease(
+  draft: PackageDraft,
+  { version, content, claim = null }: ReleaseEntry,
+  { signer, recordId, time }: RecordContext,
+): void {
+  if (draft.binding(version) !== undefined) {
+    throw new RegistryError('record/release-again', `version ${version} was released before`, { version });
+  }
+  draft.bind(version, { version, recordId, by: signer, time, content, claim, state: RELEASED });
+}
+
+/** Shared by all releases that stand. */
+export const RELEASED: ReleaseState = { status: 'released' };

@@ -39,10 +39,14 @@ export function grantKind<P extends string, B>(
     },
     write: (entry) =>
       new ProtoWriter().string(1, entry.key.text).packed(2, permissionNumbers(all, entry.permissions)).finish(),
-    apply(draft, entry, { signer }) {
+    apply(draft, entry, { signer, recordId, entryIndex }) {
       for (const permission of entry.permissions) requirePermission(draft, signer, permission);
       draft.addKey(entry.key);
-      draft.setPermissions(entry.key.id, new Set([...draft.permissionsOf(entry.key.id), ...entry.permissions]));
+      const held = new Map(draft.permissionsOf(entry.key.id));
+      for (const permission of entry.permissions) {
+        if (!held.has(permission)) held.set(permission, { recordId, entryIndex });
+      }
+      draft.setPermissions(entry.key.id, held);
     },
   };
 }
@@ -65,7 +69,7 @@ export function revokeKind<P extends string, B>(
       new ProtoWriter().string(1, entry.keyId).packed(2, permissionNumbers(all, entry.permissions)).finish(),
     apply(draft, entry, { signer }) {
       for (const permission of entry.permissions) requirePermission(draft, signer, permission);
-      const left = new Set(draft.permissionsOf(entry.keyId));
+      const left = new Map(draft.permissionsOf(entry.keyId));
       for (const permission of entry.permissions) {
         if (left.delete(permission)) continue;
         throw new RegistryError('record/permission-not-held', `key ${entry.keyId} does not hold ${permission}`, {

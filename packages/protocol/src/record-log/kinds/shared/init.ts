@@ -46,13 +46,13 @@ export function initKind<P extends string, B>(variant: InitVariant<P>): EntryKin
       for (const [number, text] of fields.toSorted((a, b) => a[0] - b[0])) writer.string(number, text);
       return writer.finish();
     },
-    apply(draft, entry, { signer }) {
+    apply(draft, entry, { signer, recordId, entryIndex }) {
       if (draft.initialised) throw new RegistryError('record/init-again', 'init stands after the beginning of the log');
       if (signerIsKey && signer !== entry.key.id) {
         throw new RegistryError('record/key-unknown', `the signer ${signer} is not the key of init`);
       }
       draft.initialise();
-      draft.setPermissions(signer, new Set(permissions));
+      draft.setPermissions(signer, new Map(permissions.map((permission) => [permission, { recordId, entryIndex }])));
       draft.addKey(entry.key);
     },
   };
