@@ -154,6 +154,20 @@ test('mistakes with tokens are told', async () => {
   for (const [exit, error, ...args] of mistakes) assertRefused(await operator.run(...args), exit, error);
 });
 
+test('tokens are made in other processes while records are published', async () => {
+  const { token } = await make('busy', '--namespace', 'test');
+  await login(token);
+  const makers = ['one', 'two', 'three'].map((account) =>
+    operator.spawn('token', 'create', account, '--namespace', 'test', ...data),
+  );
+  for (const name of ['test:busy-a', 'test:busy-b', 'test:busy-c']) assert.equal((await publish(name)).code, 0);
+  for (const { code, stderr } of await Promise.all(makers)) assert.equal(code, 0, stderr);
+  const listed = JSON.parse(await operator.ok('token', 'list', ...data, '--json'));
+  const accounts = new Set(listed.map(({ account }: { account: string }) => account));
+  for (const account of ['one', 'two', 'three']) assert.ok(accounts.has(account));
+  await user.ok('logout', registry.url.href);
+});
+
 test('the commands for tokens have help with examples, and completions', async () => {
   for (const command of ['create', 'list', 'revoke']) {
     assert.match(await user.ok('token', command, '--help'), new RegExp(`waybill token ${command}`));
