@@ -16,7 +16,8 @@ import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
-import { watchContent, watchPending, watchPruning, type OnFatal } from './fatal-watch.ts';
+import { TokenDesk } from './core/token-desk.ts';
+import { watchContent, watchPending, watchPruning, watchTokenUses, type OnFatal } from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
@@ -34,6 +35,7 @@ export interface Registry {
   readonly reading: Reading;
   readonly proving: Proving;
   readonly desk: OperatorDesk;
+  readonly tokens: TokenDesk;
   readonly content: ContentStore;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
@@ -106,7 +108,10 @@ async function openHeld(
     content,
     observer: { contentDamaged: (digest) => tellDamage(digest, log, observer) },
   });
-  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, log }));
+  const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
+  // Whether today's uses are noted must not keep a stop from ending well.
+  onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
+  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, tokens, log }));
   return {
     operatorKeyId: commitKeyId,
     logSigners,
@@ -115,6 +120,7 @@ async function openHeld(
     reading,
     proving: new Proving(reader, reading),
     desk,
+    tokens,
     content,
   };
 }

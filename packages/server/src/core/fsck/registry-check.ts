@@ -15,6 +15,7 @@ import type { Findings } from './findings.ts';
 import { PendingCheck } from './pending-check.ts';
 import { replayRegistry, type Replayed } from './registry-replay.ts';
 import type { RepairPlan } from './repair-plan.ts';
+import { checkTokens } from './token-check.ts';
 
 export interface RegistryCheckParts {
   readonly store: StoreInspection;
@@ -47,6 +48,7 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
   const queue = new CheckQueue();
   const pending = new PendingCheck({ store, findings, repairs, onContent: (digest) => content.expect(digest) });
   await guard(findings, () => pending.load());
+  await guard(findings, () => checkTokens(store, findings));
   const replayed = await guard(findings, () => replay(parts, queue));
   if (replayed !== null) await guard(findings, () => checkNotes(parts, replayed));
   const records = await guard(findings, () =>

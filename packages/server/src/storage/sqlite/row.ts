@@ -1,18 +1,22 @@
 import {
+  decodeHex,
   digestBytes,
+  encodeHex,
   formatDigest,
   HASH_BYTES,
   parseLogId,
   parsePackageName,
   parseRecordId,
+  parseTokenId,
   RegistryError,
   utf8,
   utf8Text,
   type Digest,
   type Envelope,
   type PackageName,
+  type TokenId,
 } from '@waybill/protocol';
-import type { LogNotes, PendingRecord, StoredHead, StoredRecord } from '../../core/ports.ts';
+import type { LogNotes, PendingRecord, StoredHead, StoredRecord, StoredToken } from '../../core/ports.ts';
 import type { SqliteRow, SqliteValue } from './sqlite-module.ts';
 
 /*
@@ -78,6 +82,35 @@ export function pendingOfRow(row: SqliteRow): PendingRecord {
 export function pendingValues({ recordId, logId, name, envelope, ...pending }: PendingRecord): SqliteValue[] {
   const rejection = pending.rejection === null ? null : utf8(pending.rejection);
   return [digestBytes(recordId), digestBytes(logId), name, ...envelopeValues(envelope), rejection, pending.updatedAtMs];
+}
+
+export function tokenOfRow(row: SqliteRow): StoredToken {
+  const secretHash = bytesOf(row, 'secret_hash');
+  if (secretHash.length !== HASH_BYTES) throw damaged('secret_hash');
+  return {
+    id: tokenIdOf(row),
+    secretHash,
+    account: textOf(row, 'account'),
+    scope: textOf(row, 'scope'),
+    createdAt: numberOf(row, 'created_at'),
+    expiresAt: numberOf(row, 'expires_at'),
+    lastUsedDay: row['last_used_day'] === null ? null : numberOf(row, 'last_used_day'),
+    revokedAt: row['revoked_at'] === null ? null : numberOf(row, 'revoked_at'),
+  };
+}
+
+/** id, secret_hash, account, scope, created_at, expires_at, last_used_day, revoked_at. */
+export function tokenValues({ id, secretHash, account, scope, ...token }: StoredToken): SqliteValue[] {
+  const times = [token.createdAt, token.expiresAt, token.lastUsedDay, token.revokedAt];
+  return [decodeHex(id), secretHash, utf8(account), utf8(scope), ...times];
+}
+
+function tokenIdOf(row: SqliteRow): TokenId {
+  try {
+    return parseTokenId(encodeHex(bytesOf(row, 'id')));
+  } catch (cause) {
+    throw damaged('id', cause);
+  }
 }
 
 /** The name in a row of `records` or `pending`. */
