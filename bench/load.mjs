@@ -1,6 +1,6 @@
 // Publishers against a running registry: `node bench/load.mjs --url URL --clients 500 --seconds 20 [--content 20000]`.
-// Each client has a package of its own and publishes one release after another, each until the registry says `published`: it
-// posts, uploads if asked, and else asks again; a 429 is waited out as `retry-after` says. Prints a line when it begins to
+// Each client has packages of its own and publishes one release after another, of each in turn, each until the registry says
+// `published`: it posts, uploads if asked, and else asks again; a 429 is waited out as `retry-after` says. Prints a line when it begins to
 // count, and one of JSON at the end.
 import { request, Agent } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -24,6 +24,8 @@ const { values } = parseArgs({
   options: {
     url: { type: 'string' },
     clients: { type: 'string', default: '50' },
+    /** Packages of all clients together; 0: one for each client. */
+    packages: { type: 'string', default: '0' },
     seconds: { type: 'string', default: '10' },
     /** What comes in so many seconds after the first record of each client is not counted. */
     warmup: { type: 'string', default: '2' },
@@ -37,6 +39,7 @@ const { values } = parseArgs({
   },
 });
 const CLIENTS = Number(values.clients);
+const PACKAGES_EACH = Math.max(1, Math.round(Number(values.packages) / CLIENTS));
 const CONTENT_BYTES = Number(values.content);
 /** A state that is not final is asked for again after so long, as the Rust client does: our server waits for the commit itself. */
 const POLL_MS = 1_000;
@@ -96,22 +99,31 @@ function withResolvers() {
 }
 
 async function client(i, { most = Infinity } = {}) {
-  const key = newKey();
-  const name = parsePackageName(`${values.namespace}:l${run}x${i}`);
-  const logId = packageLogId(name);
-  let prev = null;
+  const packages = Array.from({ length: PACKAGES_EACH }, (_, j) => newPackage(`${i}x${j}`));
   for (let n = 0; n < most && !ending.signal.aborted && left > 0; n++) {
     left -= 1;
-    const content = CONTENT_BYTES === 0 ? MODULE : freshContent(`${run} ${i} ${n}`);
-    const release = { type: 'release', version: parseVersion(`1.0.${n}`), content: digestOf(content) };
-    const entries = n === 0 ? [{ type: 'init', key: key.publicKey }, release] : [release];
-    const record = await signRecord(PACKAGE_LOG, { prev, time: timestampFromMs(Date.now()), entries }, key);
-    const startedMs = performance.now();
-    if (!(await publish({ name, logId, record, content }))) return;
-    if (counted) took.push(performance.now() - startedMs);
-    if (n === 0 && i < CLIENTS && --waiting === 0) begin();
-    prev = record.id;
+    if (!(await release(packages[n % packages.length]))) return;
+    if (n === packages.length - 1 && i < CLIENTS && --waiting === 0) begin();
   }
+}
+
+function newPackage(suffix) {
+  const name = parsePackageName(`${values.namespace}:l${run}x${suffix}`);
+  return { key: newKey(), name, logId: packageLogId(name), prev: null, releases: 0 };
+}
+
+async function release(package_) {
+  const { key, name, logId, prev, releases } = package_;
+  const content = CONTENT_BYTES === 0 ? MODULE : freshContent(`${name} ${releases}`);
+  const entry = { type: 'release', version: parseVersion(`1.0.${releases}`), content: digestOf(content) };
+  const entries = releases === 0 ? [{ type: 'init', key: key.publicKey }, entry] : [entry];
+  const record = await signRecord(PACKAGE_LOG, { prev, time: timestampFromMs(Date.now()), entries }, key);
+  const startedMs = performance.now();
+  if (!(await publish({ name, logId, record, content }))) return false;
+  if (counted) took.push(performance.now() - startedMs);
+  package_.prev = record.id;
+  package_.releases++;
+  return true;
 }
 
 /** Resolves with true when the record is published, with false when the run has ended before. */

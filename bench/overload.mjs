@@ -9,6 +9,8 @@ import { load, median, memoryMb, runScript, startWaybill } from './servers.mjs';
 
 /** Packages that are there to be read. */
 const PACKAGES = 1_000;
+/** Packages published to in each phase: what more of them cost is no matter of the pressure. */
+const PUBLISHED_PACKAGES = 5_000;
 const DRIPPING_SOCKETS = 2_000;
 /** Each socket sends a byte in each round; the rounds are cut into steps, for nothing makes strangers drip all at once. */
 const DRIP_ROUND_MS = 1_000;
@@ -87,7 +89,8 @@ const READERS_LEAVE_SECONDS = 2;
 async function loaded(server, clients, seconds) {
   const { url, pid } = server;
   const readings = [];
-  const published = await load({ url, pid, clients, seconds }, () =>
+  const packages = Math.max(clients, Math.min(PUBLISHED_PACKAGES, clients * 100));
+  const published = await load({ url, pid, clients, seconds, packages }, () =>
     readings.push(reading(server, seconds - READERS_LEAVE_SECONDS)),
   );
   const [{ reads }] = await Promise.all(readings);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { runCommand, succeeds, type Outcome } from './command.ts';
@@ -127,13 +127,26 @@ export class WargPerson implements Person {
   readonly home: string;
   readonly publicKey: string;
   readonly keyId: string;
+  readonly #registryLabel: string;
   readonly #registryFolder: string;
 
   constructor({ home, registry, publicKey, keyId }: Identity) {
     this.home = home;
     this.publicKey = publicKey;
     this.keyId = keyId;
-    this.#registryFolder = path.join(home, '.cache', 'warg', 'registries', `${registry.hostname}-${registry.port}`);
+    this.#registryLabel = `${registry.hostname}-${registry.port}`;
+    this.#registryFolder = path.join(home, '.cache', 'warg', 'registries', this.#registryLabel);
+  }
+
+  /** As `warg login` does, which asks for the token at a terminal. */
+  keepToken(token: string): void {
+    const folder = path.join(this.home, '.config', 'warg');
+    const entry = `service=warg-auth-token%3A${this.#registryLabel}&user=${this.#registryLabel}`;
+    writeFileSync(path.join(folder, 'keyring', entry), token, { mode: 0o600 });
+    const configFile = path.join(folder, 'config.json');
+    const config: unknown = JSON.parse(readFileSync(configFile, 'utf8'));
+    if (typeof config !== 'object') throw new TypeError('the configuration has another shape');
+    writeFileSync(configFile, JSON.stringify({ ...config, keyringAuth: true }));
   }
 
   run(...args: readonly string[]): Promise<Outcome> {

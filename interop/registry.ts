@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { formatPrivateKey, privateKeyFromRandom, RegistryError, type PrivateKey } from '@waybill/protocol';
-import { parseConfig, startServer } from '@waybill/server';
+import { parseConfig, startServer, type ServerOptions } from '@waybill/server';
 import { peerPath } from './peers.ts';
 
 /** A running registry with the namespace `test`. */
@@ -21,16 +21,26 @@ const RETRY_MS = 50;
 export type RegistryStart = (data: string, publishers: string | null) => Promise<Registry>;
 
 /** Ours, in this process. */
-export async function startWaybill(data: string, publishers: string | null): Promise<Registry> {
+export function startWaybill(data: string, publishers: string | null): Promise<Registry> {
+  return serveWaybill(data, { publishers });
+}
+
+/** Ours, which takes records with a token only. */
+export function startWaybillWithTokens(data: string, publishers: string | null): Promise<Registry> {
+  return serveWaybill(data, { publishers, tokens: 'required' });
+}
+
+async function serveWaybill(data: string, options: Partial<ServerOptions>): Promise<Registry> {
   const config = await parseConfig({
     data,
     listen: '127.0.0.1:0',
     namespaces: [NAMESPACE],
-    publishers,
+    publishers: null,
     open: false,
     anyContent: false,
     publicUrl: null,
     logLevel: 'silent',
+    ...options,
   });
   return startServer(config, (failure) => {
     throw failure;

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
+import { createToken, revokeToken } from '@waybill/server';
 import { refuses, succeeds } from './command.ts';
 import { COMPONENT_FILE, MODULE_FILE } from './content.ts';
 import { publishLongLog } from './long-log.ts';
 import { peerTest } from './peers.ts';
 import { newWargPerson, newWaybillPerson } from './person.ts';
 import { startRecordingProxy, type PassedRequest } from './recording-proxy.ts';
-import { randomKey, startWaybill } from './registry.ts';
+import { randomKey, startWaybill, startWaybillWithTokens } from './registry.ts';
 import { assertSameBytes, newHome, openScene } from './scene.ts';
 import { moduleFile, tellStories } from './stories.ts';
 
@@ -130,3 +131,28 @@ peerTest('warg and waybill read what the other has published', ['warg'], async (
     }
   }
 });
+
+peerTest(
+  'warg publishes with the token that it was given, and tells its user of one that is not taken',
+  ['warg'],
+  async (t) => {
+    const scene = await openScene(t, { start: startWaybillWithTokens, newcomer: newWargPerson });
+    const data = path.join(scene.folder, 'registry');
+    const tokenFor = (namespaces: readonly string[]) =>
+      createToken({ data, account: 'warg', actions: ['publish'], namespaces, lifetimeSeconds: 600 });
+    const owner = await newWargPerson(scene.registry.url, newHome(scene.folder));
+    await refuses(owner.release('test:token', '1.0.0', MODULE_FILE), 1, /with a token only/);
+    const { text, listed } = await tokenFor(['test']);
+    owner.keepToken(text);
+    await succeeds(owner.release('test:token', '1.0.0', MODULE_FILE));
+    await succeeds(owner.release('test:token', '1.1.0', COMPONENT_FILE));
+    await revokeToken(data, listed.id);
+    await refuses(owner.release('test:token', '1.2.0', MODULE_FILE), 1, /token is not valid/);
+    owner.keepToken((await tokenFor(['other'])).text);
+    await refuses(owner.release('test:token', '1.2.0', MODULE_FILE), 1, /does not cover publish in test/);
+    const reader = await newWargPerson(scene.registry.url, newHome(scene.folder));
+    const received = path.join(reader.home, 'token.wasm');
+    await succeeds(reader.download('test:token', '1.1.0', received));
+    assertSameBytes(received, COMPONENT_FILE);
+  },
+);

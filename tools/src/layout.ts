@@ -28,6 +28,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       crypto: { parts: ['errors.ts', 'bytes'], modules: ['npm', '#crypto'] },
       // The one file that may name Node.js: the `#crypto` of the `node` condition.
       'crypto/platform-node.ts': { parts: ['errors.ts', 'bytes', 'crypto'], modules: ['node:crypto'] },
+      // Secrets that say who may ask: nothing that decides what is valid knows of them.
+      access: { parts: ['errors.ts', 'bytes', 'crypto'], modules: [] },
       names: { parts: ['errors.ts', 'bytes', 'crypto'], modules: ['npm'] },
       jose: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['#crypto'] },
       wire: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
@@ -47,6 +49,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       core: { parts: ['core/ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
       'storage/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
+      'storage/token-conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       // Pages of the map as rows: the same for every driver.
       'storage/map-rows.ts': { parts: ['core/ports.ts'], modules: [] },
       'storage/*': { parts: ['core/ports.ts', 'storage/map-rows.ts'], modules: ['npm', 'node'] },
@@ -65,6 +68,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'data-folder.ts': { parts: [], modules: ['node'] },
       // What is done to a data folder while no server, or another process, has it.
       'adopt.ts': { parts: ['*'], modules: [] },
+      'access-tokens.ts': { parts: ['*'], modules: ['node'] },
       'backup.ts': { parts: ['*'], modules: ['node'] },
       'fsck.ts': { parts: ['*'], modules: ['node'] },
       'fatal-watch.ts': { parts: ['core/ports.ts'], modules: [] },

@@ -6,11 +6,13 @@ import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { getCommand, verifyCommand } from './commands/get.ts';
 import { keyRoutes } from './commands/key.ts';
+import { loginCommand, logoutCommand } from './commands/login.ts';
 import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, updateCommand } from './commands/look.ts';
 import { operatorRoutes } from './commands/operator.ts';
 import { grantCommand, publishCommand, recordCommand, revokeCommand, yankCommand } from './commands/publish.ts';
 import { serveCommand } from './commands/serve.ts';
 import { signCommand, verifySignatureCommand } from './commands/sign.ts';
+import { tokenRoutes } from './commands/token.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-code.ts';
 
@@ -36,9 +38,12 @@ const root = buildRouteMap({
     key: keyRoutes,
     sign: signCommand,
     'verify-signature': verifySignatureCommand,
+    login: loginCommand,
+    logout: logoutCommand,
     config: configCommand,
     serve: serveCommand,
     operator: operatorRoutes,
+    token: tokenRoutes,
     backup: backupCommand,
     fsck: fsckCommand,
     completion: completionCommand,

@@ -2,15 +2,25 @@ import path from 'node:path';
 import {
   CHECKPOINT_AGE_SECONDS_MAX,
   isLoopbackHost,
+  parseBearerToken,
   parseRegistryUrl,
   RegistryApi,
   RegistryClient,
   Transport,
   TRANSPORT_LIMITS,
+  type TokenSource,
 } from '@waybill/client';
-import { KeyStore, openContentCache, openLogFiles, openTrustFiles, registryFolder } from '@waybill/client/node';
+import {
+  KeyStore,
+  openContentCache,
+  openLogFiles,
+  openTrustFiles,
+  registryFolder,
+  TokenFiles,
+} from '@waybill/client/node';
 import { parseDigest, RegistryError, type Digest, type JosePrivateKey, type PrivateKey } from '@waybill/protocol';
 import { foldersOf, openKeyring, type CliContext, type Folders } from './context.ts';
+import { parseDuration } from './duration.ts';
 import { readSettings } from './settings.ts';
 
 /** Flags of every command that talks to a registry. */
@@ -63,7 +73,10 @@ export async function openClient(context: CliContext, flags: RegistryFlags): Pro
   const folders: Folders = foldersOf(context.process.env);
   const folder = registryFolder(folders.cache, url);
   return new RegistryClient({
-    api: new RegistryApi(new Transport(url, fetch, { 'user-agent': AGENT }, TRANSPORT_LIMITS)),
+    api: new RegistryApi(
+      new Transport(url, fetch, { 'user-agent': AGENT }, TRANSPORT_LIMITS),
+      tokenSource(context, url),
+    ),
     trust: openTrustFiles(folder),
     logs: openLogFiles(path.join(folder, 'logs')),
     expectedOperator: flags.operatorKey === undefined ? null : parseDigest(flags.operatorKey),
@@ -73,13 +86,23 @@ export async function openClient(context: CliContext, flags: RegistryFlags): Pro
   });
 }
 
-const AGE_UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+/** The tokens that `waybill login` keeps. */
+export function tokenFilesOf({ process }: CliContext): TokenFiles {
+  return new TokenFiles(foldersOf(process.env).config);
+}
+
+/** The environment's token, for CI, or the one kept for this very registry. */
+function tokenSource(context: CliContext, url: URL): TokenSource {
+  const fromEnvironment = context.process.env['WAYBILL_TOKEN'];
+  if (fromEnvironment) return async () => parseBearerToken(fromEnvironment);
+  return () => tokenFilesOf(context).read(url);
+}
 
 /** Seconds; `any` for a registry that is known to stand still, such as an archive. Throws `usage/invalid`. */
 function parseAge(text: string): number {
   if (text === 'any') return Infinity;
-  const [, count, unit = ''] = /^([0-9]{1,6})([smhd])$/.exec(text) ?? [];
-  if (count !== undefined) return Number(count) * (AGE_UNITS[unit] ?? 1);
+  const seconds = parseDuration(text);
+  if (seconds !== null) return seconds;
   throw new RegistryError('usage/invalid', `--max-age takes a time such as 10m, 24h or 7d, or any, not ${text}`);
 }
 

@@ -166,6 +166,8 @@ test('every command has help with an example, and shells have completions', asyn
     'info',
     'verify',
     'update',
+    'login',
+    'logout',
     'serve',
     'completion',
   ];

@@ -63,6 +63,8 @@ export interface TestUser {
   run(...args: readonly string[]): Promise<CommandOutcome>;
   /** Runs a command as a process of its own. */
   spawn(...args: readonly string[]): Promise<CommandOutcome>;
+  /** The same, with a text on its standard input. */
+  pipe(input: string, ...args: readonly string[]): Promise<CommandOutcome>;
   /** As {@link run}, but an exit code other than 0 is an error. */
   ok(...args: readonly string[]): Promise<string>;
   dispose(): Promise<void>;
@@ -79,6 +81,7 @@ export async function openUser(environment: Readonly<Record<string, string>> = {
     home,
     run,
     spawn: spawnCommand,
+    pipe: (input, ...args) => runCommand(args, { cwd: home, env }, input),
     async ok(...args) {
       const { code, stdout, stderr } = await run(...args);
       if (code !== 0) throw new Error(`waybill ${args.join(' ')} ended with ${code}: ${stderr}`);
@@ -94,9 +97,11 @@ export async function openUser(environment: Readonly<Record<string, string>> = {
 function runCommand(
   args: readonly string[],
   options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+  input = '',
 ): Promise<CommandOutcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [COMMAND, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [COMMAND, ...args], { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
+    child.stdin.on('error', () => undefined).end(input);
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -12,7 +12,8 @@ export type {
   TrustStore,
 } from './ports.ts';
 export { publish, type PublishedPlan, type PublishParts, type PublishPlan } from './publish.ts';
-export { RegistryApi } from './registry-api.ts';
+export { parseBearerToken, type BearerToken } from './bearer-token.ts';
+export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {
   CHECKPOINT_AGE_SECONDS_MAX,
   RegistryClient,

@@ -10,17 +10,26 @@ import {
   type RecordId,
   type SignedCheckpoint,
 } from '@waybill/protocol';
+import { authorizationOf, type BearerToken } from './bearer-token.ts';
 import type { Answer, Transport } from './transport.ts';
 
 /** Headers that an upload endpoint may ask for (spec/http.md): no others, so that it cannot speak for the user elsewhere. */
 const UPLOAD_HEADERS: ReadonlySet<string> = new Set(['authorization', 'content-type']);
 
+/** Gives the token for this registry, if the user has one. */
+export type TokenSource = () => Promise<BearerToken | null>;
+
+const noToken: TokenSource = () => Promise.resolve(null);
+
 /** The calls of Warg HTTP v1, typed. What they give is decoded, not believed. */
 export class RegistryApi {
   readonly transport: Transport;
+  readonly #token: TokenSource;
 
-  constructor(transport: Transport) {
+  /** `token` is asked when something is published, and never before. */
+  constructor(transport: Transport, token: TokenSource = noToken) {
     this.transport = transport;
+    this.#token = token;
   }
 
   async checkpoint(): Promise<SignedCheckpoint> {
@@ -52,9 +61,16 @@ export class RegistryApi {
     return sources.get(digest) ?? [];
   }
 
-  /** Throws `publish/conflict` with `detail.recordId` when another record came first. */
+  /**
+   * Shows the token, which no other call does: reading needs none, and answers to requests that carry one are kept by no
+   * shared cache. Throws `publish/conflict` with `detail.recordId` when another record came first, `token/…`.
+   */
   async publish(logId: LogId, name: PackageName, envelope: Envelope, final: boolean): Promise<wargApi.RecordStatus> {
-    const headers: Record<string, string> = final ? { 'waybill-final': 'yes' } : {};
+    const token = await this.#token();
+    const headers = {
+      ...(token === null ? {} : authorizationOf(token)),
+      ...(final ? { 'waybill-final': 'yes' } : {}),
+    };
     const path = `v1/package/${logId}/record`;
     return decoded(
       await this.transport.request('POST', path, wargApi.publishBody(name, envelope), headers),
@@ -151,6 +167,16 @@ function refusal(answer: Answer): RegistryError {
     return new RegistryError('registry/unreachable', `the registry cannot answer: ${said}`, { status: answer.status });
   }
   if (answer.status === 429) return new RegistryError('request/too-many', said);
+  const tokenCode = tokenRefusal(answer);
+  if (tokenCode !== null) return new RegistryError(tokenCode, said);
   if (answer.status === 401) return new RegistryError('admission/denied', said);
   return new RegistryError('registry/refused', `the registry refused: ${said}`, { status: answer.status });
+}
+
+/** RFC 6750 3: only what is about tokens comes with this challenge. */
+function tokenRefusal({ status, challenge }: Answer): 'token/required' | 'token/invalid' | 'token/scope' | null {
+  if (challenge === null || !/^bearer\b/i.test(challenge)) return null;
+  if (status === 403) return 'token/scope';
+  if (status !== 401) return null;
+  return challenge.includes('error="invalid_token"') ? 'token/invalid' : 'token/required';
 }

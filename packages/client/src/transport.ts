@@ -39,6 +39,8 @@ export interface Exchange {
 /** A whole answer. */
 export interface Answer {
   readonly status: number;
+  /** What the registry says it wants to know of who asks. */
+  readonly challenge: string | null;
   readonly body: Uint8Array;
 }
 
@@ -74,17 +76,24 @@ export class Transport {
     return place;
   }
 
-  /** Throws `registry/unreachable`, `registry/protocol` for an answer that is too large. */
+  /**
+   * Throws `registry/unreachable`, `registry/protocol` for an answer that is too large; with a token among `headers` also
+   * `registry/unreachable` for a redirect and `usage/invalid` for plain http, where the token would reach others.
+   */
   async request(
     method: 'GET' | 'POST',
     path: string,
     json?: JsonValue,
-    headers: Record<string, string> = {},
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<Answer> {
+    const hasToken = 'authorization' in headers;
+    if (hasToken) requirePrivate(this.baseUrl);
     const body = json === undefined ? null : JSON.stringify(json);
     const jsonHeaders: Record<string, string> = body === null ? {} : { 'content-type': 'application/json' };
-    const init = { method, body, headers: { ...this.#headers, ...jsonHeaders, ...headers } };
+    const redirect = hasToken ? 'manual' : 'follow';
+    const init = { method, body, headers: { ...this.#headers, ...jsonHeaders, ...headers }, redirect } as const;
     const answer = await this.send(new URL(path, this.baseUrl), init);
+    if (hasToken && isRedirect(answer)) throw redirected(this.baseUrl);
     this.#remember({ method, path, request: body, status: answer.status, response: evidenceText(answer.body) });
     return answer;
   }
@@ -92,7 +101,8 @@ export class Transport {
   /** Sends to any URL and reads the whole answer; `sentBytes` is the size of a large body. Throws as {@link request}. */
   async send(url: URL, init: RequestInit, sentBytes = 0): Promise<Answer> {
     const response = await this.open(url, init, sentBytes);
-    return { status: response.status, body: await readWhole(response, this.limits) };
+    const body = await readWhole(response, this.limits);
+    return { status: response.status, challenge: response.headers.get('www-authenticate'), body };
   }
 
   /** Opens any URL; the caller reads the body, with {@link chunksOf}. Throws `registry/unreachable`. */
@@ -115,6 +125,22 @@ export class Transport {
   #remember(exchange: Exchange): void {
     this.#exchanges = [...this.#exchanges.slice(1 - EXCHANGES_KEPT), exchange];
   }
+}
+
+/** Throws `usage/invalid` where others on the way could read what is sent. */
+function requirePrivate({ protocol, hostname }: URL): void {
+  if (protocol === 'https:' || isLoopbackHost(hostname)) return;
+  throw new RegistryError('usage/invalid', 'a token is sent over https only: use the https address of the registry');
+}
+
+/** Status 0 is what a browser shows of one. */
+function isRedirect({ status }: Answer): boolean {
+  return status === 0 || (status >= 300 && status < 400);
+}
+
+function redirected({ origin }: URL): RegistryError {
+  const message = `${origin} sends this request elsewhere, and a token is not sent on: give the registry's real address`;
+  return new RegistryError('registry/unreachable', message);
 }
 
 function unreachable(url: URL, cause: unknown): RegistryError {

@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'text/package-name'
   | 'text/private-key'
   | 'text/signature'
+  | 'text/token'
   | 'text/version'
   | 'wire/json'
   | 'wire/protobuf'
@@ -97,6 +98,11 @@ export type ErrorCode =
   | 'request/too-many'
   | 'request/too-slow'
   | 'request/unsupported'
+  // Access tokens: who may ask (spec/http.md 6).
+  | 'token/invalid'
+  | 'token/not-found'
+  | 'token/required'
+  | 'token/scope'
   // Storage and network.
   | 'head/clock'
   | 'head/conflict'

@@ -7,6 +7,18 @@ export { concatBytes, equalBytes, utf8, utf8Text } from './bytes/byte-array.ts';
 export { decodeHex, encodeHex } from './bytes/hex.ts';
 export { JSON_DEPTH_MAX, parseJson, type JsonValue } from './bytes/json.ts';
 
+export {
+  ACCESS_TOKEN_RANDOM_BYTES,
+  accessTokenHash,
+  accessTokenOf,
+  equalSecretBytes,
+  looksLikeAccessToken,
+  parseAccessToken,
+  parseTokenId,
+  type AccessToken,
+  type TokenId,
+} from './access/access-token.ts';
+
 export { HASH_BYTES, sha256, sha256Stream, type Sha256Stream } from './crypto/hash.ts';
 
 export {
@@ -152,8 +164,10 @@ export type {
 } from './record-log/kinds/operator/namespace.ts';
 export { applyRecord, judgeRecord, verifyRecordSignatures, type Judged, type OwedSignature } from './record-log/machine.ts';
 export {
+  derivedOrigin,
   OPERATOR_LOG,
   OPERATOR_PERMISSIONS,
+  registryOrigin,
   type OperatorEntry,
   type OperatorState,
 } from './record-log/operator-log.ts';

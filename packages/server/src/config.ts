@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { messageOf, parseNamespace, RegistryError, type Namespace } from '@waybill/protocol';
+import { TOKEN_POLICIES, type TokenPolicy } from './core/access.ts';
 import type { ContentPolicy } from './core/content.ts';
 import { MAP_PROOFS_KEPT_SECONDS } from './core/limits.ts';
 import type { Publishers } from './core/publishers.ts';
@@ -18,6 +19,8 @@ export interface ServerOptions {
   readonly publishers: string | null;
   /** Anybody may publish. */
   readonly open: boolean;
+  /** Whether publishers show tokens: `optional` or `required`; otherwise none is looked at. */
+  readonly tokens?: string;
   /** Other content than WebAssembly is taken too. */
   readonly anyContent: boolean;
   /** Where clients reach this server; `null`: where it listens. */
@@ -47,6 +50,7 @@ export interface Config {
   readonly metricsAddress: Address | null;
   readonly namespaces: readonly Namespace[];
   readonly publishers: Publishers;
+  readonly tokenPolicy: TokenPolicy;
   readonly contentPolicy: ContentPolicy;
   readonly publicUrl: URL | null;
   readonly logLevel: string;
@@ -65,12 +69,14 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     throw new RegistryError('usage/invalid', `--log-level takes ${LOG_LEVELS.join(', ')}, not ${options.logLevel}`);
   }
   await checkDataDirectory(options.data);
+  const tokenPolicy = parseTokenPolicy(options.tokens);
   return {
     dataDirectory: options.data,
     address,
     metricsAddress: options.metrics === undefined ? null : parseAddress('--metrics', options.metrics),
     namespaces: options.namespaces.map(parseNamespace),
-    publishers: await decidePublishers(options, address.host),
+    publishers: await decidePublishers(options, { host: address.host, tokenPolicy }),
+    tokenPolicy,
     contentPolicy: options.anyContent ? 'any' : 'wasm',
     publicUrl: options.publicUrl === null ? null : parsePublicUrl(options.publicUrl),
     logLevel: options.logLevel,
@@ -103,15 +109,30 @@ async function checkDataDirectory(folder: string): Promise<void> {
   throw new RegistryError('usage/invalid', `--data takes a folder, and ${folder} is something else`);
 }
 
-async function decidePublishers(options: ServerOptions, host: string): Promise<Publishers> {
+function parseTokenPolicy(text: string | undefined): TokenPolicy {
+  if (text === undefined) return 'off';
+  if (text === 'optional' || text === 'required') return text;
+  throw new RegistryError('usage/invalid', `--tokens takes optional or required, not ${text}`);
+}
+
+/** With tokens as well as a list, both must allow. */
+async function decidePublishers(
+  options: ServerOptions,
+  { host, tokenPolicy }: { readonly host: string; readonly tokenPolicy: TokenPolicy },
+): Promise<Publishers> {
   if (options.publishers !== null && options.open) {
     throw new RegistryError('usage/invalid', '--publishers and --open contradict each other: give one');
   }
+  const { isNeeded } = TOKEN_POLICIES[tokenPolicy];
+  if (isNeeded && options.open) {
+    throw new RegistryError('usage/invalid', '--tokens required and --open contradict each other: give one');
+  }
   if (options.publishers !== null) return readPublishersFile(options.publishers);
-  if (options.open || isLoopback(host)) return 'open';
+  if (options.open || isNeeded || isLoopback(host)) return 'open';
   throw new RegistryError(
     'usage/invalid',
-    `${host} can be reached from elsewhere, so say who may publish: --publishers FILE lists key ids, --open lets anybody`,
+    `${host} can be reached from elsewhere, so say who may publish: --publishers FILE lists key ids, --tokens required asks ` +
+      'for a token, --open lets anybody',
   );
 }
 

@@ -1,5 +1,5 @@
 import { isRegistryError } from '@waybill/protocol';
-import type { ContentStore, ContentUpload, PendingWriter, RegistryStore } from './core/ports.ts';
+import type { ContentStore, ContentUpload, PendingWriter, RegistryStore, TokenUseWriter } from './core/ports.ts';
 
 /** Hears of failures after which the process must end. */
 export type OnFatal = (failure: unknown) => void;
@@ -10,6 +10,11 @@ export function watchPending(writer: PendingWriter, onFatal: OnFatal): PendingWr
     putPending: (pending) => watched(writer.putPending(pending), onFatal),
     deletePending: (recordId) => watched(writer.deletePending(recordId), onFatal),
   };
+}
+
+/** The same writer; a write that leaves the disk in doubt ends the process. */
+export function watchTokenUses(writer: TokenUseWriter, onFatal: OnFatal): TokenUseWriter {
+  return { markTokensUsed: (uses) => watched(writer.markTokensUsed(uses), onFatal) };
 }
 
 /** The same pruning; a write that leaves the disk in doubt ends the process. */

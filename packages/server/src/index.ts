@@ -5,6 +5,9 @@ export { startServer, type RunningServer } from './main.ts';
 // What fills a store without HTTP: benches of large registries.
 export { openContentFiles } from './blobs/files/content-files.ts';
 export { openWriteDesk, type WriteDesk } from './commit-thread/write-desk.ts';
+export { createToken, listTokens, revokeToken, type CreateTokenOptions, type ListedToken } from './access-tokens.ts';
+export type { TokenAction } from './core/access.ts';
+export type { TokenState } from './core/token-desk.ts';
 export { adoptHead, type Adoption, type AdoptOptions } from './adopt.ts';
 export { backup, type BackupDamage, type BackupOptions, type BackupReport } from './backup.ts';
 export { fsck, type Flaw, type FlawKind, type FsckOptions, type FsckReport } from './fsck.ts';

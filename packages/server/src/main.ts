@@ -4,6 +4,7 @@ import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ContentReading } from './core/content-reading.ts';
 import { operatorRoutes } from './http/api/operator-routes.ts';
+import { TokenGate } from './http/token-gate.ts';
 import { silentHttpObserver, type HttpObserver } from './http/http-observer.ts';
 import { wargRoutes } from './http/warg/warg-routes.ts';
 import { startWebServer, type WebBounds, type WebServer } from './http/web-server.ts';
@@ -65,14 +66,15 @@ export async function startServer(
 }
 
 async function serve(
-  { address, publicUrl }: Config,
+  { address, publicUrl, tokenPolicy }: Config,
   { registry, bounds, ...watching }: { registry: Registry; bounds: WebBounds; log: Logger; observer: HttpObserver },
 ): Promise<{ web: WebServer; url: URL }> {
   const { reading, proving, publishing, desk, sequencer } = registry;
   let url = publicUrl ?? new URL('http://localhost/');
   const content = new ContentReading(registry.content, () => url);
+  const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
-    (intake) => [wargRoutes({ reading, proving, publishing, content, intake }), operatorRoutes(desk, intake)],
+    (intake) => [wargRoutes({ reading, proving, publishing, content, gate, intake }), operatorRoutes(desk, intake)],
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },
   );
   url = publicUrl ?? web.url;

@@ -16,7 +16,8 @@ import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
-import { watchContent, watchPending, watchPruning, type OnFatal } from './fatal-watch.ts';
+import { TokenDesk } from './core/token-desk.ts';
+import { watchContent, watchPending, watchPruning, watchTokenUses, type OnFatal } from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
@@ -34,6 +35,7 @@ export interface Registry {
   readonly reading: Reading;
   readonly proving: Proving;
   readonly desk: OperatorDesk;
+  readonly tokens: TokenDesk;
   readonly content: ContentStore;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
@@ -78,14 +80,18 @@ async function openHeld(
   const reader = openSqliteReader(storeFile);
   onClose(() => reader.close());
   const content = watchContent(await openContentFiles(path.join(dataDirectory, 'content')), onFatal);
-  const packages = new LogStates(PACKAGE_LOG, reader);
-  const operator = new LogStates(OPERATOR_LOG, reader);
+  // Known from the operator log's first record on, and no package has one before.
+  let origin: string | null = null;
+  const homeOf = (logId: LogId): LogHome | null => (origin === null ? null : { log: logId, origin });
+  const packages = new LogStates({ dialect: PACKAGE_LOG, homeOf, store: reader });
+  const operator = new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store: reader });
   const clock = Date.now;
   const sequencer = new Sequencer({ committer: thread, packages, operator, clock, observer, onFatal }, head);
   onClose(() => sequencer.drain());
   const commitKeyId = key.publicKey.id;
   const desk = new OperatorDesk({ store: reader, operator, sequencer, commitKeyId, clock });
-  await desk.open(key, config.namespaces);
+  await desk.open(key, { namespaces: config.namespaces, origin: config.origin });
+  origin = registryOrigin(await operator.load(OPERATOR_LOG_ID));
   const store = { ...reader, ...watchPending(thread, onFatal) };
   const { publishers, contentPolicy } = config;
   const publishing = new Publishing({
@@ -106,7 +112,10 @@ async function openHeld(
     content,
     observer: { contentDamaged: (digest) => tellDamage(digest, log, observer) },
   });
-  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, log }));
+  const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
+  // Whether today's uses are noted must not keep a stop from ending well.
+  onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
+  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, tokens, log }));
   return {
     operatorKeyId: commitKeyId,
     logSigners,
@@ -115,6 +124,7 @@ async function openHeld(
     reading,
     proving: new Proving(reader, reading),
     desk,
+    tokens,
     content,
   };
 }

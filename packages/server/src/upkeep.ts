@@ -1,21 +1,29 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { ContentScrub } from './core/content-scrub.ts';
-import { HEAD_REFRESH_CHECK_MS, PRUNE_STEP_PAUSE_MS, PRUNE_WALK_PAUSE_MS, SOURCING_SWEEP_MS } from './core/limits.ts';
+import {
+  HEAD_REFRESH_CHECK_MS,
+  PRUNE_STEP_PAUSE_MS,
+  PRUNE_WALK_PAUSE_MS,
+  SOURCING_SWEEP_MS,
+  TOKEN_USES_PAUSE_MS,
+} from './core/limits.ts';
 import type { MapPruner } from './core/map-pruner.ts';
 import type { Publishing } from './core/publishing.ts';
 import type { Sequencer } from './core/sequencer.ts';
+import type { TokenDesk } from './core/token-desk.ts';
 
 export interface UpkeepParts {
   readonly sequencer: Sequencer;
   readonly publishing: Publishing;
   readonly pruner: MapPruner;
   readonly scrub: ContentScrub;
+  readonly tokens: TokenDesk;
   readonly log: Logger;
 }
 
 /** What goes on beside requests: each task again and again, a pause between. Returns the end of it, when nothing runs any more. */
-export function startUpkeep({ sequencer, publishing, pruner, scrub, log }: UpkeepParts): () => Promise<void> {
+export function startUpkeep({ sequencer, publishing, pruner, scrub, tokens, log }: UpkeepParts): () => Promise<void> {
   const ending = new AbortController();
   const repeat = async (task: () => Promise<number>): Promise<void> => {
     for (let pauseMs = 0; !ending.signal.aborted;) {
@@ -38,6 +46,10 @@ export function startUpkeep({ sequencer, publishing, pruner, scrub, log }: Upkee
     }),
     repeat(async () => ((await pruner.step()) ? PRUNE_STEP_PAUSE_MS : PRUNE_WALK_PAUSE_MS)),
     repeat(() => scrub.step()),
+    repeat(async () => {
+      await tokens.writeUses();
+      return TOKEN_USES_PAUSE_MS;
+    }),
   ];
   return async () => {
     ending.abort();

@@ -59,6 +59,18 @@ test('--publishers and --open contradict each other', async () => {
   assert.notEqual((await parseConfig({ ...OPTIONS, publishers })).publishers, 'open');
 });
 
+test('tokens that are required say who may publish; without a list they are enough', async () => {
+  const listen = '0.0.0.0:80';
+  const { publishers: anyKey, tokenPolicy } = await parseConfig({ ...OPTIONS, listen, tokens: 'required' });
+  assert.deepEqual([anyKey, tokenPolicy], ['open', 'required']);
+  assert.notEqual((await parseConfig({ ...OPTIONS, listen, tokens: 'required', publishers })).publishers, 'open');
+  assert.equal((await parseConfig(OPTIONS)).tokenPolicy, 'off');
+  assert.equal((await parseConfig({ ...OPTIONS, tokens: 'optional' })).tokenPolicy, 'optional');
+  await assertRefused({ listen, tokens: 'optional' });
+  await assertRefused({ open: true, tokens: 'required' });
+  for (const tokens of ['', 'off', 'yes', 'constructor']) await assertRefused({ tokens });
+});
+
 test('an address is a host and a port', async () => {
   for (const listen of [
     '',

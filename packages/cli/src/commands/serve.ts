@@ -1,9 +1,10 @@
 import { buildCommand, numberParser, type Command } from '@stricli/core';
 import { messageOf } from '@waybill/protocol';
+import type { Config } from '@waybill/server';
 import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
-import { jsonFlag, lastSignedFlag, textFlag } from '../flags.ts';
+import { DATA_DEFAULT, jsonFlag, lastSignedFlag, textFlag } from '../flags.ts';
 
 interface ServeFlags {
   readonly data?: string;
@@ -11,6 +12,7 @@ interface ServeFlags {
   readonly namespace?: string;
   readonly publishers?: string;
   readonly open?: boolean;
+  readonly tokens?: string;
   readonly anyContent?: boolean;
   readonly publicUrl?: string;
   readonly logLevel?: string;
@@ -30,7 +32,8 @@ export const serveCommand: Command<CliContext> = buildCommand({
 and anybody who reaches it may publish there. To be reached from elsewhere it must be told who may publish.
 
   waybill serve --namespace demo
-  waybill serve --listen 0.0.0.0:8090 --publishers publishers.toml --public-url https://registry.example`,
+  waybill serve --listen 0.0.0.0:8090 --publishers publishers.toml --public-url https://registry.example
+  waybill serve --listen 0.0.0.0:8090 --tokens required --public-url https://registry.example`,
   },
   parameters: {
     flags: {
@@ -39,6 +42,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       namespace: textFlag('Namespaces to define, separated by commas', 'list'),
       publishers: textFlag('TOML file of the keys that may publish', 'file'),
       open: { kind: 'boolean', brief: 'Anybody may publish', optional: true, withNegated: false },
+      tokens: textFlag('Whether publishers show a token: optional or required (default: none is looked at)', 'when'),
       anyContent: { kind: 'boolean', brief: 'Take other content than WebAssembly', optional: true, withNegated: false },
       publicUrl: textFlag('Address at which clients reach it (default: where it listens)', 'url'),
       origin: textFlag('Name of its logs for C2SP tools, at the first start and for ever', 'name'),
@@ -59,7 +63,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
     // Loaded here alone: the other commands start faster without the server.
     const { parseConfig, startServer } = await import('@waybill/server');
     const config = await parseConfig({
-      data: flags.data ?? './waybill-data',
+      data: flags.data ?? DATA_DEFAULT,
       listen: flags.listen ?? LISTEN_DEFAULT,
       namespaces: flags.namespace?.split(',').map((name) => name.trim()) ?? [],
       publishers: flags.publishers ?? null,
@@ -67,6 +71,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       anyContent: flags.anyContent ?? false,
       publicUrl: flags.publicUrl ?? null,
       logLevel: flags.logLevel ?? 'warn',
+      ...(flags.tokens === undefined ? {} : { tokens: flags.tokens }),
       ...(flags.lastSigned === undefined ? {} : { lastSigned: flags.lastSigned }),
       ...(flags.origin === undefined ? {} : { origin: flags.origin }),
       ...(flags.mapProofsKept === undefined ? {} : { mapProofsKept: flags.mapProofsKept }),
@@ -79,7 +84,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       operatorKeyId: server.operatorKeyId,
       operatorKeyFile: server.operatorKeyFile,
     };
-    context.process.stdout.write(flags.json ? `${JSON.stringify(ready)}\n` : readyText(ready, namespace));
+    context.process.stdout.write(flags.json ? `${JSON.stringify(ready)}\n` : readyText(ready, namespace, config));
     await stopSignal();
     await server.stop();
     return null;
@@ -89,8 +94,11 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
 function readyText(
   ready: { readonly url: string; readonly operatorKeyId: string; readonly operatorKeyFile: string },
   namespace: string,
+  { tokenPolicy, dataDirectory }: Pick<Config, 'tokenPolicy' | 'dataDirectory'>,
 ): string {
   const url = ready.url.replace(/\/$/, '');
+  const data = dataDirectory === DATA_DEFAULT ? '' : ` --data ${dataDirectory}`;
+  const login = `  waybill token create me --namespace ${namespace}${data} | waybill login ${url}\n`;
   return `waybill is listening on ${url}
   operator key  ${ready.operatorKeyId}
   kept in       ${ready.operatorKeyFile} (back it up; whoever has it is the operator)
@@ -98,7 +106,7 @@ function readyText(
 next, in another terminal:
   waybill config registry ${url}
   waybill key new
-  waybill publish FILE --package ${namespace}:hello --version 1.0.0
+${tokenPolicy === 'required' ? login : ''}  waybill publish FILE --package ${namespace}:hello --version 1.0.0
   waybill get ${namespace}:hello
 `;
 }

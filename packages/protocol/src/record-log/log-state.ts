@@ -42,10 +42,19 @@ interface AuthorityFacts {
 
 interface StateFacts<P extends string, B> {
   readonly home: LogHome | null;
+  readonly origin: string | null;
   readonly head: LogHead | null;
   readonly length: number;
   readonly maps: StateMaps<P, B>;
   /** `null` before the first record of version 1. */
+  readonly authority: AuthorityFacts | null;
+}
+
+/** What one record has changed. */
+interface Advance<P extends string, B> {
+  readonly head: LogHead;
+  readonly origin: string | null;
+  readonly changes: StateMaps<P, B>;
   readonly authority: AuthorityFacts | null;
 }
 
@@ -58,6 +67,8 @@ interface StateFacts<P extends string, B> {
 export class LogState<P extends string, B> implements Authority {
   /** `null` where it is not known: no record of version 1 can be judged then. */
   readonly home: LogHome | null;
+  /** The origin that the profile of an operator log names; `null` without one. */
+  readonly origin: string | null;
   readonly head: LogHead | null;
   /** Records accepted so far. */
   readonly length: number;
@@ -66,8 +77,9 @@ export class LogState<P extends string, B> implements Authority {
   #maps: StateMaps<P, B> | null;
   readonly #authority: AuthorityFacts | null;
 
-  private constructor({ home, head, length, maps, authority }: StateFacts<P, B>) {
+  private constructor({ home, origin, head, length, maps, authority }: StateFacts<P, B>) {
     this.home = home;
+    this.origin = origin;
     this.head = head;
     this.length = length;
     this.root = authority?.root ?? null;
@@ -77,7 +89,7 @@ export class LogState<P extends string, B> implements Authority {
 
   /** A log of which nothing is known yet. */
   static empty<P extends string, B>(home: LogHome | null): LogState<P, B> {
-    return new LogState<P, B>({ home, head: null, length: 0, maps: emptyMaps(), authority: null });
+    return new LogState<P, B>({ home, origin: null, head: null, length: 0, maps: emptyMaps(), authority: null });
   }
 
   /** Key id → live permissions of version 0, and what gave them. A key without any stays. None after the upgrade. */
@@ -115,7 +127,7 @@ export class LogState<P extends string, B> implements Authority {
   }
 
   /** The state after one more record; this one is spent. For {@link LogDraft.accept}. */
-  advance(head: LogHead, changes: StateMaps<P, B>, authority: AuthorityFacts | null): LogState<P, B> {
+  advance({ head, origin, changes, authority }: Advance<P, B>): LogState<P, B> {
     const maps = this.#live;
     mergeInto(maps.permissions, changes.permissions);
     mergeInto(maps.keys, changes.keys);
@@ -124,7 +136,7 @@ export class LogState<P extends string, B> implements Authority {
     if (this.#authority === null && authority !== null) maps.permissions.clear();
     const merged = authority === null ? this.#authority : this.#mergedWith(authority);
     this.#maps = null;
-    return new LogState({ home: this.home, head, length: this.length + 1, maps, authority: merged });
+    return new LogState({ home: this.home, origin, head, length: this.length + 1, maps, authority: merged });
   }
 
   #mergedWith({ root, grants, signingKeys }: AuthorityFacts): AuthorityFacts {
@@ -166,10 +178,12 @@ export class LogDraft<P extends string, B> implements Authority {
   /** `null` while the record changes nothing of it. */
   #authority: AuthorityFacts | null = null;
   #initialised: boolean;
+  #origin: string | null;
   #head: LogHead | null = null;
 
   constructor(base: LogState<P, B>) {
     this.#base = base;
+    this.#origin = base.origin;
     this.#initialised = base.length > 0;
   }
 
@@ -189,15 +203,25 @@ export class LogDraft<P extends string, B> implements Authority {
     this.#changes.permissions.set(keyId, permissions);
   }
 
+  /** What the profile of an operator log names. */
+  get origin(): string | null {
+    return this.#origin;
+  }
+
+  setOrigin(origin: string): void {
+    this.#origin = origin;
+  }
+
   /** Everything that version 0 has given and not taken. */
   get livePermissions(): ReadonlyMap<string, ReadonlyMap<P, Giver>> {
     return this.#base.permissions;
   }
 
-  /** The first key of the log, before this record. */
+  /** The first key of the log. */
   get initKey(): PublicKey | null {
-    const [key = null] = this.#base.keys.values();
-    return key;
+    const [first] = this.#base.keys.values();
+    const [drafted = null] = this.#changes.keys.values();
+    return first ?? drafted;
   }
 
   key(keyId: string): PublicKey | undefined {
@@ -266,7 +290,12 @@ export class LogDraft<P extends string, B> implements Authority {
   /** The state after the record; the one before it is spent. Throws TypeError when that has moved on meanwhile. */
   accept(): LogState<P, B> {
     if (this.#head === null) throw new TypeError('a draft without a head was accepted');
-    return this.#base.advance(this.#head, this.#changes, this.#authority);
+    return this.#base.advance({
+      head: this.#head,
+      origin: this.#origin,
+      changes: this.#changes,
+      authority: this.#authority,
+    });
   }
 }
 

@@ -60,7 +60,7 @@ export const PACKAGE_LOG: LogDialect<PackageEntry, PackagePermission, Release> &
   kind: 'package',
   entries: [
     wargEntries<FieldsOf<WargPackageEntry>, PackagePermission, Release>({
-      init: initKind({ permissions: PACKAGE_PERMISSIONS, keyField: 1, algorithmField: 2, signerIsKey: true }),
+      init: initKind({ permissions: PACKAGE_PERMISSIONS, keyField: 1, algorithmField: 2, signerIsKey: true, profileField: null }),
       grant: grantKind(PACKAGE_PERMISSIONS, null),
       revoke: revokeKind(PACKAGE_PERMISSIONS, null),
       release: releaseKind,

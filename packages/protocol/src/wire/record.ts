@@ -77,12 +77,17 @@ function readBinding(message: ProtoMessage): RecordBinding {
   const log = message.bytes(17);
   if (log.length !== LOG_ID_BYTES) throw malformed(`log has ${log.length} bytes, not ${LOG_ID_BYTES}`);
   const origin = message.string(18);
-  if (!ORIGIN.test(origin)) throw malformed('origin is not 1 to 255 printable characters without a space');
+  if (!isOrigin(origin)) throw malformed('origin is not 1 to 255 printable characters without a space');
   const signers = message.repeatedStrings(19);
   if (signers.length === 0 || signers.length > SIGNERS_MAX || !isAscending(signers)) {
     throw malformed(`signers are not 1 to ${SIGNERS_MAX} key ids, each once, in ascending order`);
   }
   return { log: parseLogId(formatDigest(log)), origin, signers };
+}
+
+/** spec/version1.md 2.2. */
+export function isOrigin(text: string): boolean {
+  return ORIGIN.test(text);
 }
 
 /** True when each text is above the one before it, by code units: so all differ, and no other order says the same. */

@@ -1,6 +1,6 @@
 import { CheckpointSigner } from '../core/checkpoint-signer.ts';
 import { TreeCommitter } from '../core/committing.ts';
-import type { RegistryStore, StoredHead } from '../core/ports.ts';
+import type { RegistryStore, StoredHead, TokenUseWriter } from '../core/ports.ts';
 import { openLastSignedFile } from '../last-signed-file.ts';
 import { openLogKeys } from '../log-keys.ts';
 import { openOperatorKey } from '../operator-key.ts';
@@ -37,7 +37,7 @@ export async function openWriteDesk({ storeFile, dataDirectory, lastSignedFile }
 }
 
 interface DeskParts {
-  readonly store: RegistryStore;
+  readonly store: RegistryStore & TokenUseWriter;
   readonly committer: TreeCommitter;
   readonly close: () => Promise<void>;
 }
@@ -48,6 +48,9 @@ async function runCommand(command: WriteCommand, { store, committer, close }: De
       return { type: 'committed', committed: await committer.commit(command.batch) };
     case 'pending':
       await store.writePending(command.puts, command.deletes);
+      return { type: 'done' };
+    case 'use-tokens':
+      await store.markTokensUsed(command.uses);
       return { type: 'done' };
     case 'prune':
       return { type: 'pruned', cursor: await store.pruneMap(command.floor, command.after, command.pages) };

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { RegistryError, type RecordId } from '@waybill/protocol';
 import type { Batch, Committed, Committer } from '../core/committing.ts';
-import type { PendingRecord, PendingWriter, PruneCursor, StoredHead } from '../core/ports.ts';
+import type { PendingRecord, PendingWriter, PruneCursor, StoredHead, TokenUse, TokenUseWriter } from '../core/ports.ts';
 import type { WriteAnswer, WriteCommand, WriteFailure, WriteReply, WriterPlaces } from './messages.ts';
 
 interface Waiting {
@@ -16,7 +16,7 @@ interface PendingBatch {
 }
 
 /** The main thread's end of the thread that writes. */
-export class WriteThread implements Committer, PendingWriter {
+export class WriteThread implements Committer, PendingWriter, TokenUseWriter {
   readonly #worker: Worker;
   readonly #onFatal: (failure: unknown) => void;
   readonly #waiting = new Map<number, Waiting>();
@@ -78,6 +78,10 @@ export class WriteThread implements Committer, PendingWriter {
     batch.puts.delete(recordId);
     batch.deletes.add(recordId);
     return written;
+  }
+
+  async markTokensUsed(uses: readonly TokenUse[]): Promise<void> {
+    await this.#ask({ type: 'use-tokens', uses });
   }
 
   async pruneMap(floor: number, after: PruneCursor | null, pages: number): Promise<PruneCursor | null> {

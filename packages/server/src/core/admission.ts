@@ -96,10 +96,10 @@ function refuseLockOut<P extends string, B>({ state, judged }: AdmissionContext<
   const lost = new Set<P>();
   for (const keyId of touchedKeyIds) {
     const left = judged.draft.permissionsOf(keyId);
-    for (const permission of state.permissions.get(keyId) ?? []) if (!left.has(permission)) lost.add(permission);
+    for (const permission of state.permissions.get(keyId)?.keys() ?? []) if (!left.has(permission)) lost.add(permission);
   }
   for (const keyId of [...state.permissions.keys(), ...touchedKeyIds]) {
-    for (const permission of judged.draft.permissionsOf(keyId)) lost.delete(permission);
+    for (const permission of judged.draft.permissionsOf(keyId).keys()) lost.delete(permission);
     if (lost.size === 0) return;
   }
   throw refusal(`nobody would hold ${[...lost].join(', ')} any more, for ever; say so with --final if it is meant`);

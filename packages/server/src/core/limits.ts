@@ -94,3 +94,12 @@ export const SCRUB_STEP_BYTES = 256 * 1024;
 /** The pause between two walks over all content, and the shortest one between two steps. */
 export const SCRUB_WALK_PAUSE_MS = 3_600_000;
 export const SCRUB_STEP_PAUSE_MS = 10;
+
+/** Access tokens that a store keeps; when there are as many, ended ones have to go before another is made. */
+export const TOKENS_MAX = 10_000;
+
+/** How long a token that has ended is still listed. */
+export const ENDED_TOKEN_KEPT_SECONDS = 90 * 86_400;
+
+/** How often it is written which tokens were used. */
+export const TOKEN_USES_PAUSE_MS = 60_000;

@@ -5,6 +5,7 @@ import {
   judgeRecord,
   RegistryError,
   type LogDialect,
+  type LogHome,
   type LogId,
   type LogState,
   type RecordId,
@@ -12,12 +13,23 @@ import {
 import { CACHED_STATE_ITEMS_MAX, REPLAY_PAGE_RECORDS } from './limits.ts';
 import type { RegistryReader, StoredRecord } from './ports.ts';
 
+/** Where a log lives; `null` for the operator log, whose records do not say. */
+export type HomeOf = (logId: LogId) => LogHome | null;
+
+export interface LogStatesParts<E extends { readonly type: string }, P extends string, B> {
+  readonly dialect: LogDialect<E, P, B>;
+  readonly homeOf: HomeOf;
+  readonly store: RegistryReader;
+  readonly itemsMax?: number;
+}
+
 /**
  * Replayed states of logs, newest use last. A state here is a cache: it is rebuilt from the stored records, whose
  * signatures were verified before they were stored, and evicted whenever a commit of it failed.
  */
 export class LogStates<E extends { readonly type: string }, P extends string, B> {
   readonly #dialect: LogDialect<E, P, B>;
+  readonly #homeOf: HomeOf;
   readonly #store: RegistryReader;
   readonly #itemsMax: number;
   readonly #states = new Map<LogId, LogState<P, B>>();
@@ -28,8 +40,9 @@ export class LogStates<E extends { readonly type: string }, P extends string, B>
   readonly #ahead = new Map<LogId, Ahead>();
   #items = 0;
 
-  constructor(dialect: LogDialect<E, P, B>, store: RegistryReader, itemsMax: number = CACHED_STATE_ITEMS_MAX) {
+  constructor({ dialect, homeOf, store, itemsMax = CACHED_STATE_ITEMS_MAX }: LogStatesParts<E, P, B>) {
     this.#dialect = dialect;
+    this.#homeOf = homeOf;
     this.#store = store;
     this.#itemsMax = itemsMax;
   }
@@ -109,7 +122,7 @@ export class LogStates<E extends { readonly type: string }, P extends string, B>
   }
 
   async #replay(logId: LogId): Promise<LogState<P, B>> {
-    let state = emptyLogState<P, B>();
+    let state = emptyLogState<P, B>(this.#homeOf(logId));
     for (;;) {
       const range = { fromPosition: state.length, belowIndex: Number.MAX_SAFE_INTEGER, limit: REPLAY_PAGE_RECORDS };
       const page = await this.#store.readLog(logId, range);
@@ -149,6 +162,6 @@ function damaged(recordId: RecordId, options: ErrorOptions = {}): RegistryError 
 }
 
 /** One record may bind a thousand versions, so records say little about memory. */
-function weightOf<P extends string, B>({ length, bindings, keys }: LogState<P, B>): number {
-  return length + bindings.size + keys.size + 1;
+function weightOf<P extends string, B>({ length, bindings, keys, grants }: LogState<P, B>): number {
+  return length + bindings.size + keys.size + grants.size + 1;
 }

@@ -8,7 +8,7 @@ import {
   RegistryError,
   signRecord,
   timestampFromMs,
-  verifyRecordSignature,
+  verifyRecordSignatures,
   type Envelope,
   type Namespace,
   type OperatorEntry,
@@ -36,6 +36,13 @@ interface Appended {
 }
 
 /** Takes records for the operator log. Whoever signs them needs the permission in that log; the server has no say. */
+/** What a start asks of the operator log. */
+export interface OperatorStart {
+  readonly namespaces: readonly Namespace[];
+  /** Taken at the first start, and for ever; `null` for one made from the key. */
+  readonly origin: string | null;
+}
+
 export class OperatorDesk {
   readonly #parts: OperatorDeskParts;
   /** Whoever posts the same bytes meanwhile shares the answer. */
@@ -66,7 +73,7 @@ export class OperatorDesk {
     const { operator, store, sequencer, clock, commitKeyId } = this.#parts;
     const known = await store.readRecord(record.id);
     if (known !== null) return { recordId: record.id, registryIndex: known.registryIndex };
-    const signer = await operator.read(OPERATOR_LOG_ID, (state) => {
+    const owed = await operator.read(OPERATOR_LOG_ID, (state) => {
       if (state.head !== null && record.prev !== state.head.id) {
         throw new RegistryError('publish/conflict', `another record came first: ${state.head.id}`, {
           recordId: state.head.id,
@@ -74,9 +81,9 @@ export class OperatorDesk {
       }
       const judged = judgeRecord(OPERATOR_LOG, state, record);
       admitOperatorRecord(OPERATOR_LOG, record, { state, judged, nowMs: clock(), final: false }, commitKeyId);
-      return judged.signer;
+      return judged.owed;
     });
-    await verifyRecordSignature(OPERATOR_LOG, record, signer);
+    await verifyRecordSignatures(OPERATOR_LOG, record, owed);
     try {
       return { recordId: record.id, registryIndex: await sequencer.sequence({ kind: 'operator', record }) };
     } catch (failure) {
@@ -98,12 +105,12 @@ export class OperatorDesk {
    * What a start owes: the first record of a new registry, and namespaces named at this start that are not bound yet.
    * Throws `operator/changed` when the key is not one this registry's log lets commit.
    */
-  async open(key: PrivateKey, namespaces: readonly Namespace[]): Promise<void> {
+  async open(key: PrivateKey, { namespaces, origin }: OperatorStart): Promise<void> {
     const state = await this.#parts.operator.load(OPERATOR_LOG_ID);
     if (state.length > 0 && !state.permissions.get(key.publicKey.id)?.has('commit')) {
       throw new RegistryError('operator/changed', `key ${key.publicKey.id} may not sign checkpoints of this registry`);
     }
-    const entries: OperatorEntry[] = state.length === 0 ? [{ type: 'init', key: key.publicKey }] : [];
+    const entries: OperatorEntry[] = state.length === 0 ? [initOf(key.publicKey, origin)] : [];
     for (const namespace of new Set(namespaces)) {
       if (!state.bindings.has(namespace)) entries.push({ type: 'defineNamespace', namespace });
     }
@@ -116,4 +123,9 @@ export class OperatorDesk {
     const time = head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
     return signRecord(OPERATOR_LOG, { prev: head?.id ?? null, time, entries }, key);
   }
+}
+
+/** Every new registry has a profile (spec/operator-profile.md). */
+function initOf(key: PublicKey, origin: string | null): OperatorEntry {
+  return { type: 'init', key, origin: origin ?? derivedOrigin(key) };
 }

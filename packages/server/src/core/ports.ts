@@ -7,6 +7,7 @@ import type {
   RecordId,
   SignedCheckpoint,
   TileCoordinates,
+  TokenId,
 } from '@waybill/protocol';
 
 /*
@@ -143,6 +144,50 @@ export interface RegistryStore extends RegistryReader, PendingWriter {
   close(): Promise<void>;
 }
 
+/** An access token as it is kept: never its text. Times in Unix seconds. */
+export interface StoredToken {
+  readonly id: TokenId;
+  /** SHA-256 of the token's text. */
+  readonly secretHash: Uint8Array;
+  readonly account: string;
+  /** What it allows, as core writes it. */
+  readonly scope: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** Days since 1970; `null` when it was never used. */
+  readonly lastUsedDay: number | null;
+  readonly revokedAt: number | null;
+}
+
+/** Reads tokens as last written, by whichever process. */
+export interface TokenReader {
+  readToken(id: TokenId): Promise<StoredToken | null>;
+  /** Oldest first, at most `limit`. */
+  listTokens(limit: number): Promise<StoredToken[]>;
+}
+
+/** That a token was used on a day. */
+export interface TokenUse {
+  readonly id: TokenId;
+  readonly day: number;
+}
+
+/** Writes that a token was used. */
+export interface TokenUseWriter {
+  /** A later day that is stored stays; no error for an unknown id. */
+  markTokensUsed(uses: readonly TokenUse[]): Promise<void>;
+}
+
+/** Access tokens. Each write is durable, and seen by every reader, when its promise resolves. */
+export interface TokenStore extends TokenReader, TokenUseWriter {
+  /** Throws `storage/damaged` for an id that is there already. */
+  addToken(token: StoredToken): Promise<void>;
+  /** Revoking again keeps the first time. False for an unknown id. */
+  revokeToken(id: TokenId, revokedAt: number): Promise<boolean>;
+  /** Drops the tokens that expired, or were revoked, before `endedBefore`. */
+  forgetTokens(endedBefore: number): Promise<void>;
+}
+
 /** A row as an inspection finds it: its value, or why it has none. */
 export type Inspected<T, K = number> =
   | { readonly key: K; readonly value: T }
@@ -168,6 +213,8 @@ export interface StoreInspection {
   heads(): AsyncIterable<readonly Inspected<StoredHead>[]>;
   /** The key is what {@link StoreRepairs} takes. */
   listPending(): Promise<readonly Inspected<PendingRecord, string>[]>;
+  /** None in a store that was last opened before there were any. */
+  listTokens(): Promise<readonly Inspected<StoredToken, string>[]>;
   readTile(log: LogName, tile: TileCoordinates): Promise<Uint8Array | null>;
   listTiles(): Promise<readonly StoredTileName[]>;
   readMapPage(page: MapPageRef): Promise<Uint8Array | null>;

@@ -8,7 +8,7 @@ import {
   PACKAGE_LOG,
   packageLogId,
   RegistryError,
-  verifyRecordSignature,
+  verifyRecordSignatures,
   type Digest,
   type Envelope,
   type LogId,
@@ -25,6 +25,7 @@ import { admitPackageRecord } from './admission.ts';
 import { receiveContent, type ContentPolicy } from './content.ts';
 import { settledWithin } from './deadline.ts';
 import { COMMIT_WAIT_MS, PACKAGE_NAME_LENGTH_MAX, SOURCING_IDLE_MS } from './limits.ts';
+import { owedSignatures } from './owed-signatures.ts';
 import type { Clock, ContentStore, PendingWriter, RegistryReader } from './ports.ts';
 import { checkPublisher, type Publishers } from './publishers.ts';
 import { Rejections } from './rejections.ts';
@@ -102,7 +103,7 @@ export class Publishing {
     if (known?.state === 'processing') return this.status(logId, record.id);
     if (known !== null && known.state !== 'rejected') return known;
     checkPublisher(this.#parts.publishers, { name, namespace: namespaceOf(name) }, record);
-    await this.#verifySignature(logId, record);
+    await this.#verifySignatures(logId, record);
     const reservation = await this.#reserveJudged(command, record);
     if (reservation !== null) return this.#accept(reservation);
     return (await this.#knownStatus(logId, record.id)) ?? this.status(logId, record.id);
@@ -131,18 +132,12 @@ export class Publishing {
     });
   }
 
-  async #verifySignature(logId: LogId, record: SignedRecord<PackageEntry>): Promise<void> {
-    const { keyId } = record.envelope;
-    const key = await this.#parts.packages.read(logId, (state) => signerKey(state, record));
-    if (key === null) throw new RegistryError('admission/unknown-key', `unknown key id ${keyId}`);
-    await verifyRecordSignature(PACKAGE_LOG, record, key).catch((cause: unknown) => {
+  async #verifySignatures(logId: LogId, record: SignedRecord<PackageEntry>): Promise<void> {
+    const owed = await this.#parts.packages.read(logId, (state) => owedSignatures(state, record));
+    await verifyRecordSignatures(PACKAGE_LOG, record, owed).catch((cause: unknown) => {
       if (!isRegistryError(cause, 'record/signature')) throw cause;
-      throw new RegistryError(
-        'admission/unknown-key',
-        `signature ${record.signature.text} verification failed`,
-        {},
-        { cause },
-      );
+      const { signature } = record.envelope;
+      throw new RegistryError('admission/unknown-key', `signature ${signature} verification failed`, {}, { cause });
     });
   }
 
@@ -426,14 +421,6 @@ export class Publishing {
       if (pending.rejection !== null) await store.deletePending(recordId);
     }
   }
-}
-
-/** The signer's key: from the log so far, else from a first entry that is an `init`. */
-function signerKey(state: PackageState, record: SignedRecord<PackageEntry>): PublicKey | null {
-  const known = state.keys.get(record.envelope.keyId);
-  if (known !== undefined) return known;
-  const [first] = record.entries;
-  return first?.type === 'init' && first.key.id === record.envelope.keyId ? first.key : null;
 }
 
 function foreignId(): RegistryError {

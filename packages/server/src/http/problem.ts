@@ -10,6 +10,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'text/package-name': 400,
   'text/private-key': 400,
   'text/signature': 400,
+  'text/token': 400,
   'text/version': 400,
   'wire/json': 400,
   'wire/protobuf': 400,
@@ -23,22 +24,32 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'jws/unsupported': 501,
   'signer/failed': 500,
   'record/decode': 400,
+  'record/depth': 400,
   'record/first-not-init': 422,
+  'record/grant-revoked': 422,
+  'record/grant-unknown': 422,
   'record/hash-algorithm': 422,
   'record/init-again': 422,
   'record/key-unknown': 422,
+  'record/log': 422,
   'record/namespace-defined': 422,
   'record/namespace-invalid': 422,
   'record/no-init': 422,
+  'record/origin': 422,
   'record/permission-not-held': 422,
   'record/prev-mismatch': 422,
   'record/prev-missing': 422,
   'record/prev-on-first': 422,
   'record/release-again': 422,
+  'record/restore-unyanked': 422,
+  'record/root-again': 422,
+  'record/root-missing': 422,
   'record/signature': 401,
+  'record/signers': 401,
   'record/time-backwards': 422,
   'record/unauthorized': 422,
   'record/version': 422,
+  'record/version-backwards': 422,
   'record/yank-again': 422,
   'record/yank-unreleased': 422,
   'proof/malformed': 422,
@@ -80,6 +91,10 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'request/too-many': 429,
   'request/too-slow': 408,
   'request/unsupported': 501,
+  'token/invalid': 401,
+  'token/not-found': 404,
+  'token/required': 401,
+  'token/scope': 403,
   'head/clock': 503,
   'head/conflict': 503,
   'head/rolled-back': 503,
@@ -99,13 +114,31 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
 /** Statuses whose message may tell an outsider about the inside of the server. */
 const OPAQUE_STATUS_MIN = 500;
 
+/** What a client is told of tokens, in the words of RFC 6750 3. */
+const CHALLENGES: Partial<Readonly<Record<ErrorCode, string>>> = {
+  'token/required': 'Bearer realm="waybill"',
+  'token/invalid': 'Bearer realm="waybill", error="invalid_token"',
+  'token/scope': 'Bearer realm="waybill", error="insufficient_scope"',
+};
+
+/** An error on its way out. */
+export interface Problem {
+  readonly status: number;
+  readonly message: string;
+  /** What the error asks for besides its body. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly error: RegistryError | null;
+}
+
 /** An error as it is answered: what the client did wrong is told, what went wrong inside is not. */
-export function problemOf(thrown: unknown): { status: number; message: string; error: RegistryError | null } {
-  if (!isRegistryError(thrown)) return { status: 500, message: 'internal error', error: null };
+export function problemOf(thrown: unknown): Problem {
+  if (!isRegistryError(thrown)) return { status: 500, message: 'internal error', headers: {}, error: null };
   const status = STATUS[thrown.code];
+  const challenge = CHALLENGES[thrown.code];
+  const headers = { ...problemHeaders(status), ...(challenge === undefined ? {} : { 'www-authenticate': challenge }) };
   const opaque =
     status >= OPAQUE_STATUS_MIN && status !== STATUS['request/unsupported'] && status !== STATUS['storage/full'];
-  return { status, message: opaque ? 'internal error' : thrown.message, error: thrown };
+  return { status, message: opaque ? 'internal error' : thrown.message, headers, error: thrown };
 }
 
 /** Seconds after which a client that was told 429 or 503 may come again. */

@@ -20,6 +20,7 @@ import { LogStates } from '../../src/core/log-states.ts';
 import type { StoredRecord } from '../../src/core/ports.ts';
 import { keyOf, releaseOf, signContents, wasmOf } from '../publisher.ts';
 import { openCore, STARTED_MS, type RegistryCore } from './registry-core.ts';
+import { testHomeOf } from '../home.ts';
 
 const alice = keyOf('alice');
 const CONTENT = wasmOf('content');
@@ -42,7 +43,7 @@ test('the cache of states counts versions, not records alone (threats W16)', asy
   try {
     const one = await publishVersions(core, 'test:one', 0);
     const two = await publishVersions(core, 'test:two', 1);
-    const states = new LogStates(PACKAGE_LOG, core.store, ITEMS_MAX);
+    const states = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store: core.store, itemsMax: ITEMS_MAX });
     assert.equal((await states.load(one)).bindings.size, VERSIONS);
     assert.notEqual(states.cached(one), null);
     assert.equal((await states.load(two)).bindings.size, VERSIONS);
@@ -60,7 +61,7 @@ test('a state is looked at as it is then, although it moved on while it was wait
   const core = await openCore({ wrap: (content) => ({ ...content, size: async () => CONTENT.length }) });
   try {
     const one = await publishVersions(core, 'test:one', 0);
-    const states = new LogStates(PACKAGE_LOG, core.store);
+    const states = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store: core.store });
     const time = timestampFromMs(STARTED_MS, 7);
     const entries: PackageEntry[] = [{ type: 'yank', version: parseVersion('1.0.0') }];
     const { head } = await states.load(one);
@@ -93,7 +94,7 @@ test('a state that is ahead of the store is waited for, not replayed, when it ha
   const core = await openCore({ wrap: (content) => ({ ...content, size: async () => CONTENT.length }) });
   try {
     const [one, two] = [await publishVersions(core, 'test:one', 0), await publishVersions(core, 'test:two', 1)];
-    const states = new LogStates(PACKAGE_LOG, core.store, ITEMS_MAX);
+    const states = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store: core.store, itemsMax: ITEMS_MAX });
     const record = await secondRecord(states, one);
     states.putAhead(one, judgeRecord(PACKAGE_LOG, await states.load(one), record).draft.accept());
     await states.load(two);
@@ -125,7 +126,7 @@ test('a stored record that is damaged is a fault of the store, and rejects no re
     ];
     for (const damage of damages) {
       core.store.readLog = async (...asked) => (await readLog(...asked)).flatMap(damage);
-      await assert.rejects(new LogStates(PACKAGE_LOG, core.store).load(one), isDamaged);
+      await assert.rejects(new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store: core.store }).load(one), isDamaged);
     }
   } finally {
     await core.dispose();

@@ -24,6 +24,7 @@ import { MemoryLastSigned } from '../../src/storage/memory/memory-last-signed.ts
 import { emptyMemoryState, MemoryStore, type MemoryState } from '../../src/storage/memory/memory-store.ts';
 import { testLogSigners } from './log-signers.ts';
 import { keyOf, type LooseRecord } from '../publisher.ts';
+import { TEST_ORIGIN, testHomeOf } from '../home.ts';
 
 /** The clock of these tests; tests move it by hand. */
 export const STARTED_MS = 1_700_000_000_000;
@@ -56,8 +57,8 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
   const store = new MemoryStore(state);
   const content = wrap(await openContentFiles(path.join(folder, 'content')));
   const clock = (): number => core.nowMs;
-  const packages = new LogStates(PACKAGE_LOG, store);
-  const operator = new LogStates(OPERATOR_LOG, store);
+  const packages = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store });
+  const operator = new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store });
   const key = keyOf('operator');
   const signer = new CheckpointSigner(key, clock);
   const onFatal = (failure: unknown): void => {
@@ -82,7 +83,7 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
     dispose: () => rm(folder, { recursive: true }),
   };
   const desk = new OperatorDesk({ store, operator, sequencer, commitKeyId: signer.keyId, clock });
-  await desk.open(key, [parseNamespace('test')]);
+  await desk.open(key, { namespaces: [parseNamespace('test')], origin: TEST_ORIGIN });
   await publishing.resume();
   return core;
 }

@@ -23,6 +23,7 @@ import { emptyMemoryState, MemoryStore, type MemoryState } from '../../src/stora
 import { keyOf } from '../publisher.ts';
 import { testLogSigners } from './log-signers.ts';
 import { STARTED_MS } from './registry-core.ts';
+import { testHomeOf } from '../home.ts';
 
 const SECONDS_MS = 1_000;
 
@@ -49,8 +50,8 @@ async function openSequencer(wrap: (committer: Committer) => Committer = (commit
   const clock = (): number => nowMs;
   const signer = new CheckpointSigner(keyOf('operator'), clock);
   const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
-  const packages = new LogStates(PACKAGE_LOG, store);
-  const operator = new LogStates(OPERATOR_LOG, store);
+  const packages = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store });
+  const operator = new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store });
   const onFatal = (failure: unknown): void => {
     fatal = failure;
   };

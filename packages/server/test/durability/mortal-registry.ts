@@ -24,6 +24,7 @@ import { openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 import { testLogSigners } from '../core/log-signers.ts';
 import { keyOf } from '../publisher.ts';
 import type { Failpoint } from './failpoint.ts';
+import { testHomeOf } from '../home.ts';
 
 /** The registry died before it answered. */
 export class Died extends Error {}
@@ -87,7 +88,7 @@ export class MortalRegistry {
     const store = this.#failpoint?.store(file) ?? file;
     const lastSigned = this.#failpoint?.lastSigned(mark) ?? mark;
     const content = watchContent(this.#failpoint?.content(kept) ?? kept, onFatal);
-    const [packages, operator] = [new LogStates(PACKAGE_LOG, store), new LogStates(OPERATOR_LOG, store)];
+    const [packages, operator] = [new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store }), new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store })];
     const clock = Date.now;
     const signer = new CheckpointSigner(keyOf('operator'), clock);
     const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });

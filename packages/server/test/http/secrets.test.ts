@@ -7,9 +7,11 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createToken } from '../../src/access-tokens.ts';
 
 const WAYBILL = fileURLToPath(new URL('../../../../cli/bin/waybill.mjs', import.meta.url));
 const CANARY = 'canary-5e1f0b7c';
+const TERMS = { account: 'ci', actions: ['publish'], namespaces: ['test'], lifetimeSeconds: 600 };
 
 let folder: string;
 let server: ChildProcess;
@@ -18,7 +20,17 @@ let output = '';
 
 before(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'waybill-secrets-'));
-  const options = ['--json', '--log-level', 'trace', '--listen', '127.0.0.1:0', '--namespace', 'test'];
+  const options = [
+    '--json',
+    '--log-level',
+    'trace',
+    '--listen',
+    '127.0.0.1:0',
+    '--namespace',
+    'test',
+    '--tokens',
+    'required',
+  ];
   server = spawn(process.execPath, [WAYBILL, 'serve', '--data', path.join(folder, 'data'), ...options]);
   const { stdout, stderr } = server;
   if (stdout === null || stderr === null) assert.fail();
@@ -43,7 +55,11 @@ test('W12: what a client sends to prove itself never reaches the logs, whatever 
   };
   const json = { ...headers, 'content-type': 'application/json' };
   const digest = `sha256:${'ab'.repeat(32)}`;
+  const { text } = await createToken({ data: path.join(folder, 'data'), ...TERMS });
+  const withToken = { 'content-type': 'application/json', authorization: `Bearer ${text}` };
   const requests: [string, RequestInit][] = [
+    [`v1/package/${digest}/record`, { headers: withToken, method: 'POST', body: '{}' }],
+    [`v1/package/${digest}/record`, { headers: json, method: 'POST', body: '{}' }],
     ['v1/fetch/checkpoint', { headers }],
     ['v1/nothing', { headers }],
     ['healthz', { headers }],
@@ -62,5 +78,5 @@ test('W12: what a client sends to prove itself never reaches the logs, whatever 
   assert.equal(code, 0);
   // The log was on, so that silence about the canary means something.
   assert.ok(output.includes('/v1/fetch/checkpoint'));
-  assert.ok(!output.includes(CANARY), output);
+  for (const secret of [text.slice(20, 68), CANARY]) assert.ok(!output.includes(secret), output);
 });

@@ -19,6 +19,7 @@ import type { Checker } from './checker.ts';
 import type { Owner } from './scheduler.ts';
 import { contentOver, lastSignedOver, storeOver, type Wire } from './simulated-ports.ts';
 import { SimulatedStore } from './simulated-store.ts';
+import { TEST_ORIGIN, testHomeOf } from '../home.ts';
 
 /** What outlives every process. */
 export interface Disk {
@@ -78,8 +79,8 @@ export async function openCore(boot: Boot): Promise<Core> {
   const lastSigned = lastSignedOver(wire, lastSignedOn(boot));
   const signer = assembly.signer(OPERATOR, clock);
   const opened = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
-  const packages = new LogStates(PACKAGE_LOG, store, 12);
-  const operator = new LogStates(OPERATOR_LOG, store);
+  const packages = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store, itemsMax: 12 });
+  const operator = new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store });
   const sequencerFatal = (failure: unknown): void => {
     fatal.failure = failure;
     onFatal(wire.owner, 'soon');
@@ -88,7 +89,7 @@ export async function openCore(boot: Boot): Promise<Core> {
   const parts = { committer, packages, operator, clock, observer: silentObserver, onFatal: sequencerFatal };
   const sequencer = assembly.sequencer(parts, opened.head);
   const desk = new OperatorDesk({ store, operator, sequencer, commitKeyId: signer.keyId, clock });
-  await desk.open(OPERATOR, [parseNamespace('test')]);
+  await desk.open(OPERATOR, { namespaces: [parseNamespace('test')], origin: TEST_ORIGIN });
   const endAtOnce = (): void => onFatal(wire.owner, 'once');
   const content = watchContent(contentOver(wire, openContentMemory(boot.disk.content, clock)), endAtOnce);
   const writes = watchPending(store, endAtOnce);

@@ -19,6 +19,7 @@ import { installSimulation } from './simulated-crypto.ts';
 import { PRODUCTION, type Assembly } from './simulated-process.ts';
 import { SimulatedStore } from './simulated-store.ts';
 import { World, type Reply } from './world.ts';
+import { testHomeOf } from '../home.ts';
 
 /** What a history came to. */
 export interface History {
@@ -88,8 +89,8 @@ async function tell(world: World): Promise<void> {
 /** Every log is valid by the rules, read afresh. */
 async function checkLogs({ disk: { state } }: World): Promise<void> {
   const store = new SimulatedStore(state);
-  const packages = new LogStates(PACKAGE_LOG, store);
-  const operator = new LogStates(OPERATOR_LOG, store);
+  const packages = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store });
+  const operator = new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store });
   for (const [logId, log] of state.logs) {
     const { length } = await (logId === OPERATOR_LOG_ID ? operator : packages).load(logId);
     assert.equal(length, log.size, `${logId} has as many records as positions`);

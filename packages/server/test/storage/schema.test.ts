@@ -33,7 +33,9 @@ async function storeOfVersion(version: (newest: number) => number): Promise<void
   await store.commit(null, sampleCommit(0, 3));
   await store.close();
   const database = openDatabase(file, 'write');
-  database.exec(`PRAGMA user_version = ${version(numberFrom('PRAGMA user_version', 'user_version'))}`);
+  // Folded here, for a connection that is collected later would do it at any time.
+  database.exec(`PRAGMA user_version = ${version(numberFrom('PRAGMA user_version', 'user_version'))};
+    PRAGMA wal_checkpoint(TRUNCATE);`);
   database.close();
 }
 

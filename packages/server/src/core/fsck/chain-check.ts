@@ -9,7 +9,7 @@ import {
   PACKAGE_LOG,
   packageLogId,
   parsePackageName,
-  verifyRecordSignature,
+  verifyRecordSignatures,
   utf8Text,
   type LogDialect,
   type LogId,
@@ -33,6 +33,8 @@ export interface ChainCheckParts {
   /** Sees each package record that decodes. */
   readonly onPackageRecord: (record: SignedRecord<PackageEntry>) => Promise<void>;
   readonly onProgress: (records: number) => void;
+  /** Of the registry; `null` when its operator log says nothing. */
+  readonly origin: string | null;
 }
 
 /** Replays every log on its own, all rules and signatures; one log's state is in memory at a time. Resolves with the records. */
@@ -87,7 +89,7 @@ class DialectChain<E extends { readonly type: string }, P extends string, B> imp
   readonly #dialect: LogDialect<E, P, B>;
   readonly #parts: ChainCheckParts;
   readonly #events: ChainEvents<E, P, B>;
-  #state: LogState<P, B> = emptyLogState();
+  #state: LogState<P, B>;
   #lastIndex = -1;
   #broken = false;
 
@@ -96,6 +98,8 @@ class DialectChain<E extends { readonly type: string }, P extends string, B> imp
     this.#dialect = dialect;
     this.#parts = parts;
     this.#events = events;
+    const { origin } = parts;
+    this.#state = emptyLogState(origin === null ? null : { log: logId, origin });
   }
 
   async add(stored: InspectedRecord): Promise<void> {
@@ -123,11 +127,11 @@ class DialectChain<E extends { readonly type: string }, P extends string, B> imp
       return;
     }
     this.#lastIndex = stored.registryIndex;
-    const { draft, signer } = judgeRecord(this.#dialect, this.#state, record);
+    const { draft, owed } = judgeRecord(this.#dialect, this.#state, record);
     // Which of the two is damaged says the signature; the records after it name the true id.
-    if (record.id !== stored.recordId) await verifyRecordSignature(this.#dialect, record, signer);
+    if (record.id !== stored.recordId) await verifyRecordSignatures(this.#dialect, record, owed);
     this.#state = draft.accept();
-    await queue.add(verifyRecordSignature(this.#dialect, record, signer), (failure) => {
+    await queue.add(verifyRecordSignatures(this.#dialect, record, owed), (failure) => {
       findings.add('record', at, messageOf(failure));
     });
   }

@@ -8,6 +8,7 @@ export type FlawKind =
   | 'map'
   | 'note'
   | 'pending'
+  | 'token'
   | 'last-signed'
   | 'key'
   | 'content';

@@ -8,7 +8,7 @@ import {
   PACKAGE_LOG,
   packageLogId,
   recordIdOf,
-  verifyRecordSignature,
+  verifyRecordSignatures,
   type Digest,
   type LogId,
   type PackageState,
@@ -57,7 +57,7 @@ export class PendingCheck {
     for (const { key, pending } of waiting?.values() ?? []) {
       try {
         const record = decodeSignedRecord(PACKAGE_LOG, pending.envelope);
-        await verifyRecordSignature(PACKAGE_LOG, record, judgeRecord(PACKAGE_LOG, state, record).signer);
+        await verifyRecordSignatures(PACKAGE_LOG, record, judgeRecord(PACKAGE_LOG, state, record).owed);
       } catch (failure) {
         if (!isRegistryError(failure)) throw failure;
         this.#name(key, messageOf(failure));
@@ -66,8 +66,10 @@ export class PendingCheck {
   }
 
   /** What waits to start a log. */
-  async finish(): Promise<void> {
-    for (const logId of this.#waiting.keys()) await this.judge(logId, emptyLogState());
+  async finish(origin: string | null): Promise<void> {
+    for (const logId of this.#waiting.keys()) {
+      await this.judge(logId, emptyLogState(origin === null ? null : { log: logId, origin }));
+    }
   }
 
   #take(key: string, pending: PendingRecord): void {

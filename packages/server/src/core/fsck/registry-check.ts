@@ -15,6 +15,7 @@ import type { Findings } from './findings.ts';
 import { PendingCheck } from './pending-check.ts';
 import { replayRegistry, type Replayed } from './registry-replay.ts';
 import type { RepairPlan } from './repair-plan.ts';
+import { checkTokens } from './token-check.ts';
 
 export interface RegistryCheckParts {
   readonly store: StoreInspection;
@@ -47,8 +48,10 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
   const queue = new CheckQueue();
   const pending = new PendingCheck({ store, findings, repairs, onContent: (digest) => content.expect(digest) });
   await guard(findings, () => pending.load());
+  await guard(findings, () => checkTokens(store, findings));
   const replayed = await guard(findings, () => replay(parts, queue));
   if (replayed !== null) await guard(findings, () => checkNotes(parts, replayed));
+  const origin = replayed === null || replayed.operator.length === 0 ? null : registryOrigin(replayed.operator);
   const records = await guard(findings, () =>
     checkChains({
       store,
@@ -58,9 +61,10 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
       pending,
       onPackageRecord: (record) => requireContents(record, content),
       onProgress: (done) => onProgress(`replaying the logs: ${done} records`),
+      origin,
     }),
   );
-  await pending.finish();
+  await pending.finish(origin);
   if (replayed !== null && records !== null && records !== replayed.rows) {
     findings.add('store', 'index of the logs', `it has ${records} records, the registry log ${replayed.rows}`, true);
     repairs.reindex = true;

@@ -82,7 +82,7 @@ class RegistryReplay {
   readonly #map: MapReplay;
   readonly #headCheck: HeadCheck;
   readonly #headRows: RowCursor<Inspected<StoredHead>>;
-  #operator: OperatorState = emptyLogState();
+  #operator: OperatorState = emptyLogState(null);
   #items: Item[] = [];
   #rows = 0;
 

@@ -4,7 +4,7 @@ import type { OperatorDesk } from '../../core/operator-desk.ts';
 import type { Intake } from '../intake.ts';
 import { jsonResponse } from '../json-response.ts';
 import type { NodeEnv } from '../node-env.ts';
-import { problemHeaders, problemOf } from '../problem.ts';
+import { problemOf } from '../problem.ts';
 
 /** Waybill's own API below `/api/v1`. What is not public is authorised by the signature inside the body. */
 export function operatorRoutes(desk: OperatorDesk, intake: Intake): Hono<NodeEnv> {
@@ -16,9 +16,9 @@ export function operatorRoutes(desk: OperatorDesk, intake: Intake): Hono<NodeEnv
   });
   app.all('/api/v1/operator/records', () => new Response(null, { status: 405 }));
   app.onError((thrown) => {
-    const { status, message, error } = problemOf(thrown);
+    const { status, message, headers, error } = problemOf(thrown);
     const body = { status, code: error?.code ?? null, message, detail: { ...error?.detail } };
-    return jsonResponse(status, body, problemHeaders(status));
+    return jsonResponse(status, body, headers);
   });
   return app;
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode, ErrorDetail, JsonValue } from '@waybill/protocol';
 import { jsonResponse } from '../json-response.ts';
-import { problemHeaders, problemOf } from '../problem.ts';
+import { problemOf } from '../problem.ts';
 
 type Body = { [key: string]: JsonValue };
 type Shape = (detail: ErrorDetail, message: string) => Body;
@@ -27,8 +27,8 @@ const SHAPES: Partial<Readonly<Record<ErrorCode, Shape>>> = {
 
 /** The answer to anything that a Warg handler threw. */
 export function wargProblem(thrown: unknown): Response {
-  const { status, message, error } = problemOf(thrown);
+  const { status, message, headers, error } = problemOf(thrown);
   const shape = error && SHAPES[error.code];
   const body = shape && error ? shape(error.detail, message) : { message };
-  return jsonResponse(status, { status, ...body }, problemHeaders(status));
+  return jsonResponse(status, { status, ...body }, headers);
 }

@@ -2,6 +2,7 @@ import {
   concatBytes,
   digestBytes,
   encodeBase64,
+  namespaceOf,
   parseDigest,
   parseLogId,
   parseRecordId,
@@ -11,6 +12,7 @@ import {
   type JsonValue,
 } from '@waybill/protocol';
 import { Hono, type Context } from 'hono';
+import { requireScope } from '../../core/access.ts';
 import type { Publishing } from '../../core/publishing.ts';
 import type { Proving } from '../../core/proving.ts';
 import type { LedgerSource, Reading } from '../../core/reading.ts';
@@ -20,6 +22,7 @@ import type { Intake, Received } from '../intake.ts';
 import { jsonResponse } from '../json-response.ts';
 import type { NodeEnv } from '../node-env.ts';
 import { inSpan } from '../request-watch.ts';
+import type { TokenGate } from '../token-gate.ts';
 import { wargProblem } from './warg-problem.ts';
 
 export interface WargParts {
@@ -27,6 +30,7 @@ export interface WargParts {
   readonly proving: Proving;
   readonly publishing: Publishing;
   readonly content: ContentReading;
+  readonly gate: TokenGate;
   readonly intake: Intake;
 }
 
@@ -119,12 +123,15 @@ function fetchRoutes(app: Hono<NodeEnv>, { reading, intake }: WargParts): void {
   });
 }
 
-function packageRoutes(app: Hono<NodeEnv>, { publishing, intake }: WargParts): void {
+function packageRoutes(app: Hono<NodeEnv>, { publishing, gate, intake }: WargParts): void {
   app.post('/v1/package/:logId/record', async (c) => {
     const logId = parseLogId(c.req.param('logId'));
+    // Before anything is read of the body. An upload needs no token: the record that asks for it was let in here.
+    const access = await gate.admit(c.req.header('authorization'));
     const final = c.req.header(FINAL_HEADER) !== undefined;
     const status = await intake.publish(received(c), async (body) => {
       const request = wargApi.decodePublishRequest(body);
+      requireScope(access, { action: 'publish', namespace: namespaceOf(request.packageName) });
       if (request.namesContentSources) {
         throw new RegistryError(
           'request/unsupported',

@@ -1,18 +1,25 @@
 import {
+  decodeCosignatures,
+  encodeCosignatures,
+  NO_COSIGNATURES,
+  decodeHex,
   digestBytes,
+  encodeHex,
   formatDigest,
   HASH_BYTES,
   parseLogId,
   parsePackageName,
   parseRecordId,
+  parseTokenId,
   RegistryError,
   utf8,
   utf8Text,
   type Digest,
   type Envelope,
   type PackageName,
+  type TokenId,
 } from '@waybill/protocol';
-import type { LogNotes, PendingRecord, StoredHead, StoredRecord } from '../../core/ports.ts';
+import type { LogNotes, PendingRecord, StoredHead, StoredRecord, StoredToken } from '../../core/ports.ts';
 import type { SqliteRow, SqliteValue } from './sqlite-module.ts';
 
 /*
@@ -30,12 +37,13 @@ export function recordOfRow(row: SqliteRow): StoredRecord {
   };
 }
 
-/** registry_index, log_id, log_position, record_id, contents, key_id, signature, name. */
+/** registry_index, log_id, log_position, record_id, contents, key_id, signature, name, cosignatures. */
 export function recordValues(
   { registryIndex, logId, logPosition, recordId, envelope }: StoredRecord,
   name: PackageName | null,
 ): SqliteValue[] {
-  return [registryIndex, digestBytes(logId), logPosition, digestBytes(recordId), ...envelopeValues(envelope), name];
+  const ids = [registryIndex, digestBytes(logId), logPosition, digestBytes(recordId)];
+  return [...ids, ...envelopeValues(envelope), name, cosignaturesValue(envelope)];
 }
 
 export function headOfRow(row: SqliteRow): StoredHead {
@@ -74,10 +82,40 @@ export function pendingOfRow(row: SqliteRow): PendingRecord {
   };
 }
 
-/** record_id, log_id, name, contents, key_id, signature, rejection, updated_at_ms. */
+/** record_id, log_id, name, contents, key_id, signature, rejection, updated_at_ms, cosignatures. */
 export function pendingValues({ recordId, logId, name, envelope, ...pending }: PendingRecord): SqliteValue[] {
   const rejection = pending.rejection === null ? null : utf8(pending.rejection);
-  return [digestBytes(recordId), digestBytes(logId), name, ...envelopeValues(envelope), rejection, pending.updatedAtMs];
+  const ids = [digestBytes(recordId), digestBytes(logId), name];
+  return [...ids, ...envelopeValues(envelope), rejection, pending.updatedAtMs, cosignaturesValue(envelope)];
+}
+
+export function tokenOfRow(row: SqliteRow): StoredToken {
+  const secretHash = bytesOf(row, 'secret_hash');
+  if (secretHash.length !== HASH_BYTES) throw damaged('secret_hash');
+  return {
+    id: tokenIdOf(row),
+    secretHash,
+    account: textOf(row, 'account'),
+    scope: textOf(row, 'scope'),
+    createdAt: numberOf(row, 'created_at'),
+    expiresAt: numberOf(row, 'expires_at'),
+    lastUsedDay: row['last_used_day'] === null ? null : numberOf(row, 'last_used_day'),
+    revokedAt: row['revoked_at'] === null ? null : numberOf(row, 'revoked_at'),
+  };
+}
+
+/** id, secret_hash, account, scope, created_at, expires_at, last_used_day, revoked_at. */
+export function tokenValues({ id, secretHash, account, scope, ...token }: StoredToken): SqliteValue[] {
+  const times = [token.createdAt, token.expiresAt, token.lastUsedDay, token.revokedAt];
+  return [decodeHex(id), secretHash, utf8(account), utf8(scope), ...times];
+}
+
+function tokenIdOf(row: SqliteRow): TokenId {
+  try {
+    return parseTokenId(encodeHex(bytesOf(row, 'id')));
+  } catch (cause) {
+    throw damaged('id', cause);
+  }
 }
 
 /** The name in a row of `records` or `pending`. */
@@ -92,11 +130,30 @@ export function nameOfRow(row: SqliteRow): PackageName {
 }
 
 function envelopeOf(row: SqliteRow): Envelope {
-  return { contents: bytesOf(row, 'contents'), keyId: textOf(row, 'key_id'), signature: textOf(row, 'signature') };
+  return {
+    contents: bytesOf(row, 'contents'),
+    keyId: textOf(row, 'key_id'),
+    signature: textOf(row, 'signature'),
+    cosignatures: cosignaturesOf(row),
+  };
+}
+
+/** NULL for none, and no column in a store that no newer build has opened for writing yet. */
+function cosignaturesOf(row: SqliteRow): Envelope['cosignatures'] {
+  if ((row['cosignatures'] ?? null) === null) return NO_COSIGNATURES;
+  try {
+    return decodeCosignatures(bytesOf(row, 'cosignatures'));
+  } catch (cause) {
+    throw damaged('cosignatures', cause);
+  }
 }
 
 function envelopeValues({ contents, keyId, signature }: Envelope): SqliteValue[] {
   return [contents, utf8(keyId), utf8(signature)];
+}
+
+function cosignaturesValue({ cosignatures }: Envelope): SqliteValue {
+  return cosignatures.length === 0 ? null : encodeCosignatures(cosignatures);
 }
 
 export function bytesOf(row: SqliteRow, column: string): Uint8Array {

@@ -51,6 +51,18 @@ const MIGRATIONS: readonly string[] = [
      rejection BLOB,
      updated_at_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE tokens (
+     id BLOB PRIMARY KEY,
+     secret_hash BLOB NOT NULL,
+     account BLOB NOT NULL,
+     scope BLOB NOT NULL,
+     created_at INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL,
+     last_used_day INTEGER,
+     revoked_at INTEGER
+   ) STRICT, WITHOUT ROWID;`,
+  // Of the signers after the first one; NULL for none.
+  'ALTER TABLE records ADD COLUMN cosignatures BLOB; ALTER TABLE pending ADD COLUMN cosignatures BLOB;',
 ];
 
 const NEWEST_VERSION = FIRST_VERSION + MIGRATIONS.length - 1;

@@ -1,4 +1,5 @@
 import {
+  decodeHex,
   digestBytes,
   RegistryError,
   utf8,
@@ -7,8 +8,18 @@ import {
   type PackageName,
   type RecordId,
   type TileCoordinates,
+  type TokenId,
 } from '@waybill/protocol';
-import type { Commit, LogName, LogNotes, PendingRecord, StoredHead, StoredRecord } from '../../core/ports.ts';
+import type {
+  Commit,
+  LogName,
+  LogNotes,
+  PendingRecord,
+  StoredHead,
+  StoredRecord,
+  StoredToken,
+  TokenUse,
+} from '../../core/ports.ts';
 import { bitmapOf, groupOf, isCovered, MAP_ROW_HEAD_BYTES, packMapPages, pageInRow } from '../map-rows.ts';
 import {
   bytesOf,
@@ -21,6 +32,8 @@ import {
   pendingValues,
   recordOfRow,
   recordValues,
+  tokenOfRow,
+  tokenValues,
 } from './row.ts';
 import { openStoreFile, rollBack } from './schema.ts';
 import { endsWriting, withStorageFailures } from './sqlite-failure.ts';
@@ -44,7 +57,7 @@ const SQL = {
   record: 'SELECT * FROM records WHERE record_id = ?',
   log: 'SELECT * FROM records WHERE log_id = ? AND log_position >= ? AND registry_index < ? ORDER BY log_position LIMIT ?',
   records: 'SELECT * FROM records WHERE registry_index >= ? ORDER BY registry_index LIMIT ?',
-  putRecord: 'INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  putRecord: 'INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   name: 'SELECT name FROM records WHERE log_id = ? AND log_position = 0',
   tile: 'SELECT hashes FROM tiles WHERE log = ? AND level = ? AND tile = ?',
   putTile: 'INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?)',
@@ -61,10 +74,16 @@ const SQL = {
   putMapFloor: 'INSERT OR REPLACE INTO map_floor VALUES (1, ?)',
   notes: 'SELECT * FROM notes',
   putNotes: 'INSERT OR REPLACE INTO notes VALUES (1, ?, ?)',
-  putPending: 'INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  putPending: 'INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   pending: 'SELECT * FROM pending WHERE record_id = ?',
   allPending: 'SELECT * FROM pending ORDER BY updated_at_ms, record_id',
   deletePending: 'DELETE FROM pending WHERE record_id = ?',
+  token: 'SELECT * FROM tokens WHERE id = ?',
+  tokens: 'SELECT * FROM tokens ORDER BY created_at, id LIMIT ?',
+  addToken: 'INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  revokeToken: 'UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL',
+  useToken: 'UPDATE tokens SET last_used_day = ?2 WHERE id = ?1 AND (last_used_day IS NULL OR last_used_day < ?2)',
+  forgetTokens: 'DELETE FROM tokens WHERE min(expires_at, coalesce(revoked_at, expires_at)) < ?',
 } as const;
 
 /** One connection: plain synchronous calls, each statement prepared once. The asynchronous store stands before it. */
@@ -245,6 +264,35 @@ export class SqliteEngine {
 
   listPending(): PendingRecord[] {
     return this.#read(() => this.#all('allPending').map(pendingOfRow));
+  }
+
+  readToken(id: TokenId): StoredToken | null {
+    return this.#read(() => nullable(this.#one('token', decodeHex(id)), tokenOfRow));
+  }
+
+  listTokens(limit: number): StoredToken[] {
+    return this.#read(() => this.#all('tokens', limit).map(tokenOfRow));
+  }
+
+  addToken(token: StoredToken): void {
+    this.#transaction(() => this.#run('addToken', ...tokenValues(token)));
+  }
+
+  revokeToken(id: TokenId, revokedAt: number): boolean {
+    return this.#transaction(() => {
+      this.#run('revokeToken', decodeHex(id), revokedAt);
+      return this.#one('token', decodeHex(id)) !== null;
+    });
+  }
+
+  forgetTokens(endedBefore: number): void {
+    this.#transaction(() => this.#run('forgetTokens', endedBefore));
+  }
+
+  markTokensUsed(uses: readonly TokenUse[]): void {
+    this.#transaction(() => {
+      for (const { id, day } of uses) this.#run('useToken', decodeHex(id), day);
+    });
   }
 
   /** Closing again does nothing. Throws `storage/failed` when the disk failed while the journal was folded. */

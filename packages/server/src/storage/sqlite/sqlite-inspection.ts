@@ -14,11 +14,12 @@ import type {
   LogNotes,
   PendingRecord,
   StoredHead,
+  StoredToken,
   StoredTileName,
   StoreInspection,
 } from '../../core/ports.ts';
 import { countPagesInRow, groupOf, pageInRow } from '../map-rows.ts';
-import { bytesOf, headOfRow, notesOfRow, numberOf, pendingOfRow, recordOfRow } from './row.ts';
+import { bytesOf, headOfRow, notesOfRow, numberOf, pendingOfRow, recordOfRow, tokenOfRow } from './row.ts';
 import { openStoreFile } from './schema.ts';
 import { withStorageFailures } from './sqlite-failure.ts';
 import {
@@ -59,6 +60,9 @@ const SQL = {
     WHERE (log_id, log_position) > (?, ?) ORDER BY log_id, log_position LIMIT ${PAGE_ROWS}`,
   pendingKeys: 'SELECT record_id FROM pending ORDER BY record_id',
   pending: 'SELECT * FROM pending WHERE record_id = ?',
+  tokenTables: "SELECT count(*) AS tables FROM sqlite_schema WHERE name = 'tokens'",
+  tokenKeys: 'SELECT id FROM tokens ORDER BY id',
+  token: 'SELECT * FROM tokens WHERE id = ?',
   tile: 'SELECT hashes FROM tiles WHERE log = ? AND level = ? AND tile = ?',
   tiles: `SELECT CAST(rowid AS TEXT) AS key, log, CAST(level AS TEXT) AS level, CAST(tile AS TEXT) AS tile FROM tiles
     ORDER BY log, level, tile`,
@@ -130,6 +134,15 @@ class SqliteInspection implements StoreInspection {
     return this.#all('pendingKeys').map((row) => {
       const recordId = bytesOf(row, 'record_id');
       return inspect(encodeHex(recordId), () => pendingOfRow(this.#one('pending', recordId) ?? {}));
+    });
+  }
+
+  async listTokens(): Promise<Inspected<StoredToken, string>[]> {
+    // What is looked at is not brought up to date first.
+    if (numberOf(this.#one('tokenTables') ?? {}, 'tables') === 0) return [];
+    return this.#all('tokenKeys').map((row) => {
+      const id = bytesOf(row, 'id');
+      return inspect(encodeHex(id), () => tokenOfRow(this.#one('token', id) ?? {}));
     });
   }
 

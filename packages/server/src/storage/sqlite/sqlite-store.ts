@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isRegistryError, RegistryError } from '@waybill/protocol';
-import type { PruneCursor, RegistryReader, RegistryStore } from '../../core/ports.ts';
+import type { PruneCursor, RegistryReader, RegistryStore, TokenReader, TokenStore } from '../../core/ports.ts';
 import { SqliteEngine, type MapWalk } from './sqlite-engine.ts';
 
 /** SQLite does not wait for its lock where a file becomes a write-ahead one: processes that start together collide. */
@@ -13,7 +13,7 @@ const OPEN_WAIT_MS = 50;
  * may open one file: the store decides who commits first. Throws `storage/damaged` for a file that is foreign, newer than
  * this program or damaged, `storage/busy`, `storage/full`.
  */
-export async function openSqliteStore(file: string): Promise<RegistryStore> {
+export async function openSqliteStore(file: string): Promise<RegistryStore & TokenStore> {
   const engine = await openWriter(file);
   return {
     ...readsOf(engine),
@@ -22,17 +22,21 @@ export async function openSqliteStore(file: string): Promise<RegistryStore> {
     putPending: async (pending) => engine.writePending([pending], []),
     deletePending: async (recordId) => engine.writePending([], [recordId]),
     pruneMap: async (floor, after, pages) => cursorOf(engine.pruneMap(floor, walkOf(after), pages)),
+    addToken: async (token) => engine.addToken(token),
+    revokeToken: async (id, revokedAt) => engine.revokeToken(id, revokedAt),
+    forgetTokens: async (endedBefore) => engine.forgetTokens(endedBefore),
+    markTokensUsed: async (uses) => engine.markTokensUsed(uses),
     close: async () => engine.close(),
   };
 }
 
 /** Reads a file that {@link openSqliteStore} has made, beside whoever writes it. */
-export function openSqliteReader(file: string): RegistryReader & { close(): void } {
+export function openSqliteReader(file: string): RegistryReader & TokenReader & { close(): void } {
   const reader = SqliteEngine.open(file, 'read');
   return { ...readsOf(reader), close: () => reader.close() };
 }
 
-function readsOf(reader: SqliteEngine): RegistryReader {
+function readsOf(reader: SqliteEngine): RegistryReader & TokenReader {
   return {
     readHead: async () => reader.readHead(),
     readHeadAt: async (logLength) => reader.readHeadAt(logLength),
@@ -48,6 +52,8 @@ function readsOf(reader: SqliteEngine): RegistryReader {
     readMapFloor: async () => reader.readMapFloor(),
     readPending: async (recordId) => reader.readPending(recordId),
     listPending: async () => reader.listPending(),
+    readToken: async (id) => reader.readToken(id),
+    listTokens: async (limit) => reader.listTokens(limit),
   };
 }
 
