@@ -22,7 +22,7 @@ import {
   type wargApi,
 } from '@waybill/protocol';
 import type { Clock, Random } from './ports.ts';
-import type { RegistryClient } from './registry-client.ts';
+import { originOf, type RegistryClient } from './registry-client.ts';
 
 /** What to append, in one record. `init` is added by itself when the log is new. */
 export interface PublishPlan {
@@ -87,7 +87,8 @@ async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<A
   onStep('checking the package log');
   const logId = packageLogId(plan.name);
   const view = await client.view([plan.name]);
-  const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState();
+  const home = { log: logId, origin: originOf(view.operator, plan.name) };
+  const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState(home);
   const record = await makeRecord(plan, state, parts);
   onStep('publishing the record');
   const status = await client.api.publish(logId, plan.name, record.envelope, plan.final);

@@ -193,7 +193,7 @@ async function digestOfFile(file: string): Promise<Digest> {
 
 function releaseWith(releases: Iterable<FetchableRelease['release']>, digest: Digest): FetchableRelease {
   for (const release of releases) {
-    if (release.state.status === 'released' && release.state.content === digest) return { release, content: digest };
+    if (release.state.status === 'released' && release.content === digest) return { release, content: digest };
   }
   throw new RegistryError(
     'content/digest',

@@ -18,6 +18,7 @@ import {
 } from '@waybill/protocol';
 import type { CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
+import { describeEntry } from '../entry-text.ts';
 import type { Progress } from '../progress.ts';
 import { openClient, signingKey, type RegistryFlags, type SigningFlags } from '../session.ts';
 
@@ -69,21 +70,6 @@ export async function publishPlan(
 function entriesFor(state: PackageState, { entries, package: name }: Plan): readonly PackageEntry[] {
   if (state.length > 0 || entries.some(({ type }) => type === 'release')) return entries;
   throw new RegistryError('log/not-found', `there is no package ${name} yet: publish a release first`);
-}
-
-function describeEntry(name: string, entry: PackageEntry): string {
-  switch (entry.type) {
-    case 'init':
-      return `started the log of ${name}`;
-    case 'release':
-      return `released ${name}@${entry.version} (${entry.content})`;
-    case 'yank':
-      return `yanked ${name}@${entry.version}`;
-    case 'grant':
-      return `granted ${entry.permissions.join(', ')} on ${name} to ${entry.key.id}`;
-    case 'revoke':
-      return `revoked ${entry.permissions.join(', ')} on ${name} from ${entry.keyId}`;
-  }
 }
 
 /** A release of a file: hashed now, uploaded later. Warns when it is no WebAssembly, which most registries refuse. */

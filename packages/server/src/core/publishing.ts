@@ -15,8 +15,6 @@ import {
   type Namespace,
   type PackageEntry,
   type PackageName,
-  type PackageState,
-  type PublicKey,
   type RecordId,
   type SignedRecord,
   type wargApi,

@@ -96,7 +96,7 @@ export class MortalRegistry {
     const sequencer = new Sequencer({ committer, packages, operator, clock, observer, onFatal }, committer.head);
     this.#sequencer = sequencer;
     const desk = new OperatorDesk({ store, operator, sequencer, commitKeyId: signer.keyId, clock });
-    await desk.open(keyOf('operator'), [parseNamespace('test')]);
+    await desk.open(keyOf('operator'), { namespaces: [parseNamespace('test')], origin: null });
     const watched = { ...store, ...watchPending(store, onFatal) };
     const parts = { store: watched, content, packages, operator, sequencer, clock };
     this.#publishing = new Publishing({ ...parts, publishers: 'open', contentPolicy: 'any' });
