@@ -13,14 +13,14 @@ let keyTexts: readonly string[];
 before(async () => {
   user = await openUser();
   const keys = [0, 1, 2].map(() => generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }));
-  await writeFile(inHome('set.json'), JSON.stringify({ keys }));
-  await writeFile(inHome('notes.txt'), 'what was agreed\n');
+  await writeFile(user.file('set.json'), JSON.stringify({ keys }));
+  await writeFile(user.file('notes.txt'), 'what was agreed\n');
   keyTexts = await makeKeyTexts();
 });
 
 async function makeKeyTexts(): Promise<readonly string[]> {
   const { privateKey } = generateKeyPairSync('ed25519');
-  await writeFile(inHome('given.jwk'), JSON.stringify(privateKey.export({ format: 'jwk' })));
+  await writeFile(user.file('given.jwk'), JSON.stringify(privateKey.export({ format: 'jwk' })));
   await user.ok('key', 'import', 'given.jwk', '--name', 'given');
   await user.ok('sign', 'notes.txt', '--key', 'given', '-o', 'notes.jws');
   await user.ok('key', 'new', '--name', 'p256');
@@ -39,10 +39,6 @@ async function makeKeyTexts(): Promise<readonly string[]> {
 after(async () => {
   await user.dispose();
 });
-
-function inHome(file: string): string {
-  return path.join(user.home, file);
-}
 
 function errorOf({ stderr }: CommandOutcome): { readonly code: string; readonly message: string } {
   return JSON.parse(stderr).error;
@@ -65,7 +61,7 @@ test('a set is kept whole or not at all: names that are taken or too long are se
 test('a set of which a later key cannot be kept: the error names what was', async () => {
   await user.ok('key', 'new', '--name', 'other');
   // Nothing can be read there, and nothing be made there.
-  await symlink(inHome('nowhere/at-all'), path.join(user.home, '.config/waybill/keys/half-3.key'));
+  await symlink(user.file('nowhere/at-all'), path.join(user.home, '.config/waybill/keys/half-3.key'));
   const outcome = await user.run('key', 'import', 'set.json', '--name', 'half', '--json');
   assert.equal(errorOf(outcome).code, 'usage/invalid');
   assert.match(errorOf(outcome).message, /half, half-2\b/);
@@ -75,8 +71,8 @@ test('PEM: several keys in a file are refused; the parameters of a curve before 
   const [one, other] = [0, 1].map(() => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
   const pem = String(one?.export({ type: 'sec1', format: 'pem' }));
   const parameters = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n';
-  await writeFile(inHome('two.pem'), `${pem}${String(other?.export({ type: 'sec1', format: 'pem' }))}`);
-  await writeFile(inHome('one.pem'), `${parameters}${pem}`);
+  await writeFile(user.file('two.pem'), `${pem}${String(other?.export({ type: 'sec1', format: 'pem' }))}`);
+  await writeFile(user.file('one.pem'), `${parameters}${pem}`);
   const outcome = await user.run('key', 'import', 'two.pem', '--name', 'two', '--json');
   assert.equal(errorOf(outcome).code, 'text/private-key');
   await user.ok('key', 'import', 'one.pem', '--name', 'one');
