@@ -92,6 +92,7 @@ export {
 export { localSigner, verifySignature, type Signer } from './jose/signer.ts';
 export { signToken, TokenSecret, verifyToken, type TokenAlgorithm } from './jose/token.ts';
 export { signCompact, signDetached, verifyDetached, type JwsContext } from './jose/typed-jws.ts';
+export { webCryptoSigner, type WebCryptoKeyPair } from './jose/webcrypto-signer.ts';
 
 export {
   encodeCheckpoint,

@@ -19,7 +19,7 @@ import {
 import { action, type CommandResult, type CommonFlags } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, jsonFlag, repeatedFlag, textFlag } from '../flags.ts';
-import { algorithmFlag, algorithmOf, isKeyText } from '../key-argument.ts';
+import { algorithmFlag, algorithmOf, isKeyText, requireNoKeyText } from '../key-argument.ts';
 import { OUTPUT_MODE, requireWritable, writeOutput, writeStandardOutput } from '../output.ts';
 import { fileSigningKey } from '../session.ts';
 
@@ -66,6 +66,7 @@ key id as arguments and the bytes to sign on standard input, and writes the raw 
 
 async function sign(context: CliContext, flags: SignFlags, _progress: unknown, file: string): Promise<CommandResult> {
   const { detached = false } = flags;
+  requireNoKeyText({ FILE: file, '--output': flags.output, '--program': flags.program });
   const output = {
     file: flags.output ?? `${file}.jws`,
     mode: detached ? OUTPUT_MODE : await modeLike(file),
@@ -141,6 +142,7 @@ async function verifySignatureOf(
   file: string,
 ): Promise<CommandResult | null> {
   const { signature, typ = FILE_CONTEXT, output, key = [], alg } = flags;
+  requireNoKeyText({ FILE: file, '--signature': signature, '--output': output, '--typ': typ });
   if (key.length === 0) throw new RegistryError('usage/invalid', 'by whom? Give --key with a public key or a file');
   const algorithm = algorithmOf(alg);
   const keys = (await Promise.all(key.map((one) => publicKeysOf(one, algorithm)))).flat();
