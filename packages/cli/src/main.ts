@@ -9,7 +9,8 @@ import { keyRoutes } from './commands/key.ts';
 import { loginCommand, logoutCommand } from './commands/login.ts';
 import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, updateCommand } from './commands/look.ts';
 import { operatorRoutes } from './commands/operator.ts';
-import { grantCommand, publishCommand, recordCommand, revokeCommand, yankCommand } from './commands/publish.ts';
+import { grantCommand, revokeCommand, transferCommand, upgradeCommand, whoCommand } from './commands/authority.ts';
+import { publishCommand, recordCommand, restoreCommand, yankCommand } from './commands/publish.ts';
 import { serveCommand } from './commands/serve.ts';
 import { signCommand, verifySignatureCommand } from './commands/sign.ts';
 import { tokenRoutes } from './commands/token.ts';
@@ -29,8 +30,12 @@ const root = buildRouteMap({
     publish: publishCommand,
     get: getCommand,
     yank: yankCommand,
+    restore: restoreCommand,
     grant: grantCommand,
     revoke: revokeCommand,
+    transfer: transferCommand,
+    upgrade: upgradeCommand,
+    who: whoCommand,
     record: recordCommand,
     info: infoCommand,
     log: logRoutes,

@@ -33,6 +33,7 @@ export interface RegistryFlags {
 /** Flags of every command that signs. */
 export interface SigningFlags {
   readonly key?: string;
+  readonly cosign?: readonly string[];
 }
 
 const AGENT = 'waybill/0.1.0';

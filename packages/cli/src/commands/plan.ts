@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { createReadStream, openAsBlob } from 'node:fs';
-import { publish } from '@waybill/client';
+import { authorOf, publish } from '@waybill/client';
 import {
   encodeHex,
   PACKAGE_PERMISSIONS,
@@ -12,6 +12,7 @@ import {
   sha256Stream,
   WasmScanner,
   type Digest,
+  type JosePrivateKey,
   type PackageEntry,
   type PackagePermission,
   type PackageState,
@@ -20,7 +21,7 @@ import type { CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { describeEntry } from '../entry-text.ts';
 import type { Progress } from '../progress.ts';
-import { openClient, signingKey, type RegistryFlags, type SigningFlags } from '../session.ts';
+import { fileSigningKey, keyStoreOf, openClient, type RegistryFlags, type SigningFlags } from '../session.ts';
 
 export interface PlanFlags extends RegistryFlags, SigningFlags {
   readonly final?: boolean;
@@ -30,7 +31,8 @@ export interface PlanFlags extends RegistryFlags, SigningFlags {
 /** Entries of one record in the making, with the files whose content they name. */
 export interface Plan {
   readonly package: string;
-  readonly entries: readonly PackageEntry[];
+  /** For the state that the record will follow. */
+  readonly entries: (state: PackageState) => readonly PackageEntry[];
   readonly files: ReadonlyMap<Digest, string>;
 }
 
@@ -45,7 +47,7 @@ export async function publishPlan(
   const client = await openClient(context, flags);
   const parts = {
     client,
-    key: await signingKey(context, flags),
+    author: authorOf(await authorKeys(context, flags)),
     clock: Date.now,
     random: (length: number) => crypto.getRandomValues(new Uint8Array(length)),
     onStep: (step: string) => progress.step(step),
@@ -54,8 +56,7 @@ export async function publishPlan(
   const done = await client.withEvidence(() =>
     publish({ name, entries: (state) => entriesFor(state, plan), contents, final: flags.final ?? false }, parts),
   );
-  const lines = plan.entries.map((entry) => describeEntry(plan.package, entry));
-  if (done.started) lines.unshift(`started the log of ${plan.package}`);
+  const lines = done.entries.map((entry) => describeEntry(plan.package, entry));
   lines.push(`record ${done.recordId} is number ${done.registryIndex} of the registry log, verified`);
   const json = {
     package: plan.package,
@@ -66,8 +67,19 @@ export async function publishPlan(
   return { text: lines.join('\n'), json };
 }
 
+/** The keys that sign: the first is the author's own. */
+export async function authorKeys(
+  context: CliContext,
+  flags: SigningFlags,
+): Promise<readonly [JosePrivateKey, ...JosePrivateKey[]]> {
+  const others = (flags.cosign ?? []).map((name) => keyStoreOf(context).loadAny(name));
+  return [await fileSigningKey(context, flags), ...(await Promise.all(others))];
+}
+
 /** Only a release, or a key to share the work with, starts a log: anything else would be a slip in the name. */
-function entriesFor(state: PackageState, { entries, package: name }: Plan): readonly PackageEntry[] {
+function entriesFor(state: PackageState, plan: Plan): readonly PackageEntry[] {
+  const { package: name } = plan;
+  const entries = plan.entries(state);
   if (state.length > 0 || entries.some(({ type }) => type === 'release')) return entries;
   throw new RegistryError('log/not-found', `there is no package ${name} yet: publish a release first`);
 }
@@ -82,14 +94,18 @@ export async function releaseOfFile(
   const hash = sha256Stream();
   const scanner = new WasmScanner();
   let isWasm = true;
+  let size = 0;
   for await (const chunk of createReadStream(file)) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError('a file is bytes');
     hash.update(chunk);
+    size += chunk.length;
     if (isWasm) isWasm = passes(() => scanner.update(chunk));
   }
-  if (!isWasm || !passes(() => scanner.finish())) context.process.stderr.write(`warning: ${file} is not WebAssembly\n`);
+  isWasm = isWasm && passes(() => scanner.finish());
+  if (!isWasm) context.process.stderr.write(`warning: ${file} is not WebAssembly\n`);
+  const claim = { mediaType: isWasm ? 'application/wasm' : 'application/octet-stream', size };
   const content = parseDigest(`sha256:${encodeHex(hash.digest())}`);
-  return { entry: { type: 'release', version: parseVersion(version), content }, content };
+  return { entry: { type: 'release', version: parseVersion(version), content, claim }, content };
 }
 
 function passes(step: () => unknown): boolean {

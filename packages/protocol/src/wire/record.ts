@@ -73,6 +73,11 @@ export function decodeRecordFrame(contents: Uint8Array, { hasVersion1 }: { reado
   };
 }
 
+/** The version that contents say they have, without reading the rest. Throws `wire/protobuf`. */
+export function recordVersionOf(contents: Uint8Array): number {
+  return ProtoMessage.decode(contents).uint32(2);
+}
+
 function readBinding(message: ProtoMessage): RecordBinding {
   const log = message.bytes(17);
   if (log.length !== LOG_ID_BYTES) throw malformed(`log has ${log.length} bytes, not ${LOG_ID_BYTES}`);

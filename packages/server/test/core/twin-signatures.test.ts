@@ -47,7 +47,7 @@ function derInteger(value: bigint): Buffer {
 
 test('C5: a log is valid with either s, and its record has the same id', async () => {
   const heads = await Promise.all(
-    (await twins()).map(async ({ envelope }) => (await replayLog(PACKAGE_LOG, emptyLogState(), [envelope])).head),
+    (await twins()).map(async ({ envelope }) => (await replayLog(PACKAGE_LOG, emptyLogState(null), [envelope])).head),
   );
   assert.deepEqual(heads[0], heads[1]);
 });
