@@ -100,6 +100,7 @@ function refuseLockOut<P extends string, B>({ state, judged }: AdmissionContext<
     const left = judged.draft.permissionsOf(keyId);
     for (const permission of state.permissions.get(keyId)?.keys() ?? []) if (!left.has(permission)) lost.add(permission);
   }
+  if (lost.size === 0) return;
   for (const keyId of [...state.permissions.keys(), ...touchedKeyIds]) {
     for (const permission of judged.draft.permissionsOf(keyId).keys()) lost.delete(permission);
     if (lost.size === 0) return;
