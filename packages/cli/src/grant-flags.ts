@@ -4,12 +4,14 @@ import {
   isAnnotationType,
   isMediaType,
   isPermission,
+  isRegistryError,
   NO_PREDICATES,
   parseGrantId,
   parseJosePublicKey,
   parseVersion,
   RegistryError,
   type DelegateEntry,
+  type Holder,
   type Permission,
   type Predicates,
 } from '@waybill/protocol';
@@ -48,11 +50,14 @@ const ROLES: Readonly<Record<string, readonly Permission[]>> = {
   auditor: [annotatePermission('audit'), annotatePermission('rebuild')],
 };
 
+const SEE_HELP = ': see waybill grant --help';
+
 const PERMISSIONS_DEFAULT: readonly Permission[] = ['release', 'yank'];
 
 /** True when the flags say something that version 0 cannot. */
 export function needsVersion1({ permissions, ...others }: GrantTerms): boolean {
-  const plain = permissions === undefined || permissions.split(',').every((one) => ['release', 'yank'].includes(one.trim()));
+  const plain =
+    permissions === undefined || permissions.split(',').every((one) => ['release', 'yank'].includes(one.trim()));
   return !plain || Object.entries(GRANT_TERMS_OF_VERSION_1).some(([name, read]) => name in others && read(others));
 }
 
@@ -69,17 +74,37 @@ const GRANT_TERMS_OF_VERSION_1: Readonly<Record<string, (terms: GrantTerms) => b
 
 /** The entry of a grant to some keys. Throws `usage/invalid`, `text/…`. `nowSeconds` is Unix time. */
 export function delegateEntry(keys: readonly string[], terms: GrantTerms, nowSeconds: number): DelegateEntry {
-  const holder = holderOf(keys.map(parseJosePublicKey), positive(terms.threshold ?? '1', '--threshold'));
-  const entry = { type: 'delegate', holder, permissions: permissionsOf(terms), predicates: predicatesOf(terms, nowSeconds) } as const;
+  const holder = holderOfTexts(keys, positive(terms.threshold ?? '1', '--threshold'));
+  const entry = {
+    type: 'delegate',
+    holder,
+    permissions: permissionsOf(terms),
+    predicates: predicatesOf(terms, nowSeconds),
+  } as const;
   return terms.under === undefined ? entry : { ...entry, under: parseGrantId(terms.under) };
+}
+
+/** The holder that somebody typed. Throws `usage/invalid`, `text/key`. */
+export function holderOfTexts(keys: readonly string[], threshold: number): Holder {
+  try {
+    return holderOf(keys.map(parseJosePublicKey), threshold);
+  } catch (cause) {
+    if (!isRegistryError(cause, 'wire/shape')) throw cause;
+    throw new RegistryError('usage/invalid', `${cause.message}${SEE_HELP}`, {}, { cause });
+  }
 }
 
 function permissionsOf({ permissions, role }: GrantTerms): readonly Permission[] {
   const ofRole = role === undefined ? [] : ROLES[role];
   if (ofRole === undefined) {
-    throw new RegistryError('usage/invalid', `${role} is no role: there are ${Object.keys(ROLES).join(', ')}`);
+    throw new RegistryError(
+      'usage/invalid',
+      `${role} is no role: there are ${Object.keys(ROLES).join(', ')}${SEE_HELP}`,
+    );
   }
-  const named = (permissions ?? '').split(',').flatMap((text) => (text.trim() === '' ? [] : [permissionOf(text.trim())]));
+  const named = (permissions ?? '')
+    .split(',')
+    .flatMap((text) => (text.trim() === '' ? [] : [permissionOf(text.trim())]));
   const all = [...new Set([...ofRole, ...named])].toSorted();
   return all.length > 0 ? all : PERMISSIONS_DEFAULT;
 }
@@ -88,7 +113,7 @@ function permissionOf(text: string): Permission {
   if (isPermission(text)) return text;
   throw new RegistryError(
     'usage/invalid',
-    `${text} is not a permission: there are release, yank, restore, grant, annotate:<type> and annotate:*`,
+    `${text} is not a permission: there are release, yank, restore, grant, annotate:<type> and annotate:*${SEE_HELP}`,
   );
 }
 
@@ -106,7 +131,9 @@ function predicatesOf(terms: GrantTerms, nowSeconds: number): Predicates {
     sizeMax: terms.maxSize === undefined ? null : positive(terms.maxSize, '--max-size'),
     annotationTypes,
   };
-  const isNarrow = Object.values(predicates).some((value) => (Array.isArray(value) ? value.length > 0 : value !== null));
+  const isNarrow = Object.values(predicates).some((value) =>
+    Array.isArray(value) ? value.length > 0 : value !== null,
+  );
   return isNarrow ? predicates : NO_PREDICATES;
 }
 
@@ -114,18 +141,18 @@ function versionsOf(text: string | undefined): string[] {
   if (text === undefined) return [];
   const parts = text.split('..');
   if (parts.length === 2) return parts;
-  throw new RegistryError('usage/invalid', `--versions takes min..max, such as 1.0.0..2.0.0, not ${text}`);
+  throw new RegistryError('usage/invalid', `--versions takes min..max, such as 1.0.0..2.0.0, not ${text}${SEE_HELP}`);
 }
 
 function requireAll(texts: readonly string[], isRight: (text: string) => boolean, what: string): void {
   const wrong = texts.find((text) => !isRight(text));
-  if (wrong !== undefined) throw new RegistryError('usage/invalid', `${wrong} is not ${what}`);
+  if (wrong !== undefined) throw new RegistryError('usage/invalid', `${wrong} is not ${what}${SEE_HELP}`);
 }
 
-function positive(text: string, flag: string): number {
+export function positive(text: string, flag: string): number {
   const value = Number(text);
   if (/^[1-9][0-9]*$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new RegistryError('usage/invalid', `${flag} takes a whole number from 1, not ${text}`);
+  throw new RegistryError('usage/invalid', `${flag} takes a whole number from 1, not ${text}${SEE_HELP}`);
 }
 
 function secondsOf(text: string, nowSeconds: number): bigint {
@@ -133,7 +160,10 @@ function secondsOf(text: string, nowSeconds: number): bigint {
   if (fromNow !== null) return BigInt(Math.floor(nowSeconds) + fromNow);
   const ms = Date.parse(text);
   if (Number.isNaN(ms) || ms <= 0) {
-    throw new RegistryError('usage/invalid', `--until takes a date such as 2027-01-31, or a time such as 30d, not ${text}`);
+    throw new RegistryError(
+      'usage/invalid',
+      `--until takes a date such as 2027-01-31, or a time such as 30d, not ${text}${SEE_HELP}`,
+    );
   }
   return BigInt(Math.floor(ms / 1000));
 }

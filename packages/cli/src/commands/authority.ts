@@ -26,7 +26,14 @@ import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { holderBody, holderText, predicatesBody, predicatesText } from '../entry-text.ts';
 import { argument, registryFlags, requiredFlags, signingFlags, textFlag } from '../flags.ts';
-import { delegateEntry, grantTermFlags, needsVersion1, type GrantTerms } from '../grant-flags.ts';
+import {
+  delegateEntry,
+  grantTermFlags,
+  holderOfTexts,
+  needsVersion1,
+  positive,
+  type GrantTerms,
+} from '../grant-flags.ts';
 import { openClient, type RegistryFlags } from '../session.ts';
 import { verifiedPackage } from './get.ts';
 import { authorKeys, grantEntry, parsePermissions, publishPlan, type PlanFlags } from './plan.ts';
@@ -49,7 +56,11 @@ given to several keys of which it takes some, and has an id, by which it is revo
   waybill grant demo:hello --to jwk:… --to ecdsa-p256:… --threshold 2 --permissions release`,
   },
   parameters: {
-    flags: { to: requiredFlags('Public key, as printed by waybill key info', 'public key'), ...grantTermFlags, ...signingFlags },
+    flags: {
+      to: requiredFlags('Public key, as printed by waybill key info', 'public key'),
+      ...grantTermFlags,
+      ...signingFlags,
+    },
     positional: packageArgument,
   },
   func: action<GrantFlags, [string]>((context, flags, progress, name) =>
@@ -64,7 +75,8 @@ given to several keys of which it takes some, and has an id, by which it is revo
 function grantFor(state: PackageState, flags: GrantFlags): PackageEntry {
   if (state.root !== null) return delegateEntry(flags.to, flags, Date.now() / 1000);
   const [key = '', ...others] = flags.to;
-  if (others.length === 0 && !needsVersion1(flags) && !key.startsWith('jwk:')) return grantEntry(key, flags.permissions);
+  if (others.length === 0 && !needsVersion1(flags) && !key.startsWith('jwk:'))
+    return grantEntry(key, flags.permissions);
   throw new RegistryError(
     'usage/invalid',
     'the log is of version 0, which grants release and yank to one key of P-256 at a time: see waybill upgrade --help',
@@ -108,11 +120,12 @@ hangs below them ends, too.
 
 function revokesFor(state: PackageState, { from, grant, permissions, reason }: RevokeFlags): readonly PackageEntry[] {
   if ((from === undefined) === (grant === undefined)) {
-    throw new RegistryError('usage/invalid', 'give one of --from and --grant');
+    throw new RegistryError('usage/invalid', 'give one of --from and --grant: see waybill revoke --help');
   }
   if (state.root === null) {
-    if (from !== undefined) return [{ type: 'revoke', keyId: keyIdOf(from), permissions: parsePermissions(permissions) }];
-    throw new RegistryError('usage/invalid', 'a log of version 0 has no grants by id: give --from');
+    if (from !== undefined)
+      return [{ type: 'revoke', keyId: keyIdOf(from), permissions: parsePermissions(permissions) }];
+    throw new RegistryError('usage/invalid', 'a log of version 0 has no grants by id: waybill revoke --from');
   }
   const ids = grant === undefined ? grantsOf(state, keyIdOf(from ?? '')) : [parseGrantId(grant)];
   return ids.map((id) => ({ type: 'revokeGrant', grant: id, ...(reason === undefined ? {} : { reason }) }));
@@ -176,8 +189,18 @@ export const transferCommand: Command<CliContext> = buildCommand({
     positional: packageArgument,
   },
   func: action<TransferFlags, [string]>((context, flags, progress, name) => {
-    const holder = holderOf(flags.to.map(parseJosePublicKey), Number(flags.threshold ?? flags.to.length));
-    return publishPlan(context, flags, progress, { package: name, entries: () => [{ type: 'transfer', holder }], files: NO_FILES });
+    const holder = holderOfTexts(flags.to, positive(flags.threshold ?? String(flags.to.length), '--threshold'));
+    return publishPlan(context, flags, progress, {
+      package: name,
+      entries: ({ root }) => {
+        if (root !== null) return [{ type: 'transfer', holder }];
+        throw new RegistryError(
+          'usage/invalid',
+          `${name} is of version 0, which has no root: see waybill upgrade --help`,
+        );
+      },
+      files: NO_FILES,
+    });
   }),
 });
 
@@ -215,7 +238,9 @@ export const whoCommand: Command<CliContext> = buildCommand({
 
 function whoText(name: string, state: PackageState): string {
   if (state.root === null) {
-    const held = [...state.permissions].map(([id, held]) => `  ${id}  ${[...held.keys()].join(', ') || 'nothing any more'}`);
+    const held = [...state.permissions].map(
+      ([id, permissions]) => `  ${id}  ${[...permissions.keys()].join(', ') || 'nothing any more'}`,
+    );
     return [`${name} (version 0)`, ...held].join('\n');
   }
   const lines = [`${name} (version 1)`, `  root  ${holderText(state.root)}`];
@@ -261,7 +286,10 @@ function why(state: PackageState, keyId: string, { action: text = 'release', ver
   const act = actOf(permission, version);
   const signers = new Set([keyId]);
   const refused: { readonly under: GrantId | null; readonly refusal: Refusal }[] = [];
-  const unders = [null, ...[...state.grants.values()].filter(({ holder }) => holder.keys.some(({ id }) => id === keyId))];
+  const unders = [
+    null,
+    ...[...state.grants.values()].filter(({ holder }) => holder.keys.some(({ id }) => id === keyId)),
+  ];
   for (const grant of unders) {
     const under = grant === null ? null : grant.id;
     const refusal = findRefusal(state, { signers, under }, act);
@@ -278,7 +306,8 @@ function why(state: PackageState, keyId: string, { action: text = 'release', ver
 
 function wargAnswer(state: PackageState, keyId: string, permission: Permission): CommandResult {
   const held = [...(state.permissions.get(keyId)?.keys() ?? [])];
-  if (held.some((one) => one === permission)) return { text: 'yes: the key holds it', json: { may: true, under: null } };
+  if (held.some((one) => one === permission))
+    return { text: 'yes: the key holds it', json: { may: true, under: null } };
   const text = `no: the key holds ${held.join(' and ') || 'nothing'}`;
   return { text, json: { may: false, reasons: [] }, exitCode: 1 };
 }
@@ -287,7 +316,9 @@ function actOf(permission: Permission, version: string | undefined): Act {
   const time = timestampFromMs(Date.now());
   if (permission === 'grant') return { permission, time };
   const about = { permission, time, version: version === undefined ? null : parseVersion(version) };
-  return permission.startsWith('annotate:') ? { ...about, annotationType: permission.slice('annotate:'.length) } : about;
+  return permission.startsWith('annotate:')
+    ? { ...about, annotationType: permission.slice('annotate:'.length) }
+    : about;
 }
 
 function reasonText({ reason, grant }: Refusal): string {

@@ -132,6 +132,12 @@ export function parsePermissions(text: string | undefined): PackagePermission[] 
 }
 
 export function grantEntry(key: string, permissions: string | undefined): PackageEntry {
+  if (key.startsWith('jwk:')) {
+    throw new RegistryError(
+      'usage/invalid',
+      'the record would be of version 0, which knows keys of P-256 alone: see waybill upgrade --help',
+    );
+  }
   return { type: 'grant', key: parsePublicKey(key), permissions: parsePermissions(permissions) };
 }
 

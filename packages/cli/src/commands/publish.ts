@@ -1,6 +1,5 @@
 import { buildCommand, type Command } from '@stricli/core';
-import { parseVersion, type Digest, type PackageEntry } from '@waybill/protocol';
-import { RegistryError } from '@waybill/protocol';
+import { parseVersion, RegistryError, type Digest, type PackageEntry, type PackageState } from '@waybill/protocol';
 import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, repeatedFlag, requiredFlag, signingFlags, textFlag } from '../flags.ts';
@@ -130,9 +129,22 @@ export const recordCommand: Command<CliContext> = buildCommand({
     entries.push(...(flags.revoke ?? []).map((text) => revokeEntry(...keyAndPermissions(text))));
     if (entries.length === 0)
       throw new RegistryError('usage/invalid', 'the record says nothing: see waybill record --help');
-    return publishPlan(context, flags, progress, { package: name, entries: () => entries, files });
+    return publishPlan(context, flags, progress, {
+      package: name,
+      entries: (state) => writable(entries, state),
+      files,
+    });
   }),
 });
+
+/** A grant of version 1 says more than `key=list` can. */
+function writable(entries: readonly PackageEntry[], { root }: PackageState): readonly PackageEntry[] {
+  if (root === null || !entries.some(({ type }) => type === 'grant' || type === 'revoke')) return entries;
+  throw new RegistryError(
+    'usage/invalid',
+    'the package is of version 1: give permissions with waybill grant, and end them with waybill revoke',
+  );
+}
 
 /** Base64 of a key may end with '=', so only an '=' before a permission separates. */
 function keyAndPermissions(text: string): [string, string | undefined] {
