@@ -116,7 +116,10 @@ function grantedEntriesOf(
   // Whoever begins version 1 holds the root, and does the rest of the record under it.
   if (entries[0]?.type === 'root') return entries;
   if (state.root === null) {
-    const holder = holderOf(signers.map(({ publicKey }) => publicKey), signers.length);
+    const holder = holderOf(
+      signers.map(({ publicKey }) => publicKey),
+      signers.length,
+    );
     return [{ type: 'root', holder }, ...entries];
   }
   return entries.map((entry) => {
@@ -133,7 +136,8 @@ function findUnder(state: PackageState, entry: PackageEntry, { author, time }: G
   if (findRefusal(state, { signers, under: null }, act) === null) return null;
   for (const grant of state.grants.values()) {
     if (findRefusal(state, { signers, under: grant.id }, act) !== null) continue;
-    if (entry.type === 'delegate' && !entry.permissions.every((one) => includesPermission(grant.permissions, one))) continue;
+    if (entry.type === 'delegate' && !entry.permissions.every((one) => includesPermission(grant.permissions, one)))
+      continue;
     if (entry.type === 'revokeGrant' && !isAtOrAbove(state, grant.id, entry.grant)) continue;
     return grant.id;
   }

@@ -171,7 +171,13 @@ export type {
   NamespaceBinding,
   OperatorPermission,
 } from './record-log/kinds/operator/namespace.ts';
-export { applyRecord, judgeRecord, verifyRecordSignatures, type Judged, type OwedSignature } from './record-log/machine.ts';
+export {
+  applyRecord,
+  judgeRecord,
+  verifyRecordSignatures,
+  type Judged,
+  type OwedSignature,
+} from './record-log/machine.ts';
 export {
   derivedOrigin,
   OPERATOR_LOG,

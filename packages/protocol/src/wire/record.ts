@@ -53,7 +53,10 @@ export interface EncodableFrame {
  * Decodes `PackageRecord` or `OperatorRecord`: their outer shapes are equal (spec/encodings.md 4.2, spec/version1.md 2).
  * Throws `wire/protobuf`, `wire/shape`, `wire/too-large`, `text/hash`.
  */
-export function decodeRecordFrame(contents: Uint8Array, { hasVersion1 }: { readonly hasVersion1: boolean }): RecordFrame {
+export function decodeRecordFrame(
+  contents: Uint8Array,
+  { hasVersion1 }: { readonly hasVersion1: boolean },
+): RecordFrame {
   if (contents.length > RECORD_BYTES_MAX) {
     throw new RegistryError('wire/too-large', `a record of ${contents.length} bytes is over ${RECORD_BYTES_MAX}`);
   }

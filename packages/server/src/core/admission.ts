@@ -98,7 +98,8 @@ function refuseLockOut<P extends string, B>({ state, judged }: AdmissionContext<
   const lost = new Set<P>();
   for (const keyId of touchedKeyIds) {
     const left = judged.draft.permissionsOf(keyId);
-    for (const permission of state.permissions.get(keyId)?.keys() ?? []) if (!left.has(permission)) lost.add(permission);
+    for (const permission of state.permissions.get(keyId)?.keys() ?? [])
+      if (!left.has(permission)) lost.add(permission);
   }
   if (lost.size === 0) return;
   for (const keyId of [...state.permissions.keys(), ...touchedKeyIds]) {
