@@ -73,6 +73,9 @@ function admitRecord<E extends { readonly type: string }, P extends string, B>(
 ): void {
   const { state, nowMs } = context;
   if (record.entries.length === 0) throw refusal('the record says nothing');
+  if (record.binding === null && record.envelope.cosignatures.length > 0) {
+    throw refusal('a record of version 0 has one signature');
+  }
   if (record.entries.length > RECORD_ENTRIES_MAX) throw refusal(`a record has more than ${RECORD_ENTRIES_MAX} entries`);
   if (record.binding === null && state.length > 0 && !state.permissions.get(record.envelope.keyId)?.size) {
     throw refusal(`key ${record.envelope.keyId} holds no permission any more`);
