@@ -12,7 +12,7 @@ type EntryOfType<T extends PackageEntry['type']> = Extract<PackageEntry, { reado
 interface EntryRow<E> {
   /** What it did to `name`, for the person who did it. */
   readonly done: (name: string, entry: E) => string;
-  readonly body: (entry: E) => { readonly [key: string]: JsonValue };
+  readonly body: (entry: E) => { [key: string]: JsonValue };
 }
 
 /** One row for each kind of entry: leaving one out does not compile. */
@@ -81,22 +81,25 @@ function doneOf<T extends PackageEntry['type']>(name: string, entry: EntryOfType
 }
 
 /** An entry as JSON. */
-export function entryBody(entry: PackageEntry): { readonly [key: string]: JsonValue } {
+export function entryBody(entry: PackageEntry): { [key: string]: JsonValue } {
   return bodyOf(entry);
 }
 
 function bodyOf<T extends PackageEntry['type']>(
   entry: EntryOfType<T> & { readonly type: T },
-): { readonly [key: string]: JsonValue } {
+): { [key: string]: JsonValue } {
   const row: EntryRow<EntryOfType<T>> = ROWS[entry.type];
   return { type: entry.type, ...row.body(entry) };
 }
 
 /** An entry as JSON, on one line for a person. */
-export function entryLine(body: { readonly [key: string]: JsonValue }): string {
-  return Object.values(body)
-    .map((value) => (typeof value === 'string' ? value : Array.isArray(value) ? value.join(' ') : JSON.stringify(value)))
-    .join(' ');
+export function entryLine(body: { [key: string]: JsonValue }): string {
+  return Object.values(body).map(wordsOf).join(' ');
+}
+
+function wordsOf(value: JsonValue): string {
+  if (Array.isArray(value)) return value.map(wordsOf).join(' ');
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** A holder in a sentence: key ids, and how many of them it takes. */
@@ -105,7 +108,7 @@ export function holderText({ keys, threshold }: Holder): string {
   return keys.length === 1 ? ids : `any ${threshold} of ${ids}`;
 }
 
-export function holderBody({ keys, threshold }: Holder): { readonly [key: string]: JsonValue } {
+export function holderBody({ keys, threshold }: Holder): { [key: string]: JsonValue } {
   return { keys: keys.map(({ text }) => text), threshold };
 }
 
@@ -123,7 +126,7 @@ export function predicatesText(predicates: Predicates): string {
   return parts.map((part) => (part === '' ? '' : `, ${part}`)).join('');
 }
 
-export function predicatesBody(predicates: Predicates): { readonly [key: string]: JsonValue } {
+export function predicatesBody(predicates: Predicates): { [key: string]: JsonValue } {
   if (predicates === NO_PREDICATES) return {};
   const { versionMin, versionMax, notAfter, mediaTypes, sizeMax, annotationTypes } = predicates;
   const until = notAfter === null ? null : formatTimestamp({ seconds: notAfter, nanos: 0 });
@@ -139,10 +142,10 @@ export function predicatesBody(predicates: Predicates): { readonly [key: string]
   };
 }
 
-function underBody(under: string | null | undefined): { readonly [key: string]: JsonValue } {
+function underBody(under: string | null | undefined): { [key: string]: JsonValue } {
   return under === null || under === undefined ? {} : { under };
 }
 
-function reasonBody(reason: string | undefined): { readonly [key: string]: JsonValue } {
+function reasonBody(reason: string | undefined): { [key: string]: JsonValue } {
   return reason === undefined || reason === '' ? {} : { reason };
 }

@@ -66,6 +66,7 @@ async function get(
   const client = await openClient(context, flags);
   progress.step('verifying the log');
   const { release, content } = resolveRelease((await verifiedPackage(client, requirement)).state, requirement);
+  warnOfYank(context, release);
   const cache = contentCacheOf(context);
   await client.reading(() =>
     fetchContent(content, {
@@ -90,6 +91,13 @@ async function get(
     file: path.resolve(output),
   };
   return { text: `${requirement.name}@${release.version} → ${output} (${size}, ${content}, verified)`, json };
+}
+
+/** Only whoever names a yanked version exactly gets it. */
+function warnOfYank({ process }: CliContext, { version, state }: FetchableRelease['release']): void {
+  if (state.status !== 'yanked') return;
+  const why = state.reason === '' ? '' : `: ${state.reason}`;
+  process.stderr.write(`warning: version ${version} was yanked${why}\n`);
 }
 
 function progressText(received: number, total: number | null): string {

@@ -22,7 +22,7 @@ const VECTORS: readonly EntryVector[] = JSON.parse(readFileSync(FILE, 'utf8'));
 const SIGNATURE = 'ecdsa-p256:MAYCAQECAQE=';
 
 function verdictOf({ log, hex }: EntryVector): string {
-  const envelope = { contents: decodeHex(hex), keyId: '', signature: SIGNATURE };
+  const envelope = { contents: decodeHex(hex), keyId: '', signature: SIGNATURE, cosignatures: [] };
   try {
     if (log === 'package') decodeSignedRecord(PACKAGE_LOG, envelope);
     else decodeSignedRecord(OPERATOR_LOG, envelope);
@@ -41,7 +41,12 @@ for (const vector of VECTORS) {
 test('warg.md 3: parts of one member are merged, and of two members the last one counts', () => {
   const entryOf = (name: string): unknown => {
     const { hex } = VECTORS.find((vector) => vector.log === 'package' && vector.name === name) ?? assert.fail(name);
-    return decodeSignedRecord(PACKAGE_LOG, { contents: decodeHex(hex), keyId: '', signature: SIGNATURE }).entries;
+    return decodeSignedRecord(PACKAGE_LOG, {
+      contents: decodeHex(hex),
+      keyId: '',
+      signature: SIGNATURE,
+      cosignatures: [],
+    }).entries;
   };
   const init = entryOf('init');
   assert.deepEqual(entryOf('init, its key in one part and its algorithm in another'), init);
