@@ -174,7 +174,9 @@ export {
   ANNOTATIONS_JUDGED_MAX,
   judgeAnnotations,
   type AnnotationRefusal,
+  type FindTarget,
   type JudgedAnnotation,
+  type WithdrawalTarget,
 } from './record-log/annotations/annotation-judge.ts';
 export {
   ADVISORY_SEVERITIES,

@@ -72,7 +72,7 @@ for (const { clause, log: logName, name, signers, seconds, fields, hex, verdict 
   ...VECTORS.valid,
   ...VECTORS.invalid,
 ]) {
-  test(`version1 ${clause} (${logName}): ${name} → ${verdict}`, () => {
+  test(`${clause} (${logName}): ${name} → ${verdict}`, () => {
     const vector = VECTORS.logs[logName] ?? assert.fail(logName);
     const bytes = hex === undefined ? encode(fields ?? {}) : decodeHex(hex);
     const time = seconds === undefined ? {} : { seconds: BigInt(seconds) };
