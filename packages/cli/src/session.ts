@@ -49,7 +49,7 @@ export function keyStoreOf({ process }: CliContext): KeyStore {
 /** The signing key that the flags, the environment or the configuration name. */
 export async function signingKey(context: CliContext, flags: SigningFlags): Promise<JosePrivateKey> {
   const settings = await readSettings(foldersOf(context.process.env));
-  return keyStoreOf(context).loadAny(flags.key ?? settings.key ?? 'default');
+  return keyStoreOf(context).load(flags.key ?? settings.key ?? 'default');
 }
 
 /** The registry that the flags, the environment or the configuration name. Throws `usage/invalid`. */

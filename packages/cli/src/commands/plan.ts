@@ -69,7 +69,7 @@ export async function authorKeys(
   context: CliContext,
   flags: SigningFlags,
 ): Promise<readonly [JosePrivateKey, ...JosePrivateKey[]]> {
-  const others = (flags.cosign ?? []).map((name) => keyStoreOf(context).loadAny(name));
+  const others = (flags.cosign ?? []).map((name) => keyStoreOf(context).load(name));
   return [await signingKey(context, flags), ...(await Promise.all(others))];
 }
 
