@@ -50,6 +50,7 @@ test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async (
     contents: decodeHex(v.O.contents),
     keyId: alice,
     signature: `ecdsa-p256:${v.O.signature}`,
+    cosignatures: [],
   });
   assert.equal(digestHex(o.id), v.O.recordId);
   assert.equal(encodeHex(encodeRecordContents(OPERATOR_LOG, o)), v.O.contents);
@@ -58,6 +59,7 @@ test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async (
     contents: decodeHex(v.P1.contents),
     keyId: bob,
     signature: `ecdsa-p256:${v.P1.signature}`,
+    cosignatures: [],
   });
   assert.equal(digestHex(p1.id), v.P1.recordId);
   assert.equal(encodeHex(encodeRecordContents(PACKAGE_LOG, p1)), v.P1.contents);
@@ -68,7 +70,8 @@ test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async (
   ] as const;
   const time = { seconds: p1.time.seconds + 1n, nanos: p1.time.nanos };
   const contents = encodeRecordContents(PACKAGE_LOG, { prev: p1.id, time, entries });
-  const p2 = decodeSignedRecord(PACKAGE_LOG, { contents, keyId: bob, signature: `ecdsa-p256:${v.P1.signature}` });
+  const signature = `ecdsa-p256:${v.P1.signature}`;
+  const p2 = decodeSignedRecord(PACKAGE_LOG, { contents, keyId: bob, signature, cosignatures: [] });
   assert.equal(digestHex(p2.id), v.P2.recordId);
   judgeRecord(PACKAGE_LOG, state, p2);
 });
