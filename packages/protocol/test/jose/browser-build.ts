@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import * as node from '../../src/index.ts';
+import type { SignedCase } from '../version1/verdict.ts';
 import type { Protocol, Vector } from './vector-checks.ts';
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
@@ -57,8 +58,11 @@ const PAGE = '<!doctype html><link rel="icon" href="data:,"><script type="module
 const PAGE_SCRIPT = `
   import * as protocol from '../../src/index.js';
   import { outcomeOf } from './vector-checks.js';
+  import { verdictOf } from '../version1/verdict.js';
+  const judge = (kind, vector) =>
+    kind === 'version1' ? verdictOf(protocol, vector) : outcomeOf(protocol, kind, vector);
   globalThis.outcomes = (files) => Promise.all(files.map(({ kind, vectors }) =>
-    Promise.all(vectors.map((vector) => outcomeOf(protocol, kind, vector).catch(String)))));
+    Promise.all(vectors.map((vector) => judge(kind, vector).catch(String)))));
 `;
 
 /** Root has no sandbox, and a browser of its own accord asks its maker for updates. */
@@ -73,7 +77,7 @@ const LAUNCH_FLAGS = [
 
 interface VectorFile {
   readonly kind: string;
-  readonly vectors: readonly Vector[];
+  readonly vectors: readonly (Vector | SignedCase)[];
 }
 
 /** The outcome of each case in a page, and every path that the page asked for. */
