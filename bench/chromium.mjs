@@ -1,14 +1,11 @@
 // The same replay in headless Chromium, through the browser build (WebCrypto and noble).
-import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { findChromium, launchChromium, servePage } from '@waybill/tools/chromium';
 import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
 import { judgeSeconds, rates, sampleLog } from './sample-log.mjs';
 import { findPeer } from './servers.mjs';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'chrome'];
-const LAUNCH_FLAGS = ['--no-sandbox'];
 /** Replays in one page. */
 const REPLAYS = 3;
 
@@ -19,7 +16,7 @@ const PAGE_SCRIPT = `
   globalThis.replaySeconds = async () => {
     log ??= new Uint8Array(await (await fetch('/log')).arrayBuffer());
     const startedMs = performance.now();
-    await replayLog(PACKAGE_LOG, emptyLogState(), readLogFile(log));
+    await replayLog(PACKAGE_LOG, emptyLogState(null), readLogFile(log));
     return (performance.now() - startedMs) / 1000;
   };
 `;
@@ -34,8 +31,8 @@ export async function benchChromium({ records, runs, folder }) {
   const file = path.join(folder, `chromium-${records}.log`);
   writeFileSync(file, await sampleLog(records));
   const judge = findPeer('judge');
-  const site = await serve({ '/': PAGE, '/page.js': await bundle(), '/log': readFileSync(file) });
-  const browser = await chromium.launch({ executablePath, args: LAUNCH_FLAGS });
+  const site = await servePage(await bundle(), { '/log': readFileSync(file) });
+  const browser = await launchChromium(executablePath);
   const seconds = { first: [], warm: [], rust: [] };
   try {
     for (let run = 0; run < runs; run++) {
@@ -51,26 +48,6 @@ export async function benchChromium({ records, runs, folder }) {
   }
 }
 
-/** The executable, or `null`. */
-export function findChromium() {
-  if (process.env.WAYBILL_CHROMIUM) return process.env.WAYBILL_CHROMIUM;
-  const folders = (process.env.PATH ?? '').split(path.delimiter);
-  const candidates = NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name)));
-  return candidates.find(isExecutable) ?? null;
-}
-
-function isExecutable(file) {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const PAGE = '<!doctype html><meta charset="utf-8"><script type="module" src="/page.js"></script>';
-const TYPES = { '/': 'text/html', '/page.js': 'text/javascript', '/log': 'application/octet-stream' };
-
 /** The page's script as a browser would get it: the conditions of a browser choose the platform. */
 async function bundle() {
   const { outputFiles } = await build({
@@ -82,23 +59,6 @@ async function bundle() {
     write: false,
   });
   return outputFiles[0].contents;
-}
-
-/** Loopback is a secure context, without which there is no WebCrypto. */
-async function serve(files) {
-  const server = createServer((request, response) => {
-    const body = files[request.url];
-    response.writeHead(body === undefined ? 404 : 200, { 'content-type': TYPES[request.url] ?? 'text/plain' });
-    response.end(body);
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${server.address().port}/`,
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
 }
 
 async function pageSeconds(browser, url) {

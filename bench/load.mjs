@@ -2,7 +2,7 @@
 // Each client has packages of its own and publishes one release after another, of each in turn, each until the registry says
 // `published`: it posts, uploads if asked, and else asks again; a 429 is waited out as `retry-after` says. Prints a line when it begins to
 // count, and one of JSON at the end.
-import { request, Agent } from 'node:http';
+import { Agent } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import {
@@ -18,7 +18,7 @@ import {
   timestampFromMs,
   utf8,
 } from '@waybill/protocol';
-import { COUNTING_LINE, cpuSeconds, memoryMb, quantile } from './servers.mjs';
+import { COUNTING_LINE, cpuSeconds, memoryMb, quantile, senderTo } from './servers.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -49,6 +49,7 @@ const MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 // A commit answers hundreds at once: whoever keeps fewer free sockets closes the others and connects again.
 const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS, maxFreeSockets: CLIENTS });
+const send = senderTo(values.url, agent);
 const run = Math.floor(Math.random() * 2 ** 32).toString(36);
 const statuses = {};
 const took = [];
@@ -137,6 +138,7 @@ async function publish({ name, logId, record, content }) {
   const base = `v1/package/${logId}/record`;
   for (let ask = ['POST', base, body, 'application/json']; !ending.signal.aborted;) {
     const { status, text, retryAfter } = await send(...ask);
+    statuses[status] = (statuses[status] ?? 0) + 1;
     if (status === 429 || status === 503) await pause(retryAfter * 1000);
     else if (status >= 300) throw new Error(`${status} ${text}`);
     else {
@@ -153,28 +155,6 @@ async function publish({ name, logId, record, content }) {
     }
   }
   return false;
-}
-
-function send(method, path, body, type) {
-  const headers = body === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) };
-  return new Promise((resolve, reject) => {
-    const sent = request(new URL(path, values.url), { method, agent, headers }, (answer) => {
-      let text = '';
-      answer.setEncoding('utf8');
-      answer.on('data', (chunk) => (text += chunk));
-      answer.on('error', reject);
-      answer.on('end', () => {
-        statuses[answer.statusCode] = (statuses[answer.statusCode] ?? 0) + 1;
-        resolve({ status: answer.statusCode, text, retryAfter: Number(answer.headers['retry-after'] ?? 1) });
-      });
-    });
-    // A kept connection may be closed by the other side at the moment it is used again: as a client does, once more.
-    sent.on('error', (failure) => {
-      if (sent.reusedSocket && failure.code === 'ECONNRESET') resolve(send(method, path, body, type));
-      else reject(failure);
-    });
-    sent.end(body);
-  });
 }
 
 /** A module of one custom section with bytes of its own. */

@@ -1,8 +1,8 @@
 // npm run bench: what the core costs on this machine, beside the Rust peers where they are built (node interop/peers.mjs).
-//   npm run bench                        publishing, validation, and validation in Chromium
+//   npm run bench                        publishing, validation, validation in Chromium, and signatures
 //   npm run bench -- --scale             at 10^3, 10^5 and 10^6 records; builds the stores first, some half an hour
 //   npm run bench -- --overload          more publishers than can be served
-//   npm run bench -- --only validate     one part: publish, validate, chromium, overload, scale
+//   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, overload, scale
 //   npm run bench -- --write             keeps the tables in bench/RESULTS.md, each in its section
 //   npm run bench -- --quick             every part once and small: whether it runs, not what it costs
 // The figures of one run are compared with each other, never with another machine's.
@@ -14,6 +14,7 @@ import { benchChromium } from './chromium.mjs';
 import { benchOverload, overloadTable } from './overload.mjs';
 import { benchPublish, publishTable } from './publish.mjs';
 import { benchScale, scaleTable } from './scale.mjs';
+import { benchSignatures, signaturesTable } from './signatures.mjs';
 import { benchValidate, validateTable } from './validate.mjs';
 
 const RESULTS = path.join(import.meta.dirname, 'RESULTS.md');
@@ -54,6 +55,11 @@ const PARTS = {
     runs: 5,
     table: async (options) => validateTable({ chromium: await benchChromium({ ...options, records: RECORDS }) }),
   },
+  signatures: {
+    title: 'Signatures',
+    runs: 5,
+    table: async (options) => signaturesTable(benchSignatures(options)),
+  },
   overload: {
     title: 'Overload',
     runs: 3,
@@ -82,7 +88,7 @@ function chosenParts() {
     return names;
   }
   if (values.scale || values.overload) return ['overload', 'scale'].filter((name) => values[name]);
-  return QUICK ? Object.keys(PARTS) : ['publish', 'validate', 'chromium'];
+  return QUICK ? Object.keys(PARTS) : ['publish', 'validate', 'chromium', 'signatures'];
 }
 
 async function runPart(name, { title, runs: usualRuns, table }) {

@@ -1,13 +1,13 @@
 // A reader at a steady pace: `node bench/reads.mjs --url URL --packages 1000 --seconds 30`. Each read is one of the requests of a
 // verified get of a package of a built store: the checkpoint, a log, the proofs. Times count from the moment at which a read was due, so that
 // a server that stops for a while cannot hide it. Prints one line of JSON.
-import { request, Agent } from 'node:http';
+import { Agent } from 'node:http';
 import os from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { packageLogId } from '@waybill/protocol';
 import { scalePackage } from './build-store.mjs';
-import { quantile } from './servers.mjs';
+import { quantile, senderTo } from './servers.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -28,15 +28,16 @@ try {
   // Only root may.
 }
 const agent = new Agent({ keepAlive: true });
+const send = senderTo(values.url, agent);
 const logIds = Array.from({ length: Number(values.packages) }, (_, i) => packageLogId(scalePackage(i)));
 const { contents } = JSON.parse((await send('GET', 'v1/fetch/checkpoint')).text);
 const { logLength } = contents;
 /** By their number, each of another package than the one before. */
 const QUESTIONS = [
   () => ['GET', 'v1/fetch/checkpoint'],
-  (n) => ['POST', 'v1/fetch/logs', { logLength, packages: { [logIds[n % logIds.length]]: null } }],
-  (n) => ['POST', 'v1/proof/inclusion', { logLength, leafs: [n % logIds.length] }],
-  (n) => ['POST', 'v1/proof/consistency', { from: 1 + (n % logIds.length), to: logLength }],
+  (n) => ask('v1/fetch/logs', { logLength, packages: { [logIds[n % logIds.length]]: null } }),
+  (n) => ask('v1/proof/inclusion', { logLength, leafs: [n % logIds.length] }),
+  (n) => ask('v1/proof/consistency', { from: 1 + (n % logIds.length), to: logLength }),
 ];
 
 const took = [];
@@ -67,22 +68,6 @@ async function read(question, dueMs) {
   took.push(performance.now() - dueMs);
 }
 
-function send(method, path, json) {
-  const body = json === undefined ? undefined : JSON.stringify(json);
-  const headers =
-    body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-  return new Promise((resolve, reject) => {
-    const sent = request(new URL(path, values.url), { method, agent, headers }, (answer) => {
-      let text = '';
-      answer.setEncoding('utf8');
-      answer.on('data', (chunk) => (text += chunk));
-      answer.on('error', reject);
-      answer.on('end', () => resolve({ status: answer.statusCode, text }));
-    });
-    sent.on('error', (failure) => {
-      if (sent.reusedSocket && failure.code === 'ECONNRESET') resolve(send(method, path, json));
-      else reject(failure);
-    });
-    sent.end(body);
-  });
+function ask(path, question) {
+  return ['POST', path, JSON.stringify(question), 'application/json'];
 }

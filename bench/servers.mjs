@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -75,6 +76,33 @@ export async function runScript(name, options, onCounting = () => undefined) {
   const [code] = await closed;
   if (code !== 0) throw new Error(`${name} ${flags.join(' ')} failed`);
   return JSON.parse(last);
+}
+
+/**
+ * Sends one request after another over `agent`: `send(method, route, body, type)` gives the status, the text, and the seconds of
+ * `retry-after`.
+ */
+export function senderTo(url, agent) {
+  return function send(method, route, body, type) {
+    const headers = body === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) };
+    return new Promise((resolve, reject) => {
+      const sent = request(new URL(route, url), { method, agent, headers }, (answer) => {
+        let text = '';
+        answer.setEncoding('utf8');
+        answer.on('data', (chunk) => (text += chunk));
+        answer.on('error', reject);
+        answer.on('end', () => {
+          resolve({ status: answer.statusCode, text, retryAfter: Number(answer.headers['retry-after'] ?? 1) });
+        });
+      });
+      // A kept connection may be closed by the other side at the moment it is used again: as a client does, once more.
+      sent.on('error', (failure) => {
+        if (sent.reusedSocket && failure.code === 'ECONNRESET') resolve(send(method, route, body, type));
+        else reject(failure);
+      });
+      sent.end(body);
+    });
+  };
 }
 
 /** User and system time of a process so far, in seconds. */

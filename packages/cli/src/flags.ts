@@ -38,6 +38,14 @@ export const signingFlags = {
     brief: "Name of the signing key (default: 'default'; or the key in WAYBILL_KEY)",
     optional: true,
   },
+  cosign: {
+    kind: 'parsed',
+    parse: text,
+    brief: 'Name of another key that signs too, in a package of version 1',
+    optional: true,
+    placeholder: 'name',
+    variadic: true,
+  },
   final: {
     kind: 'boolean',
     brief: 'Yes, lock everybody out of a permission for ever',
@@ -63,6 +71,10 @@ export function requiredFlag(brief: string, placeholder: string) {
 }
 
 /** A text flag that may be given several times. */
+export function requiredFlags(brief: string, placeholder: string) {
+  return { kind: 'parsed', parse: text, brief, placeholder, variadic: true } as const;
+}
+
 export function repeatedFlag(brief: string, placeholder: string) {
   return { kind: 'parsed', parse: text, brief, optional: true, placeholder, variadic: true } as const;
 }

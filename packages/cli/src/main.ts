@@ -9,12 +9,14 @@ import { keyRoutes } from './commands/key.ts';
 import { loginCommand, logoutCommand } from './commands/login.ts';
 import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, updateCommand } from './commands/look.ts';
 import { operatorRoutes } from './commands/operator.ts';
-import { grantCommand, publishCommand, recordCommand, revokeCommand, yankCommand } from './commands/publish.ts';
+import { grantCommand, revokeCommand, transferCommand, upgradeCommand, whoCommand } from './commands/authority.ts';
+import { publishCommand, recordCommand, restoreCommand, yankCommand } from './commands/publish.ts';
 import { serveCommand } from './commands/serve.ts';
 import { signCommand, verifySignatureCommand } from './commands/sign.ts';
 import { tokenRoutes } from './commands/token.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-code.ts';
+import { withoutKeys } from './key-argument.ts';
 
 const VERSION = '0.1.0';
 
@@ -28,8 +30,12 @@ const root = buildRouteMap({
     publish: publishCommand,
     get: getCommand,
     yank: yankCommand,
+    restore: restoreCommand,
     grant: grantCommand,
     revoke: revokeCommand,
+    transfer: transferCommand,
+    upgrade: upgradeCommand,
+    who: whoCommand,
     record: recordCommand,
     info: infoCommand,
     log: logRoutes,
@@ -75,10 +81,17 @@ export async function runCommandLine(args: readonly string[], context: CliContex
     context.process.stdout.write(proposals.map(({ completion }) => `${completion}\n`).join(''));
     return EXIT.ok;
   }
-  await run(application, args.length === 0 ? ['--help'] : args, context);
-  const code = Number(context.process.exitCode);
+  const guarded = { ...context, process: { ...context.process, stderr: keylessStream(context.process.stderr, args) } };
+  await run(application, args.length === 0 ? ['--help'] : args, guarded);
+  const code = Number(guarded.process.exitCode);
   // The parser's own codes are negative: whatever it did not understand is a mistake in usage.
   return code < 0 ? EXIT.usage : code;
+}
+
+/** The same stream where no argument is a key: what writes to it may ask whether it is a terminal. */
+function keylessStream(stream: CliContext['process']['stderr'], args: readonly string[]): typeof stream {
+  if (!args.some((arg) => withoutKeys(arg, args) !== arg)) return stream;
+  return { write: (text) => stream.write(withoutKeys(text, args)) };
 }
 
 /** The command itself: this process's arguments, streams and exit code. */

@@ -56,9 +56,16 @@ export interface CommandOutcome {
   readonly stderr: string;
 }
 
+/** The code of the error that a command with `--json` ended with. */
+export function codeOf({ stderr }: CommandOutcome): string {
+  return JSON.parse(stderr).error.code;
+}
+
 /** A user with an own home: keys, caches and memory of nobody else. */
 export interface TestUser {
   readonly home: string;
+  /** The path of a file in it. */
+  file(name: string): string;
   /** Runs a command with the user's home as its folder: as a process of its own in full scale, else in this process. */
   run(...args: readonly string[]): Promise<CommandOutcome>;
   /** Runs a command as a process of its own. */
@@ -79,6 +86,7 @@ export async function openUser(environment: Readonly<Record<string, string>> = {
     : (...args: readonly string[]): Promise<CommandOutcome> => runHere(args, { cwd: home, env });
   return {
     home,
+    file: (name) => path.join(home, name),
     run,
     spawn: spawnCommand,
     pipe: (input, ...args) => runCommand(args, { cwd: home, env }, input),

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { chmod, link, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { openUser, type CommandOutcome, type TestUser } from './registry.ts';
+import { codeOf, openUser, type TestUser } from './registry.ts';
 
 let user: TestUser;
 let publicKey: string;
@@ -12,8 +12,8 @@ const NOTES = 'what was agreed\n';
 before(async () => {
   user = await openUser();
   ({ publicKey } = JSON.parse(await user.ok('key', 'new', '--alg', 'Ed25519', '--json')));
-  await writeFile(inHome('notes.txt'), NOTES);
-  await writeFile(inHome('key.pub'), publicKey);
+  await writeFile(user.file('notes.txt'), NOTES);
+  await writeFile(user.file('key.pub'), publicKey);
   await user.ok('sign', 'notes.txt', '-o', 'whole.jws');
   await user.ok('sign', 'notes.txt', '--detached', '-o', 'alone.jws');
 });
@@ -22,14 +22,6 @@ after(async () => {
   await user.dispose();
 });
 
-function inHome(file: string): string {
-  return path.join(user.home, file);
-}
-
-function codeOf({ stderr }: CommandOutcome): string {
-  return JSON.parse(stderr).error.code;
-}
-
 async function refused(code: string, ...args: readonly string[]): Promise<void> {
   const outcome = await user.run(...args, '--json');
   assert.notEqual(outcome.code, 0, args.join(' '));
@@ -37,8 +29,8 @@ async function refused(code: string, ...args: readonly string[]): Promise<void> 
 }
 
 test('no output takes the place of an input, whatever name it is given', async () => {
-  await link(inHome('notes.txt'), inHome('linked.txt'));
-  await symlink('whole.jws', inHome('symbolic.jws'));
+  await link(user.file('notes.txt'), user.file('linked.txt'));
+  await symlink('whole.jws', user.file('symbolic.jws'));
   const folder = path.basename(user.home);
   const detached = ['verify-signature', 'notes.txt', '--signature', 'alone.jws', '--key', 'key.pub'];
   const attempts: readonly (readonly string[])[] = [
@@ -53,21 +45,21 @@ test('no output takes the place of an input, whatever name it is given', async (
     [...detached, '-o', './alone.jws'],
   ];
   const files = ['notes.txt', 'linked.txt', 'whole.jws', 'alone.jws', 'key.pub'];
-  const contents = async () => Promise.all(files.map((file) => readFile(inHome(file), 'utf8')));
+  const contents = async () => Promise.all(files.map((file) => readFile(user.file(file), 'utf8')));
   const held = await contents();
   for (const args of attempts) await refused('usage/invalid', ...args);
   assert.deepEqual(await contents(), held);
 });
 
 test('a name that the command makes up costs no file; one that the user gives may', async () => {
-  await writeFile(inHome('plan.txt'), NOTES);
+  await writeFile(user.file('plan.txt'), NOTES);
   await user.ok('sign', 'plan.txt');
-  const first = await readFile(inHome('plan.txt.jws'), 'utf8');
-  await writeFile(inHome('plan.txt'), `${NOTES}${NOTES}`);
+  const first = await readFile(user.file('plan.txt.jws'), 'utf8');
+  await writeFile(user.file('plan.txt'), `${NOTES}${NOTES}`);
   await refused('usage/invalid', 'sign', 'plan.txt');
-  assert.equal(await readFile(inHome('plan.txt.jws'), 'utf8'), first);
+  assert.equal(await readFile(user.file('plan.txt.jws'), 'utf8'), first);
   await user.ok('sign', 'plan.txt', '-o', 'plan.txt.jws');
-  assert.notEqual(await readFile(inHome('plan.txt.jws'), 'utf8'), first);
+  assert.notEqual(await readFile(user.file('plan.txt.jws'), 'utf8'), first);
 });
 
 test("verify-signature -o -: the bytes alone, and no file named '-'", async () => {
@@ -77,19 +69,19 @@ test("verify-signature -o -: the bytes alone, and no file named '-'", async () =
 });
 
 test('who may not read a file may not read it in its JWS', async () => {
-  await writeFile(inHome('secret.txt'), NOTES);
-  await chmod(inHome('secret.txt'), 0o600);
+  await writeFile(user.file('secret.txt'), NOTES);
+  await chmod(user.file('secret.txt'), 0o600);
   await user.ok('sign', 'secret.txt');
   await user.ok('sign', 'secret.txt', '--detached', '-o', 'secret.sig');
   await user.ok('verify-signature', 'secret.txt.jws', '--key', 'key.pub', '-o', 'secret.copy');
   const modes = await Promise.all(
-    ['secret.txt.jws', 'secret.copy', 'secret.sig'].map(async (file) => (await stat(inHome(file))).mode & 0o077),
+    ['secret.txt.jws', 'secret.copy', 'secret.sig'].map(async (file) => (await stat(user.file(file))).mode & 0o077),
   );
   assert.deepEqual(modes, [0, 0, 0o044 & ~process.umask()]);
 });
 
 test('a JWS ends with line ends and nothing else, and is UTF-8', async () => {
-  const jws = await readFile(inHome('whole.jws'));
+  const jws = await readFile(user.file('whole.jws'));
   const [header, payload, signature] = jws.toString().trim().split('.');
   const flattened = (note: string): Uint8Array =>
     Buffer.from(JSON.stringify({ payload, protected: header, signature, note }), 'latin1');
@@ -103,7 +95,7 @@ test('a JWS ends with line ends and nothing else, and is UTF-8', async () => {
     ['jws/malformed', flattened('\xf6')],
   ];
   for (const [verdict, bytes] of forms) {
-    await writeFile(inHome('form.jws'), bytes);
+    await writeFile(user.file('form.jws'), bytes);
     const outcome = await user.run('verify-signature', 'form.jws', '--key', 'key.pub', '--json');
     assert.equal(outcome.code === 0 ? 'ok' : codeOf(outcome), verdict);
   }
@@ -111,14 +103,14 @@ test('a JWS ends with line ends and nothing else, and is UTF-8', async () => {
 
 test('an RSA key that does not say its algorithm signs and verifies with --alg', async () => {
   const pair = generateKeyPairSync('rsa', { modulusLength: 2_048 });
-  await writeFile(inHome('rsa.key'), pair.privateKey.export({ type: 'pkcs8', format: 'pem' }));
-  await writeFile(inHome('rsa.pem'), pair.publicKey.export({ type: 'spki', format: 'pem' }));
-  await writeFile(inHome('rsa.jwk'), JSON.stringify(pair.publicKey.export({ format: 'jwk' })));
+  await writeFile(user.file('rsa.key'), pair.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  await writeFile(user.file('rsa.pem'), pair.publicKey.export({ type: 'spki', format: 'pem' }));
+  await writeFile(user.file('rsa.jwk'), JSON.stringify(pair.publicKey.export({ format: 'jwk' })));
   const code = `#!${process.execPath}
 const { readFileSync, writeSync } = require('node:fs');
-writeSync(1, require('node:crypto').sign('sha256', readFileSync(0), readFileSync(${JSON.stringify(inHome('rsa.key'))})));
+writeSync(1, require('node:crypto').sign('sha256', readFileSync(0), readFileSync(${JSON.stringify(user.file('rsa.key'))})));
 `;
-  await writeFile(inHome('rsa.cjs'), code, { mode: 0o700 });
+  await writeFile(user.file('rsa.cjs'), code, { mode: 0o700 });
   const sign = ['sign', 'notes.txt', '-o', 'rsa.jws', '--program', 'rsa.cjs', '--public-key'];
   await refused('text/key', ...sign, 'rsa.pem');
   await refused('usage/invalid', ...sign, 'rsa.pem', '--alg', 'HS256');

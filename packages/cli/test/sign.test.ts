@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, generateKeyPairSync, sign as signWithNode } from 'node:crypto';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { openUser, type CommandOutcome, type TestUser } from './registry.ts';
+import { codeOf, openUser, type CommandOutcome, type TestUser } from './registry.ts';
 import { FULL } from './scale.ts';
 
 let user: TestUser;
@@ -11,21 +10,13 @@ const NOTES = 'what was agreed\n';
 
 before(async () => {
   user = await openUser();
-  await writeFile(inHome('notes.txt'), NOTES);
-  await writeFile(inHome('other.txt'), `${NOTES} `);
+  await writeFile(user.file('notes.txt'), NOTES);
+  await writeFile(user.file('other.txt'), `${NOTES} `);
 });
 
 after(async () => {
   await user.dispose();
 });
-
-function inHome(file: string): string {
-  return path.join(user.home, file);
-}
-
-function codeOf({ stderr }: CommandOutcome): string {
-  return JSON.parse(stderr).error.code;
-}
 
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'Ed25519', 'Ed448'];
 const RSA_TOO = ['PS256', 'PS384', 'PS512', 'RS384', 'RS512'];
@@ -35,7 +26,7 @@ for (const algorithm of FULL ? [...ALGORITHMS, ...RSA_TOO] : ALGORITHMS) {
     const name = algorithm.toLowerCase();
     const made = JSON.parse(await user.ok('key', 'new', '--alg', algorithm, '--name', name, '--json'));
     assert.equal(made.algorithm, algorithm);
-    await writeFile(inHome(`${name}.pub`), await user.ok('key', 'export', '--name', name, '--public'));
+    await writeFile(user.file(`${name}.pub`), await user.ok('key', 'export', '--name', name, '--public'));
     await user.ok('sign', 'notes.txt', '--key', name, '--detached', '-o', 'notes.txt.jws');
     const detached = ['--signature', 'notes.txt.jws', '--json'];
     const seen = JSON.parse(await user.ok('verify-signature', 'notes.txt', ...detached, '--key', `${name}.pub`));
@@ -44,7 +35,7 @@ for (const algorithm of FULL ? [...ALGORITHMS, ...RSA_TOO] : ALGORITHMS) {
     assert.deepEqual([changed.code, codeOf(changed)], [65, 'jws/signature']);
     await user.ok('sign', 'notes.txt', '--key', name, '-o', 'whole.jws');
     await user.ok('verify-signature', 'whole.jws', '--key', made.publicKey, '-o', 'copy.txt');
-    assert.equal(await readFile(inHome('copy.txt'), 'utf8'), NOTES);
+    assert.equal(await readFile(user.file('copy.txt'), 'utf8'), NOTES);
   });
 }
 
@@ -55,7 +46,7 @@ test('key export and import: every form gives the same key back', async () => {
   const pem = createPrivateKey({ key: JSON.parse(jwk), format: 'jwk' }).export({ type: 'pkcs8', format: 'pem' });
   const set = JSON.stringify({ keys: [JSON.parse(jwk)] });
   for (const [name, form] of Object.entries({ text, jwk, pem: String(pem), set })) {
-    await writeFile(inHome('form'), form);
+    await writeFile(user.file('form'), form);
     const imported = JSON.parse(await user.ok('key', 'import', 'form', '--name', `forms-${name}`, '--json'));
     assert.equal(imported.keyId, keyId, name);
   }
@@ -66,14 +57,14 @@ test('key export and import: every form gives the same key back', async () => {
 
 test('key import: RSA needs an algorithm; a set keeps each private key; P-256 stays what it was', async () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey;
-  await writeFile(inHome('rsa.pem'), rsa.export({ type: 'pkcs1', format: 'pem' }));
+  await writeFile(user.file('rsa.pem'), rsa.export({ type: 'pkcs1', format: 'pem' }));
   const unnamed = await user.run('key', 'import', 'rsa.pem', '--name', 'rsa', '--json');
   assert.deepEqual([unnamed.code, codeOf(unnamed)], [64, 'text/key']);
   const kept = JSON.parse(await user.ok('key', 'import', 'rsa.pem', '--name', 'rsa', '--alg', 'PS256', '--json'));
   assert.equal(kept.algorithm, 'PS256');
   const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const keys = [p256.privateKey, p256.publicKey, generateKeyPairSync('ed25519').privateKey];
-  await writeFile(inHome('set.json'), JSON.stringify({ keys: keys.map((key) => key.export({ format: 'jwk' })) }));
+  await writeFile(user.file('set.json'), JSON.stringify({ keys: keys.map((key) => key.export({ format: 'jwk' })) }));
   const both = JSON.parse(await user.ok('key', 'import', 'set.json', '--name', 'set', '--json'));
   assert.deepEqual(
     both.map(({ name, algorithm }: Record<string, string>) => [name, algorithm]),
@@ -109,7 +100,7 @@ test('key import: what is no sound private key is refused, and never printed', a
     ['text/private-key', 'Ed25519', ''],
   ];
   for (const [code, alg, form] of forms) {
-    await writeFile(inHome('bad'), form);
+    await writeFile(user.file('bad'), form);
     const refused = await user.run('key', 'import', 'bad', '--name', 'bad', '--alg', alg, '--json');
     assert.deepEqual([refused.code, codeOf(refused)], [64, code], form.slice(0, 20));
     assert.ok(!refused.stderr.includes(secret));
@@ -122,21 +113,21 @@ async function program(name: string, last: string): Promise<string> {
   const code = `#!${process.execPath}
 const { createPrivateKey, sign } = require('node:crypto');
 const { readFileSync, writeSync } = require('node:fs');
-const key = createPrivateKey(readFileSync(${JSON.stringify(inHome('token.pem'))}));
+const key = createPrivateKey(readFileSync(${JSON.stringify(user.file('token.pem'))}));
 const [algorithm, keyId] = process.argv.slice(2);
 const signature = sign('sha384', readFileSync(0), { key, dsaEncoding: 'ieee-p1363' });
 ${last}
 `;
   // The command runs in this process, whose folder it is: a name would do, too.
-  await writeFile(inHome(name), code);
-  await chmod(inHome(name), 0o700);
+  await writeFile(user.file(name), code);
+  await chmod(user.file(name), 0o700);
   return name;
 }
 
 test('a program signs; what it cannot sign is not handed out', async () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-384' });
-  await writeFile(inHome('token.pem'), pair.privateKey.export({ type: 'pkcs8', format: 'pem' }));
-  await writeFile(inHome('token.pub'), pair.publicKey.export({ type: 'spki', format: 'pem' }));
+  await writeFile(user.file('token.pem'), pair.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  await writeFile(user.file('token.pub'), pair.publicKey.export({ type: 'spki', format: 'pem' }));
   const sign = async (name: string, last: string): Promise<CommandOutcome> => {
     const file = await program(name, last);
     return user.run('sign', 'notes.txt', '-o', `${name}.jws`, '--program', file, '--public-key', 'token.pub', '--json');
@@ -162,7 +153,7 @@ test('a program signs; what it cannot sign is not handed out', async () => {
 
 test('a signature of somebody else’s making, in each form, and for another purpose', async () => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  await writeFile(inHome('other.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
+  await writeFile(user.file('other.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
   const protectedText = Buffer.from('{"alg":"EdDSA","typ":"JWT"}').toString('base64url');
   const payload = Buffer.from(NOTES).toString('base64url');
   const signature = signWithNode(null, Buffer.from(`${protectedText}.${payload}`), privateKey).toString('base64url');
@@ -172,7 +163,7 @@ test('a signature of somebody else’s making, in each form, and for another pur
     JSON.stringify({ payload, signatures: [{ protected: protectedText, signature }] }),
   ];
   for (const form of forms) {
-    await writeFile(inHome('foreign.jws'), form);
+    await writeFile(user.file('foreign.jws'), form);
     const check = ['verify-signature', 'foreign.jws', '--key', 'other.pem', '--json'];
     await user.ok(...check, '--typ', 'JWT');
     await user.ok(...check, '--typ', 'any');
@@ -183,7 +174,7 @@ test('a signature of somebody else’s making, in each form, and for another pur
 
 test('mistakes with signatures end with their exit codes', async () => {
   await user.ok('key', 'new', '--name', 'mistaken');
-  await writeFile(inHome('empty'), '');
+  await writeFile(user.file('empty'), '');
   const { publicKey } = JSON.parse(await user.ok('key', 'info', '--name', 'mistaken', '--json'));
   const mistakes: readonly (readonly [code: number, error: string, ...args: readonly string[]])[] = [
     [64, 'usage/invalid', 'sign', 'no-such-file', '--key', 'mistaken'],

@@ -12,6 +12,7 @@ export type {
   TrustStore,
 } from './ports.ts';
 export { publish, type PublishedPlan, type PublishParts, type PublishPlan } from './publish.ts';
+export { authorOf, type Author } from './record-author.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {

@@ -1,30 +1,23 @@
 import {
-  compareTimestamps,
   emptyLogState,
   isRegistryError,
-  judgeRecord,
-  PACKAGE_LOG,
   packageLogId,
   parseRecordId,
   RegistryError,
-  signRecord,
-  timestampFromMs,
   type Digest,
-  type LogHead,
   type LogId,
   type PackageEntry,
   type PackageName,
   type PackageState,
-  type PrivateKey,
   type RecordId,
   type SignedRecord,
-  type Timestamp,
   type wargApi,
 } from '@waybill/protocol';
 import type { Clock, Random } from './ports.ts';
-import type { RegistryClient } from './registry-client.ts';
+import { makeRecord, type Author } from './record-author.ts';
+import { originOf, type RegistryClient } from './registry-client.ts';
 
-/** What to append, in one record. `init` is added by itself when the log is new. */
+/** What to append, in one record. What a new log begins with is added by itself. */
 export interface PublishPlan {
   readonly name: PackageName;
   /** Made for the state the record will follow; called again after every rebase. */
@@ -37,7 +30,7 @@ export interface PublishPlan {
 
 export interface PublishParts {
   readonly client: RegistryClient;
-  readonly key: PrivateKey;
+  readonly author: Author;
   readonly clock: Clock;
   readonly random: Random;
   /** Told what is being done, for a person who waits. */
@@ -49,6 +42,8 @@ export interface PublishedPlan {
   readonly registryIndex: number;
   /** True when this record started the log. */
   readonly started: boolean;
+  /** What the record says, also what was added by itself. */
+  readonly entries: readonly PackageEntry[];
 }
 
 /** Publishers that were first, in a row, before this one gives up. */
@@ -59,7 +54,6 @@ const POLL_MS_MAX = 1_000;
 const LOST_RACE_PAUSE_MS = 1_000;
 /** A record that is neither published nor rejected for this long is left to the next run. */
 const PUBLISH_MS_MAX = 120_000;
-const NANOS_BELOW_MS = 1_000_000;
 
 /**
  * Signs and publishes a record, and verifies that it stands in the log. When another publisher is first, the record is made
@@ -87,37 +81,14 @@ async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<A
   onStep('checking the package log');
   const logId = packageLogId(plan.name);
   const view = await client.view([plan.name]);
-  const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState();
-  const record = await makeRecord(plan, state, parts);
+  const home = { log: logId, origin: originOf(view.operator, plan.name) };
+  const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState(home);
+  const record = await makeRecord(plan.entries(state), state, { ...parts, home });
   onStep('publishing the record');
   const status = await client.api.publish(logId, plan.name, record.envelope, plan.final);
   if (status.state === 'sourcing') await uploadMissing(plan, status.missingContent, parts);
   await waitUntilPublished(logId, record.id, parts);
   return { record, started: state.length === 0 };
-}
-
-async function makeRecord(
-  plan: PublishPlan,
-  state: PackageState,
-  parts: PublishParts,
-): Promise<SignedRecord<PackageEntry>> {
-  const { key } = parts;
-  const init: readonly PackageEntry[] = state.length === 0 ? [{ type: 'init', key: key.publicKey }] : [];
-  const draft = {
-    prev: state.head?.id ?? null,
-    time: recordTime(state.head, parts),
-    entries: [...init, ...plan.entries(state)],
-  };
-  const record = await signRecord(PACKAGE_LOG, draft, key);
-  judgeRecord(PACKAGE_LOG, state, record);
-  return record;
-}
-
-/** Random below the millisecond, so that two packages never share an init record (spec/admission.md). */
-function recordTime(head: LogHead | null, { clock, random }: PublishParts): Timestamp {
-  const [a = 0, b = 0, c = 0] = random(3);
-  const now = timestampFromMs(clock(), (a * 65_536 + b * 256 + c) % NANOS_BELOW_MS);
-  return head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
 }
 
 async function uploadMissing(
@@ -199,7 +170,7 @@ async function verifyPublished(
   const view = await client.view([name]);
   for (const { registryIndex, envelope } of view.packages.get(name)?.records ?? []) {
     if (sameContents(envelope.contents, record.envelope.contents))
-      return { recordId: record.id, registryIndex, started };
+      return { recordId: record.id, registryIndex, started, entries: record.entries };
   }
   throw new RegistryError(
     'log/incomplete',

@@ -16,6 +16,9 @@ import type { Answer, Transport } from './transport.ts';
 /** Headers that an upload endpoint may ask for (spec/http.md): no others, so that it cannot speak for the user elsewhere. */
 const UPLOAD_HEADERS: ReadonlySet<string> = new Set(['authorization', 'content-type']);
 
+/** What this client can read: without it a registry keeps records of version 1 to itself (spec/version1.md 9.1). */
+const RECORD_VERSIONS = { [wargApi.RECORD_VERSIONS_HEADER]: '0,1' };
+
 /** Gives the token for this registry, if the user has one. */
 export type TokenSource = () => Promise<BearerToken | null>;
 
@@ -38,7 +41,10 @@ export class RegistryApi {
 
   /** Throws `log/not-found` with `detail.logId` for the first log that is unknown. */
   async logs(request: wargApi.FetchLogsRequest): Promise<wargApi.FetchLogsResponse> {
-    return this.#call('POST', 'v1/fetch/logs', wargApi.fetchLogsBody(request), wargApi.decodeFetchLogsResponse);
+    return decoded(
+      await this.transport.request('POST', 'v1/fetch/logs', wargApi.fetchLogsBody(request), RECORD_VERSIONS),
+      wargApi.decodeFetchLogsResponse,
+    );
   }
 
   async inclusion(logLength: number, leafs: readonly number[]): Promise<wargApi.InclusionResponse> {

@@ -7,6 +7,7 @@ import {
   emptyLogState,
   isRegistryError,
   messageOf,
+  namespaceOf,
   needsConsistencyProof,
   openCheckpoint,
   OPERATOR_LOG,
@@ -15,12 +16,14 @@ import {
   PACKAGE_LOG,
   packageLogId,
   RegistryError,
+  registryOrigin,
   reopenCheckpoint,
   replayLog,
   type ClaimedHead,
   type Digest,
   type ErrorCode,
   type LogDialect,
+  type LogHome,
   type LogId,
   type LogState,
   type OperatorState,
@@ -175,7 +178,7 @@ export class RegistryClient {
     const signed = await api.checkpoint();
     const byLog = new Map(names.map((name) => [packageLogId(name), name]));
     const fetched = await fetchLogs(api, cache, signed.contents.logLength, [...byLog.keys()]);
-    const operator = await this.#replay(OPERATOR_LOG, OPERATOR_LOG_ID, fetched.operator);
+    const operator = await this.#replay(OPERATOR_LOG, { logId: OPERATOR_LOG_ID, home: null }, fetched.operator);
     const operatorKeyId = await this.#checkOperator(operator, previous);
     const checkpoint = await openCheckpoint(signed, operator);
     const { clock, checkpointAgeSecondsMax } = this.#parts;
@@ -211,7 +214,9 @@ export class RegistryClient {
     for (const [logId, records] of fetched.packages) {
       const name = byLog.get(logId);
       if (name === undefined) throw new RegistryError('log/foreign', `log ${logId} was not asked for`);
-      packages.set(name, { name, logId, records, state: await this.#replay(PACKAGE_LOG, logId, records) });
+      const home = { log: logId, origin: originOf(operator, name) };
+      const state = await this.#replay(PACKAGE_LOG, { logId, home }, records);
+      packages.set(name, { name, logId, records, state });
     }
     const claims = [...packages.values()].map(({ logId, state, records }) => claimedHead(logId, state, records));
     const heads = [claimedHead(OPERATOR_LOG_ID, operator, fetched.operator), ...claims];
@@ -228,13 +233,13 @@ export class RegistryClient {
   /** Replays every rule and signature, also of what came from the cache. Throws `log/invalid`. */
   async #replay<E extends { readonly type: string }, P extends string, B>(
     dialect: LogDialect<E, P, B>,
-    logId: LogId,
+    { logId, home }: { readonly logId: LogId; readonly home: LogHome | null },
     records: readonly wargApi.PublishedRecord[],
   ): Promise<LogState<P, B>> {
     try {
       return await replayLog(
         dialect,
-        emptyLogState<P, B>(),
+        emptyLogState<P, B>(home),
         records.map(({ envelope }) => envelope),
       );
     } catch (cause) {
@@ -312,4 +317,10 @@ function claimedHead<P extends string, B>(
     throw new RegistryError('log/incomplete', `log ${logId} is empty, though the registry does not say it is unknown`);
   }
   return { logId, recordId: state.head.id, registryIndex: last.registryIndex };
+}
+
+/** Where the log of a package must have been made for: spec/version1.md 1.3. */
+export function originOf(operator: OperatorState, name: PackageName): string {
+  const binding = operator.bindings.get(namespaceOf(name));
+  return binding?.status === 'imported' ? binding.registry : registryOrigin(operator);
 }

@@ -21,7 +21,7 @@ import { Transport, TRANSPORT_LIMITS, type Fetch } from '../src/transport.ts';
 
 const TEXT = accessTokenOf(sha256(utf8('token'))).text;
 const NAME = parsePackageName('test:tool');
-const ENVELOPE = { contents: utf8('contents'), keyId: 'key', signature: 'signature' };
+const ENVELOPE = { contents: utf8('contents'), keyId: 'key', signature: 'signature', cosignatures: [] };
 const PUBLISHED = { recordId: digestOf(utf8('record')), state: 'processing' };
 
 interface Sent {

@@ -15,7 +15,7 @@ import { Transport, TRANSPORT_LIMITS } from '../src/transport.ts';
 
 const LOG = packageLogId(parsePackageName('test:one'));
 const RECORD: wargApi.PublishedRecord = {
-  envelope: { contents: utf8('contents'), keyId: 'key', signature: 'signature' },
+  envelope: { contents: utf8('contents'), keyId: 'key', signature: 'signature', cosignatures: [] },
   registryIndex: 1,
   fetchToken: 'token',
 };

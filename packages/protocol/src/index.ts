@@ -92,6 +92,7 @@ export {
 export { localSigner, verifySignature, type Signer } from './jose/signer.ts';
 export { signToken, TokenSecret, verifyToken, type TokenAlgorithm } from './jose/token.ts';
 export { signCompact, signDetached, verifyDetached, type JwsContext } from './jose/typed-jws.ts';
+export { webCryptoSigner, type WebCryptoKeyPair } from './jose/webcrypto-signer.ts';
 
 export {
   encodeCheckpoint,
@@ -122,7 +123,14 @@ export {
 export { encodeLogLeaf, encodeMapLeaf } from './wire/log-leaf.ts';
 export { decodeLogProofBundle, encodeLogProofBundle, type LogProofBundle } from './wire/log-proof-bundle.ts';
 export { decodeMapProofBundle, encodeMapProofBundle, type MapProofBundle } from './wire/map-proof-bundle.ts';
-export { RECORD_BYTES_MAX, RECORD_VERSION, RECORD_VERSION_1, type RecordBinding } from './wire/record.ts';
+export {
+  isOrigin,
+  RECORD_BYTES_MAX,
+  RECORD_VERSION,
+  RECORD_VERSION_1,
+  recordVersionOf,
+  type RecordBinding,
+} from './wire/record.ts';
 export * as wargApi from './wire/warg-api.ts';
 
 export { WasmScanner, type WasmKind } from './content/wasm.ts';
@@ -131,6 +139,7 @@ export { holderOf, holderOfKey, isSignedFor, type Holder } from './record-log/au
 export { isMediaType, type ContentClaim } from './record-log/authority/media-type.ts';
 export {
   annotatePermission,
+  includesPermission,
   isAnnotationType,
   isPermission,
   PLAIN_PERMISSIONS,
@@ -162,7 +171,13 @@ export type {
   NamespaceBinding,
   OperatorPermission,
 } from './record-log/kinds/operator/namespace.ts';
-export { applyRecord, judgeRecord, verifyRecordSignatures, type Judged, type OwedSignature } from './record-log/machine.ts';
+export {
+  applyRecord,
+  judgeRecord,
+  verifyRecordSignatures,
+  type Judged,
+  type OwedSignature,
+} from './record-log/machine.ts';
 export {
   derivedOrigin,
   OPERATOR_LOG,

@@ -49,8 +49,8 @@ test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async (
   const o = decodeSignedRecord(OPERATOR_LOG, {
     contents: decodeHex(v.O.contents),
     keyId: alice,
-    signature: `ecdsa-p256:${v.O.signature}`,
     cosignatures: [],
+    signature: `ecdsa-p256:${v.O.signature}`,
   });
   assert.equal(digestHex(o.id), v.O.recordId);
   assert.equal(encodeHex(encodeRecordContents(OPERATOR_LOG, o)), v.O.contents);
@@ -58,8 +58,8 @@ test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async (
   const p1 = decodeSignedRecord(PACKAGE_LOG, {
     contents: decodeHex(v.P1.contents),
     keyId: bob,
-    signature: `ecdsa-p256:${v.P1.signature}`,
     cosignatures: [],
+    signature: `ecdsa-p256:${v.P1.signature}`,
   });
   assert.equal(digestHex(p1.id), v.P1.recordId);
   assert.equal(encodeHex(encodeRecordContents(PACKAGE_LOG, p1)), v.P1.contents);
@@ -70,8 +70,12 @@ test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async (
   ] as const;
   const time = { seconds: p1.time.seconds + 1n, nanos: p1.time.nanos };
   const contents = encodeRecordContents(PACKAGE_LOG, { prev: p1.id, time, entries });
-  const signature = `ecdsa-p256:${v.P1.signature}`;
-  const p2 = decodeSignedRecord(PACKAGE_LOG, { contents, keyId: bob, signature, cosignatures: [] });
+  const p2 = decodeSignedRecord(PACKAGE_LOG, {
+    contents,
+    keyId: bob,
+    signature: `ecdsa-p256:${v.P1.signature}`,
+    cosignatures: [],
+  });
   assert.equal(digestHex(p2.id), v.P2.recordId);
   judgeRecord(PACKAGE_LOG, state, p2);
 });

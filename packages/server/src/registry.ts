@@ -1,6 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { OPERATOR_LOG, PACKAGE_LOG, type Digest, type PrivateKey } from '@waybill/protocol';
+import {
+  OPERATOR_LOG,
+  OPERATOR_LOG_ID,
+  PACKAGE_LOG,
+  registryOrigin,
+  type Digest,
+  type LogHome,
+  type LogId,
+  type PrivateKey,
+} from '@waybill/protocol';
 import type { Logger } from 'pino';
 import { openContentFiles } from './blobs/files/content-files.ts';
 import { withFileFailures } from './blobs/files/file-failure.ts';

@@ -57,7 +57,7 @@ export interface LooseRecord {
 /** Signs contents as they are. */
 export async function signContents(contents: Uint8Array, key: PrivateKey): Promise<LooseRecord> {
   const signature = await signBytes('package-record', contents, key);
-  const envelope = { contents, keyId: key.publicKey.id, signature: signature.text };
+  const envelope = { contents, keyId: key.publicKey.id, signature: signature.text, cosignatures: [] };
   return { id: recordIdOf('package', contents), envelope };
 }
 

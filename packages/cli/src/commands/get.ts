@@ -66,6 +66,7 @@ async function get(
   const client = await openClient(context, flags);
   progress.step('verifying the log');
   const { release, content } = resolveRelease((await verifiedPackage(client, requirement)).state, requirement);
+  warnOfYank(context, release);
   const cache = contentCacheOf(context);
   await client.reading(() =>
     fetchContent(content, {
@@ -74,6 +75,7 @@ async function get(
       onProgress: (received, total) => progress.step(progressText(received, total)),
     }),
   );
+  await requireClaim(release, await cache.read(content));
   const bytes = await cache.read(content);
   if (bytes === null)
     throw new RegistryError('content/not-found', `content ${content} has left the cache meanwhile: try again`);
@@ -90,6 +92,25 @@ async function get(
     file: path.resolve(output),
   };
   return { text: `${requirement.name}@${release.version} → ${output} (${size}, ${content}, verified)`, json };
+}
+
+/** A grant may have allowed the release for the size that it says (spec/version1.md 5.4). Throws `content/size`. */
+async function requireClaim(
+  { version, claim }: FetchableRelease['release'],
+  bytes: AsyncIterable<Uint8Array> | null,
+): Promise<void> {
+  if (claim === null || bytes === null) return;
+  let size = 0;
+  for await (const chunk of bytes) size += chunk.length;
+  if (size === claim.size) return;
+  throw new RegistryError('content/size', `version ${version} says that it has ${claim.size} bytes, and has ${size}`);
+}
+
+/** Only whoever names a yanked version exactly gets it. */
+function warnOfYank({ process }: CliContext, { version, state }: FetchableRelease['release']): void {
+  if (state.status !== 'yanked') return;
+  const why = state.reason === '' ? '' : `: ${state.reason}`;
+  process.stderr.write(`warning: version ${version} was yanked${why}\n`);
 }
 
 function progressText(received: number, total: number | null): string {
@@ -193,7 +214,7 @@ async function digestOfFile(file: string): Promise<Digest> {
 
 function releaseWith(releases: Iterable<FetchableRelease['release']>, digest: Digest): FetchableRelease {
   for (const release of releases) {
-    if (release.state.status === 'released' && release.state.content === digest) return { release, content: digest };
+    if (release.state.status === 'released' && release.content === digest) return { release, content: digest };
   }
   throw new RegistryError(
     'content/digest',

@@ -11,19 +11,21 @@ import {
   logFileRecord,
   OPERATOR_LOG,
   PACKAGE_LOG,
+  packageLogId,
   parsePackageName,
   readLogFile,
   replayLog,
   type Envelope,
   type JsonValue,
   type LogDialect,
-  type PackageEntry,
+  type LogHome,
   type PackageState,
 } from '@waybill/protocol';
 import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
-import { argument, jsonFlag, registryFlags, requiredFlag } from '../flags.ts';
+import { entryBody, entryLine, holderBody, holderText } from '../entry-text.ts';
+import { argument, jsonFlag, registryFlags, requiredFlag, textFlag } from '../flags.ts';
 import { openClient, type RegistryFlags } from '../session.ts';
 import { verifiedPackage } from './get.ts';
 
@@ -48,13 +50,16 @@ export const infoCommand: Command<CliContext> = buildCommand({
 
 function infoText(name: string, state: PackageState): string {
   const lines = [name, `  head ${state.head?.id ?? '-'}, ${state.length} records`, '  versions'];
-  for (const { version, by, time, state: status } of sortedReleases(state)) {
-    const what = status.status === 'yanked' ? `yanked ${formatTimestamp(status.time)}` : status.content;
-    lines.push(`    ${version}  ${what}  ${formatTimestamp(time)}  by ${by}`);
+  for (const { version, content, by, time, state: status } of sortedReleases(state)) {
+    const yank =
+      status.status === 'yanked' ? `  yanked ${formatTimestamp(status.time)} ${status.reason}`.trimEnd() : '';
+    lines.push(`    ${version}  ${content}  ${formatTimestamp(time)}  by ${by}${yank}`);
   }
-  lines.push('  keys');
-  for (const [keyId, permissions] of state.permissions)
-    lines.push(`    ${keyId}  ${[...permissions].join(', ') || 'nothing any more'}`);
+  if (state.root === null) {
+    lines.push('  keys');
+    for (const [keyId, permissions] of state.permissions)
+      lines.push(`    ${keyId}  ${[...permissions.keys()].join(', ') || 'nothing any more'}`);
+  } else lines.push(`  root ${holderText(state.root)}`, '  grants: see waybill who');
   return lines.join('\n');
 }
 
@@ -67,10 +72,11 @@ function infoBody(name: string, state: PackageState): JsonValue {
     package: name,
     head: state.head?.id ?? null,
     records: state.length,
-    versions: sortedReleases(state).map(({ version, by, time, recordId, state: status }) => ({
+    versions: sortedReleases(state).map(({ version, content, by, time, recordId, state: status }) => ({
       version,
       status: status.status,
-      digest: status.status === 'released' ? status.content : null,
+      digest: content,
+      ...(status.status === 'yanked' ? { yanked: { time: formatTimestamp(status.time), reason: status.reason } } : {}),
       time: formatTimestamp(time),
       by,
       recordId,
@@ -78,9 +84,10 @@ function infoBody(name: string, state: PackageState): JsonValue {
     keys: Object.fromEntries(
       [...state.permissions].map(([keyId, permissions]) => [
         keyId,
-        { publicKey: state.keys.get(keyId)?.text ?? null, permissions: [...permissions] },
+        { publicKey: state.keyText(keyId), permissions: [...permissions.keys()] },
       ]),
     ),
+    root: state.root === null ? null : holderBody(state.root),
   };
 }
 
@@ -98,27 +105,12 @@ export const logShowCommand: Command<CliContext> = buildCommand({
     const shownLines = shown.map(({ recordId, registryIndex, time, keyId, entries }) =>
       [
         `${registryIndex}  ${recordId}  ${time}  by ${keyId}`,
-        ...entries.map((entry) => `    ${Object.values(entry).flat().join(' ')}`),
+        ...entries.map((entry) => `    ${entryLine(entry)}`),
       ].join('\n'),
     );
     return { text: shownLines.join('\n'), json: shown };
   }),
 });
-
-function entryBody(entry: PackageEntry): { [key: string]: string | string[] } {
-  switch (entry.type) {
-    case 'init':
-      return { type: entry.type, key: entry.key.text };
-    case 'grant':
-      return { type: entry.type, key: entry.key.text, permissions: [...entry.permissions] };
-    case 'revoke':
-      return { type: entry.type, keyId: entry.keyId, permissions: [...entry.permissions] };
-    case 'release':
-      return { type: entry.type, version: entry.version, content: entry.content };
-    case 'yank':
-      return { type: entry.type, version: entry.version };
-  }
-}
 
 interface ExportFlags extends LookFlags {
   readonly output: string;
@@ -149,6 +141,8 @@ export const logExportCommand: Command<CliContext> = buildCommand({
 
 interface ValidateFlags {
   readonly operator?: boolean;
+  readonly package?: string;
+  readonly origin?: string;
   readonly json?: boolean;
 }
 
@@ -156,29 +150,39 @@ export const logValidateCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Replay a file of records: every rule, every signature',
     fullDescription: `Needs no registry. Prints the head, the count and the speed; exit code 1 at the first invalid record.
+Records of version 1 say which package of which registry they are for: give both.
 
-  waybill log validate hello.log`,
+  waybill log validate hello.log
+  waybill log validate hello.log --package demo:hello --origin registry.example/main`,
   },
   parameters: {
     flags: {
       operator: { kind: 'boolean', brief: 'It is an operator log', optional: true, withNegated: false },
+      package: textFlag('Package of the log', 'namespace:name'),
+      origin: textFlag('Origin of the registry that it lives in', 'name'),
       ...jsonFlag,
     },
     positional: { kind: 'tuple', parameters: [argument('File of records', 'file')] },
   },
   func: action<ValidateFlags, [string]>(async (_context, flags, _progress, file) => {
     const envelopes = readLogFile(await readFile(file));
-    return flags.operator ? validate(OPERATOR_LOG, envelopes) : validate(PACKAGE_LOG, envelopes);
+    return flags.operator ? validate(OPERATOR_LOG, envelopes, null) : validate(PACKAGE_LOG, envelopes, homeOf(flags));
   }),
 });
+
+function homeOf({ package: name, origin }: ValidateFlags): LogHome | null {
+  if (name === undefined || origin === undefined) return null;
+  return { log: packageLogId(parsePackageName(name)), origin };
+}
 
 async function validate<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
   envelopes: Iterable<Envelope>,
+  home: LogHome | null,
 ): Promise<CommandResult> {
   const startedMs = performance.now();
   try {
-    const state = await replayLog(dialect, emptyLogState<P, B>(), envelopes);
+    const state = await replayLog(dialect, emptyLogState<P, B>(home), envelopes);
     const perSecond = Math.round((state.length * 1000) / Math.max(performance.now() - startedMs, 1));
     const head = state.head?.id ?? null;
     return {

@@ -1,10 +1,10 @@
 import { buildCommand, type Command } from '@stricli/core';
-import { parseVersion, type Digest, type PackageEntry } from '@waybill/protocol';
-import { RegistryError } from '@waybill/protocol';
+import { parseVersion, RegistryError, type Digest, type PackageEntry, type PackageState } from '@waybill/protocol';
 import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, repeatedFlag, requiredFlag, signingFlags, textFlag } from '../flags.ts';
-import { grantEntry, publishPlan, releaseOfFile, revokeEntry, type PlanFlags } from './plan.ts';
+import { grantEntryFor, revokeEntriesFor } from '../grant-flags.ts';
+import { publishPlan, releaseOfFile, type Plan, type PlanFlags } from './plan.ts';
 
 interface ReleaseFlags extends PlanFlags {
   readonly package: string;
@@ -32,84 +32,65 @@ The first release starts the package's log.
     const { entry, content } = await releaseOfFile(context, flags.version, file);
     return publishPlan(context, flags, progress, {
       package: flags.package,
-      entries: [entry],
+      entries: () => [entry],
       files: new Map([[content, file]]),
     });
   }),
 });
 
+interface YankFlags extends PlanFlags {
+  readonly reason?: string;
+}
+
+const yankParameters = {
+  flags: {
+    reason: textFlag('A sentence that stands in the log; in a package of version 1 alone', 'text'),
+    ...signingFlags,
+  },
+  positional: { kind: 'tuple', parameters: [argument('Package and version', 'ns:name@version')] },
+} as const;
+
 export const yankCommand: Command<CliContext> = buildCommand({
   docs: {
-    brief: 'Withdraw a version; its record stays, and this is final',
-    fullDescription: 'The version is no longer resolved or fetched.\n\n  waybill yank demo:hello@1.0.0',
-  },
-  parameters: {
-    flags: signingFlags,
-    positional: { kind: 'tuple', parameters: [argument('Package and version', 'ns:name@version')] },
-  },
-  func: action<PlanFlags, [string]>(async (context, flags, progress, target) => {
-    const [name = '', version = ''] = target.split('@');
-    const entry: PackageEntry = { type: 'yank', version: parseVersion(version) };
-    return publishPlan(context, flags, progress, { package: name, entries: [entry], files: new Map() });
-  }),
-});
+    brief: 'Withdraw a version; its record stays',
+    fullDescription: `The version is no longer resolved; who names exactly it still gets it, with a warning. In a package of version 0 it is
+final; in one of version 1 it can be restored.
 
-interface GrantFlags extends PlanFlags {
-  readonly to: string;
-  readonly permissions?: string;
-}
-
-export const grantCommand: Command<CliContext> = buildCommand({
-  docs: {
-    brief: 'Let another key release or yank',
-    fullDescription: `Only what your key holds can be granted.
-
-  waybill grant demo:hello --to ecdsa-p256:… --permissions release`,
+  waybill yank demo:hello@1.0.0
+  waybill yank demo:hello@1.0.0 --reason "does not start on Tuesdays"`,
   },
-  parameters: {
-    flags: {
-      to: requiredFlag('Public key, as printed by waybill key info', 'public key'),
-      permissions: textFlag('release, yank or both (default: both)', 'list'),
-      ...signingFlags,
-    },
-    positional: { kind: 'tuple', parameters: [argument('Package', 'ns:name')] },
-  },
-  func: action<GrantFlags, [string]>((context, flags, progress, name) =>
-    publishPlan(context, flags, progress, {
-      package: name,
-      entries: [grantEntry(flags.to, flags.permissions)],
-      files: new Map(),
-    }),
+  parameters: yankParameters,
+  func: action<YankFlags, [string]>((context, flags, progress, target) =>
+    publishPlan(context, flags, progress, onVersion('yank', target, flags)),
   ),
 });
 
-interface RevokeFlags extends PlanFlags {
-  readonly from: string;
-  readonly permissions?: string;
-}
-
-export const revokeCommand: Command<CliContext> = buildCommand({
+export const restoreCommand: Command<CliContext> = buildCommand({
   docs: {
-    brief: 'Take permissions from a key, from now on',
-    fullDescription:
-      'What the key has released stays.\n\n  waybill revoke demo:hello --from sha256:… --permissions yank',
+    brief: 'Take a yank back, in a package of version 1',
+    fullDescription: '  waybill restore demo:hello@1.0.0 --reason "it was the build machine"',
   },
-  parameters: {
-    flags: {
-      from: requiredFlag('Key id or public key', 'key id'),
-      permissions: textFlag('release, yank or both (default: both)', 'list'),
-      ...signingFlags,
-    },
-    positional: { kind: 'tuple', parameters: [argument('Package', 'ns:name')] },
-  },
-  func: action<RevokeFlags, [string]>((context, flags, progress, name) =>
-    publishPlan(context, flags, progress, {
-      package: name,
-      entries: [revokeEntry(flags.from, flags.permissions)],
-      files: new Map(),
-    }),
+  parameters: yankParameters,
+  func: action<YankFlags, [string]>((context, flags, progress, target) =>
+    publishPlan(context, flags, progress, onVersion('restore', target, flags)),
   ),
 });
+
+function onVersion(type: 'yank' | 'restore', target: string, { reason }: YankFlags): Plan {
+  const [name = '', version = ''] = target.split('@');
+  const entry = { type, version: parseVersion(version), ...(reason === undefined ? {} : { reason }) } as const;
+  return {
+    package: name,
+    entries: (state) => {
+      if (state.root !== null || (type === 'yank' && reason === undefined)) return [entry];
+      throw new RegistryError(
+        'usage/invalid',
+        `${name} is of version 0, which knows neither restore nor reasons: see waybill upgrade --help`,
+      );
+    },
+    files: new Map(),
+  };
+}
 
 interface RecordFlags extends PlanFlags {
   readonly release?: readonly string[];
@@ -137,21 +118,37 @@ export const recordCommand: Command<CliContext> = buildCommand({
   },
   func: action<RecordFlags, [string]>(async (context, flags, progress, name) => {
     const files = new Map<Digest, string>();
-    const entries: PackageEntry[] = (flags.grant ?? []).map((text) => grantEntry(...keyAndPermissions(text)));
+    const releases: PackageEntry[] = [];
     for (const text of flags.release ?? []) {
       const [version, file] = halves(text, '=');
       if (file === undefined) throw new RegistryError('usage/invalid', `--release takes version=file, not ${text}`);
       const { entry, content } = await releaseOfFile(context, version, file);
-      entries.push(entry);
+      releases.push(entry);
       files.set(content, file);
     }
-    for (const version of flags.yank ?? []) entries.push({ type: 'yank', version: parseVersion(version) });
-    entries.push(...(flags.revoke ?? []).map((text) => revokeEntry(...keyAndPermissions(text))));
-    if (entries.length === 0)
-      throw new RegistryError('usage/invalid', 'the record says nothing: see waybill record --help');
+    const entries = (state: PackageState): PackageEntry[] => recordEntries(state, flags, releases);
     return publishPlan(context, flags, progress, { package: name, entries, files });
   }),
 });
+
+function recordEntries(
+  state: PackageState,
+  { grant = [], yank = [], revoke = [] }: RecordFlags,
+  releases: readonly PackageEntry[],
+): PackageEntry[] {
+  const grants = grant.map((text) => {
+    const [key, permissions] = keyAndPermissions(text);
+    return grantEntryFor(state, [key], permissions === undefined ? {} : { permissions });
+  });
+  const yanks = yank.map((version): PackageEntry => ({ type: 'yank', version: parseVersion(version) }));
+  const revokes = revoke.flatMap((text) => {
+    const [from, permissions] = keyAndPermissions(text);
+    return revokeEntriesFor(state, permissions === undefined ? { from } : { from, permissions });
+  });
+  const entries = [...grants, ...releases, ...yanks, ...revokes];
+  if (entries.length > 0) return entries;
+  throw new RegistryError('usage/invalid', 'the record says nothing: see waybill record --help');
+}
 
 /** Base64 of a key may end with '=', so only an '=' before a permission separates. */
 function keyAndPermissions(text: string): [string, string | undefined] {

@@ -19,9 +19,9 @@ import {
 import { action, type CommandResult, type CommonFlags } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, jsonFlag, repeatedFlag, textFlag } from '../flags.ts';
-import { algorithmFlag, algorithmOf, isKeyText } from '../key-argument.ts';
+import { algorithmFlag, algorithmOf, isKeyText, requireNoKeyText } from '../key-argument.ts';
 import { OUTPUT_MODE, requireWritable, writeOutput, writeStandardOutput } from '../output.ts';
-import { fileSigningKey } from '../session.ts';
+import { signingKey } from '../session.ts';
 
 /** Never another: with one that a person could choose, whoever tells people what to type could have records signed. */
 const FILE_CONTEXT: JwsContext = 'vnd.waybill.file';
@@ -66,6 +66,7 @@ key id as arguments and the bytes to sign on standard input, and writes the raw 
 
 async function sign(context: CliContext, flags: SignFlags, _progress: unknown, file: string): Promise<CommandResult> {
   const { detached = false } = flags;
+  requireNoKeyText({ FILE: file, '--output': flags.output, '--program': flags.program });
   const output = {
     file: flags.output ?? `${file}.jws`,
     mode: detached ? OUTPUT_MODE : await modeLike(file),
@@ -88,7 +89,7 @@ async function signerOf(context: CliContext, flags: SignFlags): Promise<Signer> 
   const { program, publicKey, alg } = flags;
   if (program === undefined && publicKey === undefined) {
     if (alg !== undefined) throw new RegistryError('usage/invalid', '--alg is for the key of --public-key');
-    return localSigner(await fileSigningKey(context, flags));
+    return localSigner(await signingKey(context, flags));
   }
   if (program === undefined || publicKey === undefined || flags.key !== undefined) {
     throw new RegistryError('usage/invalid', '--program and --public-key go together, and without --key');
@@ -141,6 +142,7 @@ async function verifySignatureOf(
   file: string,
 ): Promise<CommandResult | null> {
   const { signature, typ = FILE_CONTEXT, output, key = [], alg } = flags;
+  requireNoKeyText({ FILE: file, '--signature': signature, '--output': output, '--typ': typ });
   if (key.length === 0) throw new RegistryError('usage/invalid', 'by whom? Give --key with a public key or a file');
   const algorithm = algorithmOf(alg);
   const keys = (await Promise.all(key.map((one) => publicKeysOf(one, algorithm)))).flat();

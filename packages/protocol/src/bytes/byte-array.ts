@@ -39,3 +39,12 @@ export function utf8Text(bytes: Uint8Array): string | null {
     return null;
   }
 }
+
+/** The same bytes outside of shared memory, which WebCrypto refuses; what it takes, it copies. */
+export function unsharedBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return isUnshared(bytes) ? bytes : new Uint8Array(bytes);
+}
+
+function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer;
+}

@@ -1,25 +1,17 @@
 import { p256 } from '@noble/curves/nist.js';
 import { sha256 } from '@noble/hashes/sha2.js';
+import { unsharedBytes } from '../bytes/byte-array.ts';
 import { RegistryError } from '../errors.ts';
 import { KeyCache } from './key-cache.ts';
-import { RSA_BITS, type CryptoPlatform, type KeyMembers, type SignatureScheme } from './platform.ts';
+import { webCryptoParameters, type CryptoPlatform, type KeyMembers, type SignatureScheme } from './platform.ts';
 
 const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const ECDSA_SHA256 = { name: 'ECDSA', hash: 'SHA-256' } as const;
 
 /** Imported once each; a point that WebCrypto refuses is refused again from here. */
 const publicKeys = new KeyCache((point) =>
-  globalThis.crypto.subtle.importKey('raw', unshared(point), ECDSA_P256, false, ['verify']),
+  globalThis.crypto.subtle.importKey('raw', unsharedBytes(point), ECDSA_P256, false, ['verify']),
 );
-
-/** WebCrypto takes no bytes of shared memory, and copies what it takes. */
-function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return isUnshared(bytes) ? bytes : new Uint8Array(bytes);
-}
-
-function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
-  return bytes.buffer instanceof ArrayBuffer;
-}
 
 const publicHandles = new WeakMap<KeyMembers, Promise<CryptoKey>>();
 
@@ -34,7 +26,7 @@ function publicHandle(scheme: SignatureScheme, key: KeyMembers): Promise<CryptoK
 /** Public members were checked before they came here, so what WebCrypto refuses it does not have. */
 async function importKey(scheme: SignatureScheme, key: KeyMembers, use: 'sign' | 'verify'): Promise<CryptoKey> {
   try {
-    return await globalThis.crypto.subtle.importKey('jwk', { ...key }, parametersOf(scheme), false, [use]);
+    return await globalThis.crypto.subtle.importKey('jwk', { ...key }, webCryptoParameters(scheme), false, [use]);
   } catch (cause) {
     if (use === 'sign') await publicHandle(scheme, publicMembers(key));
     throw use === 'sign' ? refusedPrivateKey() : unsupported(scheme, cause);
@@ -45,18 +37,6 @@ const PRIVATE_MEMBERS: ReadonlySet<string> = new Set(['d', 'dp', 'dq', 'p', 'pri
 
 function publicMembers(key: KeyMembers): KeyMembers {
   return Object.fromEntries(Object.entries(key).filter(([name]) => !PRIVATE_MEMBERS.has(name)));
-}
-
-/** One object says everything that importing, making, signing and verifying ask for; each ignores the rest. */
-function parametersOf({ webcrypto }: SignatureScheme) {
-  return {
-    hash: 'SHA-256',
-    namedCurve: '',
-    saltLength: 0,
-    ...webcrypto,
-    modulusLength: RSA_BITS,
-    publicExponent: Uint8Array.of(1, 0, 1),
-  };
 }
 
 /** Without a cause: no word about a secret. */
@@ -85,18 +65,23 @@ export const platform: CryptoPlatform = {
   p256PublicPoint: (scalar) => p256.getPublicKey(scalar, false),
   async p256Verify(point, message, signature) {
     const key = await publicKeys.get(point);
-    return globalThis.crypto.subtle.verify(ECDSA_SHA256, key, unshared(signature), unshared(message));
+    return globalThis.crypto.subtle.verify(ECDSA_SHA256, key, unsharedBytes(signature), unsharedBytes(message));
   },
   async p256Sign(scalar, message) {
     return p256.sign(message, scalar, { lowS: false });
   },
   async verifyWith(scheme, key, message, signature) {
     const handle = await publicHandle(scheme, key);
-    return globalThis.crypto.subtle.verify(parametersOf(scheme), handle, unshared(signature), unshared(message));
+    return globalThis.crypto.subtle.verify(
+      webCryptoParameters(scheme),
+      handle,
+      unsharedBytes(signature),
+      unsharedBytes(message),
+    );
   },
   async signWith(scheme, key, message) {
     const handle = await importKey(scheme, key, 'sign');
-    const signing = globalThis.crypto.subtle.sign(parametersOf(scheme), handle, unshared(message));
+    const signing = globalThis.crypto.subtle.sign(webCryptoParameters(scheme), handle, unsharedBytes(message));
     return new Uint8Array(
       await signing.catch(() => {
         throw refusedPrivateKey();
@@ -105,16 +90,18 @@ export const platform: CryptoPlatform = {
   },
   async generateKey(scheme) {
     const { subtle } = globalThis.crypto;
-    const pair = await subtle.generateKey(parametersOf(scheme), true, ['sign', 'verify']).catch((cause: unknown) => {
-      throw unsupported(scheme, cause);
-    });
+    const pair = await subtle
+      .generateKey(webCryptoParameters(scheme), true, ['sign', 'verify'])
+      .catch((cause: unknown) => {
+        throw unsupported(scheme, cause);
+      });
     const key = 'privateKey' in pair ? pair.privateKey : pair;
     const members = Object.entries(await subtle.exportKey('jwk', key));
     return Object.fromEntries(members.flatMap(([name, text]) => (typeof text === 'string' ? [[name, text]] : [])));
   },
   async hmac(hash, secret, message) {
     const { subtle } = globalThis.crypto;
-    const key = await subtle.importKey('raw', unshared(secret), { name: 'HMAC', hash }, false, ['sign']);
-    return new Uint8Array(await subtle.sign('HMAC', key, unshared(message)));
+    const key = await subtle.importKey('raw', unsharedBytes(secret), { name: 'HMAC', hash }, false, ['sign']);
+    return new Uint8Array(await subtle.sign('HMAC', key, unsharedBytes(message)));
   },
 };

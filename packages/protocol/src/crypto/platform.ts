@@ -53,3 +53,15 @@ export interface Sha256Stream {
   update(chunk: Uint8Array): void;
   digest(): Uint8Array;
 }
+
+/** One object says everything that WebCrypto asks for when a key is made or imported, signs or verifies; each ignores the rest. */
+export function webCryptoParameters({ webcrypto }: SignatureScheme) {
+  return {
+    hash: 'SHA-256',
+    namedCurve: '',
+    saltLength: 0,
+    ...webcrypto,
+    modulusLength: RSA_BITS,
+    publicExponent: Uint8Array.of(1, 0, 1),
+  };
+}

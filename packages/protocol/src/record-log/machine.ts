@@ -75,7 +75,10 @@ function checkBinding<E, P extends string, B>({ home }: LogState<P, B>, record: 
     throw new RegistryError('record/signers', 'a record of version 0 has one signature');
   }
   if (home === null) {
-    throw new RegistryError('record/log', 'a record of version 1, and nothing says which log of which registry this is');
+    throw new RegistryError(
+      'record/log',
+      'a record of version 1, and nothing says which log of which registry this is',
+    );
   }
   if (binding.log !== home.log) {
     throw new RegistryError('record/log', `the record was made for log ${binding.log}`, { log: binding.log });

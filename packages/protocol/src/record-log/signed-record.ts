@@ -62,12 +62,14 @@ export function decodeSignedRecord<E extends { readonly type: string }, P extend
   envelope: Envelope,
 ): SignedRecord<E> {
   try {
-    const { prev, version, time, entries, annotations, binding } = decodeRecordFrame(envelope.contents);
+    const { prev, version, time, entries, annotations, binding } = decodeRecordFrame(envelope.contents, {
+      hasVersion1: dialect.entries.length > RECORD_VERSION_1,
+    });
     const set = entriesOf(dialect, version);
     const record = {
       id: recordIdOf(dialect.kind, envelope.contents),
       envelope,
-      signatures: readSignatures(version, envelope),
+      signatures: readSignatures(binding, envelope),
       prev,
       version,
       time,
@@ -75,7 +77,7 @@ export function decodeSignedRecord<E extends { readonly type: string }, P extend
       annotations,
       binding,
     };
-    if (version === RECORD_VERSION_1) checkCanonical(dialect, record);
+    if (binding !== null) checkCanonical(dialect, record);
     return record;
   } catch (cause) {
     if (!(cause instanceof RegistryError)) throw cause;
@@ -83,9 +85,9 @@ export function decodeSignedRecord<E extends { readonly type: string }, P extend
   }
 }
 
-function readSignatures(version: number, envelope: Envelope): RecordSignature[] {
+function readSignatures(binding: RecordBinding | null, envelope: Envelope): RecordSignature[] {
   const { keyId, signature, cosignatures } = envelope;
-  if (version !== RECORD_VERSION_1) return [{ keyId, der: parseSignature(signature) }];
+  if (binding === null) return [{ keyId, der: parseSignature(signature) }];
   if (cosignatures.length >= SIGNERS_MAX) throw new RegistryError('wire/shape', `more than ${SIGNERS_MAX} signatures`);
   return [{ keyId, signature }, ...cosignatures].map(readJws);
 }
@@ -146,7 +148,9 @@ export async function signRecordJointly<E extends { readonly type: string }, P e
   const ordered = signers.toSorted((a, b) => (a.publicKey.id < b.publicKey.id ? -1 : 1));
   const binding = { log: home.log, origin: home.origin, signers: ordered.map(({ publicKey }) => publicKey.id) };
   const contents = encodeRecordContents(dialect, { ...draft, binding });
-  const [first, ...cosignatures] = await Promise.all(ordered.map((signer) => envelopeSignature(signer, dialect.kind, contents)));
+  const [first, ...cosignatures] = await Promise.all(
+    ordered.map((signer) => envelopeSignature(signer, dialect.kind, contents)),
+  );
   if (first === undefined) throw new TypeError('a record without a signer');
   return decodeSignedRecord(dialect, { contents, ...first, cosignatures });
 }

@@ -41,10 +41,7 @@ function readCosignatures(message: ProtoMessage): readonly EnvelopeSignature[] {
 
 /** Encodes a protobuf `warg.protocol.Envelope`. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  const writer = new ProtoWriter()
-    .bytes(1, envelope.contents)
-    .string(2, envelope.keyId)
-    .string(3, envelope.signature);
+  const writer = new ProtoWriter().bytes(1, envelope.contents).string(2, envelope.keyId).string(3, envelope.signature);
   return writeCosignatures(writer, envelope.cosignatures).finish();
 }
 

@@ -35,7 +35,7 @@ export interface RecordFrame {
   readonly entries: readonly ProtoMessage[];
   /** As they are: whether they can be read decides nothing. */
   readonly annotations: readonly Uint8Array[];
-  /** `null` in every other version than 1. */
+  /** `null` in every other version than 1, and in logs that do not have it. */
   readonly binding: RecordBinding | null;
 }
 
@@ -53,7 +53,10 @@ export interface EncodableFrame {
  * Decodes `PackageRecord` or `OperatorRecord`: their outer shapes are equal (spec/encodings.md 4.2, spec/version1.md 2).
  * Throws `wire/protobuf`, `wire/shape`, `wire/too-large`, `text/hash`.
  */
-export function decodeRecordFrame(contents: Uint8Array): RecordFrame {
+export function decodeRecordFrame(
+  contents: Uint8Array,
+  { hasVersion1 }: { readonly hasVersion1: boolean },
+): RecordFrame {
   if (contents.length > RECORD_BYTES_MAX) {
     throw new RegistryError('wire/too-large', `a record of ${contents.length} bytes is over ${RECORD_BYTES_MAX}`);
   }
@@ -69,8 +72,13 @@ export function decodeRecordFrame(contents: Uint8Array): RecordFrame {
     time: timestampFromProto(time.int64(1), time.int32(2)),
     entries,
     annotations: message.skippableBytes(16),
-    binding: version === RECORD_VERSION_1 ? readBinding(message) : null,
+    binding: hasVersion1 && version === RECORD_VERSION_1 ? readBinding(message) : null,
   };
+}
+
+/** The version that contents say they have, without reading the rest. Throws `wire/protobuf`. */
+export function recordVersionOf(contents: Uint8Array): number {
+  return ProtoMessage.decode(contents).uint32(2);
 }
 
 function readBinding(message: ProtoMessage): RecordBinding {

@@ -10,6 +10,8 @@ import { base64Bytes, count, decodeJson, parsed } from './shape.ts';
 
 /* The JSON bodies of Warg HTTP v1 (spec/http.md): one decoder for each, shared by client and server. */
 
+/** Request header that says which record versions a client reads; without it, 0 alone (spec/version1.md 9.1). */
+export const RECORD_VERSIONS_HEADER = 'waybill-record-versions';
 /** Records a log may answer with in one `fetch/logs`, by Warg's rule. */
 export const FETCH_LIMIT_MAX = 1000;
 /** Records a log answers with when the request names no limit. */

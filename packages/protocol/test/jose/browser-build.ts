@@ -1,14 +1,14 @@
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { launchChromium, servePage } from '@waybill/tools/chromium';
 import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
 import * as node from '../../src/index.ts';
+import type { JoseAlgorithm } from '../../src/jose/algorithms.ts';
 import type { SignedCase } from '../version1/verdict.ts';
 import type { Protocol, Vector } from './vector-checks.ts';
+import type { PlatformSigned } from './webcrypto-checks.ts';
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 
@@ -36,78 +36,50 @@ export const PLATFORMS: readonly (readonly [name: string, protocol: Protocol])[]
   ['browser', await browserBuild()],
 ];
 
-/** The executable of a Chromium on this machine, or `null`. */
-export function findChromium(): string | null {
-  const given = process.env['WAYBILL_CHROMIUM'];
-  if (given) return given;
-  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
-  const names = ['chromium', 'chromium-browser', 'google-chrome', 'chrome'];
-  return names.flatMap((name) => folders.map((folder) => path.join(folder, name))).find(isExecutable) ?? null;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const PAGE = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
 const PAGE_SCRIPT = `
   import * as protocol from '../../src/index.js';
   import { outcomeOf } from './vector-checks.js';
+  import { signWithPlatformKey } from './webcrypto-checks.js';
   import { verdictOf } from '../version1/verdict.js';
   const judge = (kind, vector) =>
     kind === 'version1' ? verdictOf(protocol, vector) : outcomeOf(protocol, kind, vector);
   globalThis.outcomes = (files) => Promise.all(files.map(({ kind, vectors }) =>
     Promise.all(vectors.map((vector) => judge(kind, vector).catch(String)))));
+  globalThis.signed = (algorithms) => Promise.all(algorithms.map((name) => signWithPlatformKey(protocol, name)));
 `;
 
-/** Root has no sandbox, and a browser of its own accord asks its maker for updates. */
-const LAUNCH_FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
-
-interface VectorFile {
+export interface VectorFile {
   readonly kind: string;
   readonly vectors: readonly (Vector | SignedCase)[];
 }
 
-/** The outcome of each case in a page, and every path that the page asked for. */
-export async function inChromium(
-  executablePath: string,
-  files: readonly VectorFile[],
-): Promise<{ readonly outcomes: readonly (readonly string[])[]; readonly requested: readonly string[] }> {
-  const script = await bundle(PAGE_SCRIPT);
-  const server = createServer((request, response) => {
-    const isScript = request.url === '/page.js';
-    response.writeHead(200, { 'content-type': isScript ? 'text/javascript' : 'text/html' });
-    response.end(isScript ? script : PAGE);
-  });
-  // Loopback is a secure context, without which there is no WebCrypto.
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : address}`;
-  const browser = await chromium.launch({ executablePath, args: LAUNCH_FLAGS });
+/** What a page can be asked. */
+export interface JosePage {
+  /** The outcome of each case. */
+  outcomes(files: readonly VectorFile[]): Promise<readonly (readonly string[])[]>;
+  /** A signature of each algorithm, by a key that never leaves the page. */
+  signed(algorithms: readonly JoseAlgorithm[]): Promise<readonly PlatformSigned[]>;
+  /** Every path that the page has asked for. */
+  readonly requested: readonly string[];
+}
+
+export async function inChromium(executablePath: string, ask: (page: JosePage) => Promise<void>): Promise<void> {
+  const site = await servePage(await bundle(PAGE_SCRIPT));
+  const browser = await launchChromium(executablePath);
   try {
     const page = await browser.newPage();
     const requested: string[] = [];
     page.on('request', (request) => {
-      if (!request.url().startsWith('data:')) requested.push(request.url().replace(origin, ''));
+      if (!request.url().startsWith('data:')) requested.push(request.url().replace(site.url, '/'));
     });
-    await page.goto(`${origin}/`, { waitUntil: 'load' });
-    const outcomes: string[][] = await page.evaluate(`outcomes(${JSON.stringify(files)})`);
-    return { outcomes, requested };
+    await page.goto(site.url, { waitUntil: 'load' });
+    await ask({
+      outcomes: (files) => page.evaluate(`outcomes(${JSON.stringify(files)})`),
+      signed: (algorithms) => page.evaluate(`signed(${JSON.stringify(algorithms)})`),
+      requested,
+    });
   } finally {
     await browser.close();
-    server.close();
-    server.closeAllConnections();
+    site.close();
   }
 }

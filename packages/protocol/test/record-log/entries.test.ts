@@ -6,7 +6,6 @@ import { isRegistryError } from '../../src/errors.ts';
 import { OPERATOR_LOG } from '../../src/record-log/operator-log.ts';
 import { PACKAGE_LOG } from '../../src/record-log/package-log.ts';
 import { decodeSignedRecord } from '../../src/record-log/signed-record.ts';
-import type { Envelope } from '../../src/wire/envelope.ts';
 
 interface EntryVector {
   readonly name: string;
@@ -22,12 +21,8 @@ const VECTORS: readonly EntryVector[] = JSON.parse(readFileSync(FILE, 'utf8'));
 /** Decoding reads the signature's text and judges nothing of it: r and s are 1. */
 const SIGNATURE = 'ecdsa-p256:MAYCAQECAQE=';
 
-function envelopeOf(hex: string): Envelope {
-  return { contents: decodeHex(hex), keyId: '', signature: SIGNATURE, cosignatures: [] };
-}
-
 function verdictOf({ log, hex }: EntryVector): string {
-  const envelope = envelopeOf(hex);
+  const envelope = { contents: decodeHex(hex), keyId: '', signature: SIGNATURE, cosignatures: [] };
   try {
     if (log === 'package') decodeSignedRecord(PACKAGE_LOG, envelope);
     else decodeSignedRecord(OPERATOR_LOG, envelope);
@@ -46,7 +41,12 @@ for (const vector of VECTORS) {
 test('warg.md 3: parts of one member are merged, and of two members the last one counts', () => {
   const entryOf = (name: string): unknown => {
     const { hex } = VECTORS.find((vector) => vector.log === 'package' && vector.name === name) ?? assert.fail(name);
-    return decodeSignedRecord(PACKAGE_LOG, envelopeOf(hex)).entries;
+    return decodeSignedRecord(PACKAGE_LOG, {
+      contents: decodeHex(hex),
+      keyId: '',
+      signature: SIGNATURE,
+      cosignatures: [],
+    }).entries;
   };
   const init = entryOf('init');
   assert.deepEqual(entryOf('init, its key in one part and its algorithm in another'), init);

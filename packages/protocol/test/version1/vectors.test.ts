@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findChromium, inChromium, PLATFORMS } from '../jose/browser-build.ts';
+import { findChromium } from '@waybill/tools/chromium';
+import { inChromium, PLATFORMS } from '../jose/browser-build.ts';
 import { readCases, signCase, type LogCase } from './record-case.ts';
 import { verdictOf } from './verdict.ts';
 
@@ -37,13 +38,15 @@ const isMissing = chromium === null && !process.env['CI'];
 
 test('vectors: version1 in Chromium', { skip: isMissing && 'there is no Chromium here' }, async () => {
   const executable = chromium ?? assert.fail('where everything is to be tested, a Chromium must be on the PATH');
-  for (const kind of KINDS) {
-    const cases = readCases(kind);
-    const vectors = await Promise.all(cases.map(({ records }) => signCase(records)));
-    const { outcomes } = await inChromium(executable, [{ kind: 'version1', vectors }]);
-    for (const [i, one] of cases.entries())
-      assert.equal(outcomes[0]?.[i], expectedOf(one), `${one.clause}: ${one.name}`);
-  }
+  await inChromium(executable, async (page) => {
+    for (const kind of KINDS) {
+      const cases = readCases(kind);
+      const vectors = await Promise.all(cases.map(({ records }) => signCase(records)));
+      const [outcomes] = await page.outcomes([{ kind: 'version1', vectors }]);
+      for (const [i, one] of cases.entries())
+        assert.equal(outcomes?.[i], expectedOf(one), `${one.clause}: ${one.name}`);
+    }
+  });
 });
 
 test('every rule of version 1 is provoked by a vector', () => {

@@ -14,6 +14,7 @@ import {
   type Release,
   type SignedRecord,
 } from '@waybill/protocol';
+import { admitGranted, refusal } from './granted-admission.ts';
 import { RECORD_AHEAD_SECONDS_MAX, RECORD_ENTRIES_MAX, VERSION_LENGTH_MAX } from './limits.ts';
 
 /*
@@ -37,6 +38,7 @@ export function admitPackageRecord(
   context: AdmissionContext<PackagePermission, Release>,
 ): void {
   admitRecord(dialect, record, context);
+  if (record.binding !== null) admitGranted(record, record.binding, context);
   for (const entry of record.entries) {
     if (entry.type === 'grant' || entry.type === 'revoke') refuseEmptyList(entry.permissions);
     if (entry.type !== 'release') continue;
@@ -72,7 +74,7 @@ function admitRecord<E extends { readonly type: string }, P extends string, B>(
   const { state, nowMs } = context;
   if (record.entries.length === 0) throw refusal('the record says nothing');
   if (record.entries.length > RECORD_ENTRIES_MAX) throw refusal(`a record has more than ${RECORD_ENTRIES_MAX} entries`);
-  if (state.length > 0 && !state.permissions.get(record.envelope.keyId)?.size) {
+  if (record.binding === null && state.length > 0 && !state.permissions.get(record.envelope.keyId)?.size) {
     throw refusal(`key ${record.envelope.keyId} holds no permission any more`);
   }
   const nowSeconds = BigInt(Math.floor(nowMs / 1000));
@@ -96,8 +98,10 @@ function refuseLockOut<P extends string, B>({ state, judged }: AdmissionContext<
   const lost = new Set<P>();
   for (const keyId of touchedKeyIds) {
     const left = judged.draft.permissionsOf(keyId);
-    for (const permission of state.permissions.get(keyId)?.keys() ?? []) if (!left.has(permission)) lost.add(permission);
+    for (const permission of state.permissions.get(keyId)?.keys() ?? [])
+      if (!left.has(permission)) lost.add(permission);
   }
+  if (lost.size === 0) return;
   for (const keyId of [...state.permissions.keys(), ...touchedKeyIds]) {
     for (const permission of judged.draft.permissionsOf(keyId).keys()) lost.delete(permission);
     if (lost.size === 0) return;
@@ -116,8 +120,4 @@ function refuseTwinVersions(state: PackageState, entries: readonly PackageEntry[
     if (twin === undefined) continue;
     throw refusal(`version ${twin} differs from the released ${version} only in build metadata`);
   }
-}
-
-function refusal(why: string): RegistryError {
-  return new RegistryError('admission/policy', why);
 }

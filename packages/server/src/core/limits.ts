@@ -1,5 +1,7 @@
 /** Seconds a record may be dated ahead of the server's clock (spec/admission.md). */
 export const RECORD_AHEAD_SECONDS_MAX = 300n;
+/** How old a record may be that is done under a grant that expires. */
+export const EXPIRING_RECORD_AGE_SECONDS_MAX = 300;
 
 /** Characters of a package name that may start a log; Warg's OpenAPI names this bound. */
 export const PACKAGE_NAME_LENGTH_MAX = 128;

@@ -1,6 +1,7 @@
 import {
   compareTimestamps,
   decodeSignedRecord,
+  derivedOrigin,
   isRegistryError,
   judgeRecord,
   OPERATOR_LOG,
@@ -13,6 +14,7 @@ import {
   type Namespace,
   type OperatorEntry,
   type PrivateKey,
+  type PublicKey,
   type RecordId,
   type SignedRecord,
 } from '@waybill/protocol';

@@ -21,7 +21,10 @@ export type Publishers =
       readonly packages: ReadonlyMap<PackageName, PublisherRule>;
     };
 
-/** Every entry's signer must be allowed (the Rust server's authorized-keys policy). Throws `admission/denied`. */
+/** Kinds of entries that start a log. */
+const STARTING: ReadonlySet<PackageEntry['type']> = new Set(['init', 'root']);
+
+/** Of every entry a signer must be allowed (the Rust server's authorized-keys policy). Throws `admission/denied`. */
 export function checkPublisher(
   publishers: Publishers,
   package_: { readonly name: PackageName; readonly namespace: Namespace },
@@ -29,13 +32,15 @@ export function checkPublisher(
 ): void {
   if (publishers === 'open') return;
   const rules = [publishers.namespaces.get(package_.namespace), publishers.packages.get(package_.name)];
-  const { keyId } = record.envelope;
-  for (const entry of record.entries) {
-    const allowed = rules.some((rule) => rule?.keys.has(keyId) || (rule?.delegation && entry.type !== 'init'));
+  const keyIds = record.signatures.map(({ keyId }) => keyId);
+  for (const { type } of record.entries) {
+    const allowed = rules.some(
+      (rule) => keyIds.some((id) => rule?.keys.has(id)) || (rule?.delegation && !STARTING.has(type)),
+    );
     if (allowed) continue;
     throw new RegistryError(
       'admission/denied',
-      `key id ${keyId} is not authorized to publish to package ${package_.name}`,
+      `key id ${keyIds.join(', ')} is not authorized to publish to package ${package_.name}`,
     );
   }
 }

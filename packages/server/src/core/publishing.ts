@@ -3,6 +3,7 @@ import {
   isRegistryError,
   decodeSignedRecord,
   judgeRecord,
+  messageOf,
   namespaceOf,
   OPERATOR_LOG_ID,
   PACKAGE_LOG,
@@ -15,9 +16,8 @@ import {
   type Namespace,
   type PackageEntry,
   type PackageName,
-  type PackageState,
-  type PublicKey,
   type RecordId,
+  type ReleaseEntry,
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
@@ -234,7 +234,9 @@ export class Publishing {
   async #findMissing(reservation: Reservation): Promise<void> {
     for (const entry of reservation.record.entries) {
       if (entry.type !== 'release' || !isDigest(entry.content)) continue;
-      if ((await this.#parts.content.size(entry.content)) === null) reservation.missing.add(entry.content);
+      const size = await this.#parts.content.size(entry.content);
+      if (size === null) reservation.missing.add(entry.content);
+      else checkSize(entry, size);
     }
   }
 
@@ -372,10 +374,24 @@ export class Publishing {
     const wanted = reservation.record.entries.some((entry) => entry.type === 'release' && entry.content === digest);
     if (!wanted) throw new RegistryError('publish/not-wanted', `record ${recordId} does not want content ${digest}`);
     await this.#receive(reservation, digest, body);
+    await this.#checkSizes(reservation, digest);
     reservation.missing.delete(digest);
     if (reservation.missing.size > 0 || !this.#reservations.has(reservation)) return;
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
     if (failure !== null) throw failure;
+  }
+
+  /** The content may be right and the record wrong: it can never be published then. */
+  async #checkSizes(reservation: Reservation, digest: Digest): Promise<void> {
+    const size = await this.#parts.content.size(digest);
+    try {
+      for (const entry of reservation.record.entries) {
+        if (entry.type === 'release' && entry.content === digest && size !== null) checkSize(entry, size);
+      }
+    } catch (failure) {
+      await this.#rejectWaiting(reservation, messageOf(failure));
+      throw failure;
+    }
   }
 
   async #receive(reservation: Reservation, digest: Digest, body: AsyncIterable<Uint8Array>): Promise<void> {
@@ -441,4 +457,13 @@ function sourcing({ logId, record, missing }: Reservation): wargApi.RecordStatus
   });
   const missingContent = new Map([...missing].map((digest) => [digest, [endpoint(digest)]] as const));
   return { recordId: record.id, state: 'sourcing', missingContent };
+}
+
+/** Throws `admission/policy` when the release claims another size than the content has (spec/version1.md 5.4). */
+function checkSize({ content, claim = null }: ReleaseEntry, size: number): void {
+  if (claim === null || claim.size === size) return;
+  throw new RegistryError(
+    'admission/policy',
+    `content ${content} has ${size} bytes, and the release says ${claim.size}`,
+  );
 }

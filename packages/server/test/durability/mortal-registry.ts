@@ -88,7 +88,10 @@ export class MortalRegistry {
     const store = this.#failpoint?.store(file) ?? file;
     const lastSigned = this.#failpoint?.lastSigned(mark) ?? mark;
     const content = watchContent(this.#failpoint?.content(kept) ?? kept, onFatal);
-    const [packages, operator] = [new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store }), new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store })];
+    const [packages, operator] = [
+      new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store }),
+      new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store }),
+    ];
     const clock = Date.now;
     const signer = new CheckpointSigner(keyOf('operator'), clock);
     const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
@@ -96,7 +99,7 @@ export class MortalRegistry {
     const sequencer = new Sequencer({ committer, packages, operator, clock, observer, onFatal }, committer.head);
     this.#sequencer = sequencer;
     const desk = new OperatorDesk({ store, operator, sequencer, commitKeyId: signer.keyId, clock });
-    await desk.open(keyOf('operator'), [parseNamespace('test')]);
+    await desk.open(keyOf('operator'), { namespaces: [parseNamespace('test')], origin: null });
     const watched = { ...store, ...watchPending(store, onFatal) };
     const parts = { store: watched, content, packages, operator, sequencer, clock };
     this.#publishing = new Publishing({ ...parts, publishers: 'open', contentPolicy: 'any' });

@@ -44,7 +44,7 @@ function batchAt(registryIndex: number, logPosition: number): Batch {
   const count = 1 + (logPosition % RECORDS_MAX);
   const records = Array.from({ length: count }, (_, i): StoredRecord => {
     const contents = utf8(`${name} ${logPosition + i}`);
-    const envelope = { contents, keyId: keyOf(name).publicKey.id, signature: 'not looked at' };
+    const envelope = { contents, keyId: keyOf(name).publicKey.id, signature: 'not looked at', cosignatures: [] };
     const recordId = recordIdOf('package', contents);
     return { registryIndex: registryIndex + i, logId, logPosition: logPosition + i, recordId, envelope };
   });

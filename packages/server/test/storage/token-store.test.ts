@@ -54,7 +54,11 @@ function alter(file: string, sql: string): void {
 
 test('a store of before there were tokens is opened and keeps what it has (threats D11)', async () => {
   await withStore(async (file) => {
-    alter(file, 'DROP TABLE tokens; PRAGMA user_version = 2;');
+    alter(
+      file,
+      `DROP TABLE tokens; PRAGMA user_version = 2;
+       ALTER TABLE records DROP COLUMN cosignatures; ALTER TABLE pending DROP COLUMN cosignatures;`,
+    );
     const inspection = openSqliteInspection(file);
     assert.deepEqual(await inspection.listTokens(), []);
     inspection.close();

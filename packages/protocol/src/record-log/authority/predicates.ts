@@ -99,7 +99,8 @@ export function readPredicates(message: ProtoMessage | null): Predicates {
   const annotationTypes = message.repeatedStrings(6);
   if (notAfter < 0n) throw malformed('not_after is negative');
   if (sizeMax > SIZE_MAX) throw malformed('size_max is over 2^53 - 1');
-  if (!mediaTypes.every(isMediaType) || !annotationTypes.every(isAnnotationType)) throw malformed('a type that is none');
+  if (!mediaTypes.every(isMediaType) || !annotationTypes.every(isAnnotationType))
+    throw malformed('a type that is none');
   for (const list of [mediaTypes, annotationTypes]) {
     if (list.length > LIST_MAX || !isAscending(list)) throw malformed('a list that is too long or not ascending');
   }

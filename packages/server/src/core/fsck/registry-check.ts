@@ -2,6 +2,7 @@ import {
   isDigest,
   isRegistryError,
   messageOf,
+  registryOrigin,
   type OperatorState,
   type PackageEntry,
   type SignedRecord,

@@ -6,10 +6,14 @@ import {
   parseDigest,
   parseLogId,
   parseRecordId,
+  RECORD_VERSION,
+  RECORD_VERSION_1,
+  recordVersionOf,
   RegistryError,
   wargApi,
   type Digest,
   type JsonValue,
+  type LogId,
 } from '@waybill/protocol';
 import { Hono, type Context } from 'hono';
 import { requireScope } from '../../core/access.ts';
@@ -109,6 +113,7 @@ function fetchRoutes(app: Hono<NodeEnv>, { reading, intake }: WargParts): void {
       throw new RegistryError('request/invalid', `limit must be between 1 and ${wargApi.FETCH_LIMIT_MAX}`);
     }
     const { more, operator, packages } = await reading.logs(request);
+    await refuseUnreadable(c.req.header(wargApi.RECORD_VERSIONS_HEADER), packages, reading);
     const bodies = [...packages].map(([logId, records]) => [logId, records.map(wargApi.publishedRecordBody)] as const);
     return jsonResponse(200, {
       more,
@@ -121,6 +126,25 @@ function fetchRoutes(app: Hono<NodeEnv>, { reading, intake }: WargParts): void {
     const names = await reading.names(asked.slice(0, wargApi.FETCH_NAMES_MAX));
     return jsonResponse(200, { packages: Object.fromEntries(names) });
   });
+}
+
+/**
+ * One record that the Rust client cannot decode breaks all that it is fetched with, and says nothing of why: whoever does not
+ * say that it reads version 1 gets a sentence instead (spec/version1.md 9.1). A log that has become of version 1 stays so, so
+ * the last record of each page tells.
+ */
+async function refuseUnreadable(
+  header: string | undefined,
+  packages: ReadonlyMap<LogId, readonly wargApi.PublishedRecord[]>,
+  reading: Reading,
+): Promise<void> {
+  if (header?.split(',').some((version) => version.trim() === String(RECORD_VERSION_1)) === true) return;
+  for (const [logId, records] of packages) {
+    const last = records.at(-1);
+    if (last === undefined || recordVersionOf(last.envelope.contents) === RECORD_VERSION) continue;
+    const name = (await reading.names([logId])).get(logId) ?? logId;
+    throw new RegistryError('request/unsupported', `${name} uses record version 1: use waybill`);
+  }
 }
 
 function packageRoutes(app: Hono<NodeEnv>, { publishing, gate, intake }: WargParts): void {
