@@ -16,7 +16,7 @@ const PAGE_SCRIPT = `
   globalThis.replaySeconds = async () => {
     log ??= new Uint8Array(await (await fetch('/log')).arrayBuffer());
     const startedMs = performance.now();
-    await replayLog(PACKAGE_LOG, emptyLogState(), readLogFile(log));
+    await replayLog(PACKAGE_LOG, emptyLogState(null), readLogFile(log));
     return (performance.now() - startedMs) / 1000;
   };
 `;

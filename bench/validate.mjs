@@ -83,7 +83,7 @@ async function replayHere(file) {
   const took = [];
   for (let i = 0; i < REPLAYS; i++) {
     const startedMs = performance.now();
-    await replayLog(PACKAGE_LOG, emptyLogState(), readLogFile(bytes));
+    await replayLog(PACKAGE_LOG, emptyLogState(null), readLogFile(bytes));
     took.push((performance.now() - startedMs) / 1000);
   }
   return took;

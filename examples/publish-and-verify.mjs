@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  authorOf,
   fetchContent,
   publish,
   RegistryApi,
@@ -61,7 +62,7 @@ const published = await publish(
   },
   {
     client: clientFor('publisher'),
-    key: await keys.load('default'),
+    author: authorOf([await keys.load('default')]),
     clock: Date.now,
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
     onStep: () => undefined,

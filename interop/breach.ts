@@ -15,7 +15,7 @@ import { ENVELOPE_SHAPE, fieldOf, readTree, RECORD_SHAPE, writeTree } from './re
 import { drawHash } from './vocabulary.ts';
 
 /** Makes the next record of a log in a way that breaks one rule, or only looks as if it did. */
-type Breach = <E, P extends string, B>(maker: LogMaker<E, P, B>) => Promise<Envelope>;
+type Breach = <E extends { readonly type: string }, P extends string, B>(maker: LogMaker<E, P, B>) => Promise<Envelope>;
 
 const NANOS_PER_SECOND = 1_000_000_000;
 /** Drawn most often: they break the rules about entries, of which there are most. */
@@ -89,7 +89,7 @@ const BREACHES: Readonly<Record<string, Breach>> = {
     const draft = maker.drawDraft();
     const contents = maker.encode(draft);
     const { raw } = await signBytes(maker.context, contents, draft.signer);
-    return { contents, keyId: draft.signer.publicKey.id, signature: otherS(raw) };
+    return { contents, keyId: draft.signer.publicKey.id, signature: otherS(raw), cosignatures: [] };
   },
   'a signature in another form': async (maker) => {
     const draft = maker.drawDraft();
@@ -98,6 +98,7 @@ const BREACHES: Readonly<Record<string, Breach>> = {
     return {
       contents,
       keyId: draft.signer.publicKey.id,
+      cosignatures: [],
       signature: `ecdsa-p256:${encodeBase64(drawDer(raw, maker.random))}`,
     };
   },
@@ -143,20 +144,27 @@ export interface BrokenRecord {
 }
 
 /** Breaks a rule of the log. */
-export async function breakRule<E, P extends string, B>(maker: LogMaker<E, P, B>): Promise<BrokenRecord> {
+export async function breakRule<E extends { readonly type: string }, P extends string, B>(
+  maker: LogMaker<E, P, B>,
+): Promise<BrokenRecord> {
   const label = drawLabel(maker);
   const breach = BREACHES[label] ?? FIRST_BREACHES[label];
   if (breach === undefined) throw new RangeError(label);
   return { label, envelope: await breach(maker) };
 }
 
-function drawLabel<E, P extends string, B>({ random, state }: LogMaker<E, P, B>): string {
+function drawLabel<E extends { readonly type: string }, P extends string, B>({
+  random,
+  state,
+}: LogMaker<E, P, B>): string {
   if (state.head === null && random.once(2)) return random.pick(FIRST_BREACH_NAMES);
   return random.pick([ANY_ENTRIES, FAULTY_ENTRIES, random.pick(BREACH_NAMES)]);
 }
 
 /** Damages the bytes of a valid record; signed before, or after, so that the damage itself is judged. */
-export async function damageRecord<E, P extends string, B>(maker: LogMaker<E, P, B>): Promise<BrokenRecord> {
+export async function damageRecord<E extends { readonly type: string }, P extends string, B>(
+  maker: LogMaker<E, P, B>,
+): Promise<BrokenRecord> {
   const { random } = maker;
   const draft = maker.drawDraft();
   const contents = maker.encode(draft);
@@ -165,26 +173,33 @@ export async function damageRecord<E, P extends string, B>(maker: LogMaker<E, P,
   const signedAfter = !random.once(4);
   const { signature } = await maker.signContents(signedAfter ? damaged : contents, draft.signer);
   const label = `${byForm ? 'form' : 'bytes'} damaged, signed ${signedAfter ? 'after' : 'before'}`;
-  return { label, envelope: { contents: damaged, keyId: draft.signer.publicKey.id, signature } };
+  return { label, envelope: { contents: damaged, keyId: draft.signer.publicKey.id, signature, cosignatures: [] } };
 }
 
 /** Damages the Envelope around a valid record. */
-export async function damageEnvelope<E, P extends string, B>(maker: LogMaker<E, P, B>): Promise<Uint8Array> {
+export async function damageEnvelope<E extends { readonly type: string }, P extends string, B>(
+  maker: LogMaker<E, P, B>,
+): Promise<Uint8Array> {
   const { random } = maker;
   const bytes = encodeEnvelope(await maker.sign(maker.drawDraft()));
   return random.once(3) ? damageBytes(bytes, random) : damageMessage(bytes, ENVELOPE_SHAPE, random);
 }
 
-function signerOf<E, P extends string, B>(maker: LogMaker<E, P, B>): PrivateKey {
+function signerOf<E extends { readonly type: string }, P extends string, B>(maker: LogMaker<E, P, B>): PrivateKey {
   const known = maker.state.head === null ? [] : maker.knownKeys();
   return maker.random.pick(known.length === 0 ? maker.keys : known);
 }
 
-function drawEntry<E, P extends string, B>({ vocabulary, random, keys, state }: LogMaker<E, P, B>): E {
+function drawEntry<E extends { readonly type: string }, P extends string, B>({
+  vocabulary,
+  random,
+  keys,
+  state,
+}: LogMaker<E, P, B>): E {
   return vocabulary.draw(random, keys, state);
 }
 
-function drawFault<E, P extends string, B>(
+function drawFault<E extends { readonly type: string }, P extends string, B>(
   { vocabulary, random }: LogMaker<E, P, B>,
   signer: PrivateKey,
 ): readonly E[] {
@@ -192,13 +207,19 @@ function drawFault<E, P extends string, B>(
 }
 
 /** Entries that nobody has judged. */
-function anyDraft<E, P extends string, B>(maker: LogMaker<E, P, B>, signer: PrivateKey) {
+function anyDraft<E extends { readonly type: string }, P extends string, B>(
+  maker: LogMaker<E, P, B>,
+  signer: PrivateKey,
+) {
   const first = maker.state.head === null && !maker.random.once(4) ? [maker.vocabulary.init(signer)] : [];
   const entries = Array.from({ length: 1 + maker.random.below(4) }, () => drawEntry(maker));
   return { ...maker.emptyDraft(signer), entries: [...first, ...entries] };
 }
 
-function earlier<E, P extends string, B>({ state }: LogMaker<E, P, B>, nanos: number) {
+function earlier<E extends { readonly type: string }, P extends string, B>(
+  { state }: LogMaker<E, P, B>,
+  nanos: number,
+) {
   const { seconds, nanos: below } = state.head?.time ?? { seconds: 5n, nanos: 0 };
   const total = seconds * BigInt(NANOS_PER_SECOND) + BigInt(below) - BigInt(nanos);
   return { seconds: total / BigInt(NANOS_PER_SECOND), nanos: Number(total % BigInt(NANOS_PER_SECOND)) };

@@ -38,7 +38,7 @@ function drawLog(random: Random, keys: readonly PrivateKey[]): Promise<DrawnLog>
   return random.once(3) ? drawOf(OPERATOR_VOCABULARY, random, keys) : drawOf(PACKAGE_VOCABULARY, random, keys);
 }
 
-async function drawOf<E, P extends string, B>(
+async function drawOf<E extends { readonly type: string }, P extends string, B>(
   vocabulary: Vocabulary<E, P, B>,
   random: Random,
   keys: readonly PrivateKey[],
@@ -56,7 +56,9 @@ async function drawOf<E, P extends string, B>(
 }
 
 /** Broken records until one is refused; after one that is not, the log goes on, so that its effect is judged as well. */
-async function breakOften<E, P extends string, B>(maker: LogMaker<E, P, B>): Promise<string[]> {
+async function breakOften<E extends { readonly type: string }, P extends string, B>(
+  maker: LogMaker<E, P, B>,
+): Promise<string[]> {
   const labels: string[] = [];
   for (let i = 0; i < BREAKS_MAX; i++) {
     const { label, envelope } = await (maker.random.once(2) ? breakRule(maker) : damageRecord(maker));

@@ -6,9 +6,9 @@ import {
   encodeRecordContents,
   isRegistryError,
   OPERATOR_LOG,
-  PACKAGE_LOG,
   type PrivateKey,
 } from '@waybill/protocol';
+import { VERSION_0_PACKAGE_LOG } from './version-0.ts';
 import { PLACEHOLDER, type Vocabulary } from './log-maker.ts';
 import type { Random } from './random.ts';
 import { damageBytes, damageMessage } from './record-damage.ts';
@@ -38,15 +38,18 @@ function drawSound(random: Random, keys: readonly PrivateKey[]): DrawnMessage {
     ? ['operator-record', encodeDrawn(OPERATOR_VOCABULARY, random, keys)]
     : ['package-record', encodeDrawn(PACKAGE_VOCABULARY, random, keys)];
   if (!random.once(6)) return { kind, bytes };
-  return { kind: 'envelope', bytes: encodeEnvelope({ contents: bytes, keyId: 'sha256:00', signature: PLACEHOLDER }) };
+  return {
+    kind: 'envelope',
+    bytes: encodeEnvelope({ contents: bytes, keyId: 'sha256:00', signature: PLACEHOLDER, cosignatures: [] }),
+  };
 }
 
-function encodeDrawn<E, P extends string, B>(
+function encodeDrawn<E extends { readonly type: string }, P extends string, B>(
   vocabulary: Vocabulary<E, P, B>,
   random: Random,
   keys: readonly PrivateKey[],
 ): Uint8Array {
-  const empty = emptyLogState<P, B>();
+  const empty = emptyLogState<P, B>(null);
   const entries = Array.from({ length: random.below(ENTRIES_MAX + 1) }, () => vocabulary.draw(random, keys, empty));
   const time = { seconds: BigInt(random.uint32()), nanos: random.below(1_000_000_000) };
   const prev = random.once(2) ? null : drawHash(random);
@@ -71,12 +74,12 @@ export function decodesOurs({ kind, bytes }: DrawnMessage): boolean {
 }
 
 function decode(kind: MessageKind, bytes: Uint8Array): object {
-  const envelope = { contents: bytes, keyId: '', signature: PLACEHOLDER };
+  const envelope = { contents: bytes, keyId: '', signature: PLACEHOLDER, cosignatures: [] };
   switch (kind) {
     case 'envelope':
       return decodeEnvelope(bytes);
     case 'package-record':
-      return decodeSignedRecord(PACKAGE_LOG, envelope);
+      return decodeSignedRecord(VERSION_0_PACKAGE_LOG, envelope);
     case 'operator-record':
       return decodeSignedRecord(OPERATOR_LOG, envelope);
   }

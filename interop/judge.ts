@@ -9,7 +9,6 @@ import {
   encodeHex,
   isRegistryError,
   OPERATOR_LOG,
-  PACKAGE_LOG,
   readLogFile,
   replayLog,
   utf8,
@@ -17,6 +16,7 @@ import {
   type LogDialect,
   type LogKind,
 } from '@waybill/protocol';
+import { VERSION_0_PACKAGE_LOG } from './version-0.ts';
 import { peerPath } from './peers.ts';
 
 const OUTPUT_BYTES_MAX = 2 ** 30;
@@ -62,12 +62,15 @@ export const RULE_CODES: readonly ErrorCode[] = [...CODE_OF_VARIANT.values()];
 /** What our protocol package says. */
 export function judgeOurs({ kind, records }: JudgedLog): Promise<Verdict> {
   const file = concatBytes(...records.flatMap((record) => [lengthOf(record), record]));
-  return kind === 'package' ? replay(PACKAGE_LOG, file) : replay(OPERATOR_LOG, file);
+  return kind === 'package' ? replay(VERSION_0_PACKAGE_LOG, file) : replay(OPERATOR_LOG, file);
 }
 
-async function replay<E, P extends string, B>(dialect: LogDialect<E, P, B>, file: Uint8Array): Promise<Verdict> {
+async function replay<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  file: Uint8Array,
+): Promise<Verdict> {
   try {
-    const { head, length } = await replayLog(dialect, emptyLogState<P, B>(), readLogFile(file));
+    const { head, length } = await replayLog(dialect, emptyLogState<P, B>(null), readLogFile(file));
     return { ok: true, head: head?.id ?? null, records: length };
   } catch (failure) {
     if (!isRegistryError(failure)) throw failure;

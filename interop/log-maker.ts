@@ -17,7 +17,7 @@ import {
 import type { Random } from './random.ts';
 
 /** Draws entries of one kind of log. `state` lets it draw names and keys that are there; the entry need not be valid. */
-export interface Vocabulary<E, P extends string, B> {
+export interface Vocabulary<E extends { readonly type: string }, P extends string, B> {
   readonly dialect: LogDialect<E, P, B>;
   init(key: PrivateKey): E;
   /** Lists of entries that break a rule whoever signs them, or harmless ones in the wrong place. */
@@ -41,12 +41,12 @@ const ENTRIES_MAX = 4;
 const DRAWS_PER_RECORD = 8;
 
 /** Grows a valid log record by record; what is added to break it is made from its parts. */
-export class LogMaker<E, P extends string, B> {
+export class LogMaker<E extends { readonly type: string }, P extends string, B> {
   readonly vocabulary: Vocabulary<E, P, B>;
   readonly random: Random;
   readonly keys: readonly PrivateKey[];
   readonly envelopes: Envelope[] = [];
-  state: LogState<P, B> = emptyLogState();
+  state: LogState<P, B> = emptyLogState(null);
 
   constructor(vocabulary: Vocabulary<E, P, B>, random: Random, keys: readonly PrivateKey[]) {
     this.vocabulary = vocabulary;
@@ -107,7 +107,7 @@ export class LogMaker<E, P extends string, B> {
 
   async signContents(contents: Uint8Array, signer: PrivateKey, context = this.context): Promise<Envelope> {
     const { text } = await signBytes(context, contents, signer);
-    return { contents, keyId: signer.publicKey.id, signature: text };
+    return { contents, keyId: signer.publicKey.id, signature: text, cosignatures: [] };
   }
 
   #nextTime(): Timestamp {
@@ -121,7 +121,9 @@ export class LogMaker<E, P extends string, B> {
 
   #isValid(draft: Draft<E>): boolean {
     const contents = this.encode(draft);
-    return this.#judge({ contents, keyId: draft.signer.publicKey.id, signature: PLACEHOLDER }) !== null;
+    return (
+      this.#judge({ contents, keyId: draft.signer.publicKey.id, signature: PLACEHOLDER, cosignatures: [] }) !== null
+    );
   }
 
   #judge(envelope: Envelope): LogDraft<P, B> | null {

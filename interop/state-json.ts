@@ -19,7 +19,7 @@ function sharedJson({ head, permissions }: LogState<string, unknown>): JsonMembe
     head: { digest: head.id, timestamp: timeText(head.time) },
     ...ifAny(
       'permissions',
-      mapJson(permissions, (held) => [...held]),
+      mapJson(permissions, (held) => [...held.keys()]),
     ),
   };
 }
@@ -31,10 +31,10 @@ function keysJson({ keys }: LogState<string, unknown>): JsonMembers {
   );
 }
 
-function releaseJson({ recordId, version, by, time, state }: Release): JsonValue {
+function releaseJson({ recordId, version, by, time, content, state }: Release): JsonValue {
   const body: JsonMembers =
     state.status === 'released'
-      ? { status: state.status, content: state.content }
+      ? { status: state.status, content }
       : { status: state.status, by: state.by, timestamp: timeText(state.time) };
   return { recordId, version, by, timestamp: timeText(time), state: body };
 }

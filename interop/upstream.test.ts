@@ -33,7 +33,7 @@ peerTest("the Rust crate's own test logs end in the same states", ['upstream-log
   for (const log of operators) await check(log, OPERATOR_LOG, readOperatorEntry, operatorStateJson);
 });
 
-async function check<E, P extends string, B>(
+async function check<E extends { readonly type: string }, P extends string, B>(
   log: UpstreamLog,
   dialect: LogDialect<E, P, B>,
   readEntry: (value: JsonValue) => E,
@@ -47,7 +47,7 @@ async function check<E, P extends string, B>(
     envelopes.push(envelope);
     prev = id;
   }
-  const state = await replayLog(dialect, emptyLogState<P, B>(), envelopes);
+  const state = await replayLog(dialect, emptyLogState<P, B>(null), envelopes);
   assert.match(String(state.head?.id), HEADS[log.name] ?? /none/, log.name);
   assert.equal(JSON.stringify({ Valid: stateJson(state) }), JSON.stringify(log.output), log.name);
 }

@@ -94,9 +94,12 @@ function bodyOf<T extends PackageEntry['type']>(
 
 /** An entry as JSON, on one line for a person. */
 export function entryLine(body: { [key: string]: JsonValue }): string {
-  return Object.values(body)
-    .map((value) => (typeof value === 'string' ? value : Array.isArray(value) ? value.join(' ') : JSON.stringify(value)))
-    .join(' ');
+  return Object.values(body).map(wordsOf).join(' ');
+}
+
+function wordsOf(value: JsonValue): string {
+  if (Array.isArray(value)) return value.map(wordsOf).join(' ');
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** A holder in a sentence: key ids, and how many of them it takes. */

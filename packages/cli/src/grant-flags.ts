@@ -6,12 +6,19 @@ import {
   isPermission,
   isRegistryError,
   NO_PREDICATES,
+  PACKAGE_PERMISSIONS,
+  parseDigest,
   parseGrantId,
   parseJosePublicKey,
+  parsePublicKey,
   parseVersion,
   RegistryError,
   type DelegateEntry,
+  type GrantId,
   type Holder,
+  type PackageEntry,
+  type PackagePermission,
+  type PackageState,
   type Permission,
   type Predicates,
 } from '@waybill/protocol';
@@ -55,7 +62,7 @@ const SEE_HELP = ': see waybill grant --help';
 const PERMISSIONS_DEFAULT: readonly Permission[] = ['release', 'yank'];
 
 /** True when the flags say something that version 0 cannot. */
-export function needsVersion1({ permissions, ...others }: GrantTerms): boolean {
+function needsVersion1({ permissions, ...others }: GrantTerms): boolean {
   const plain =
     permissions === undefined || permissions.split(',').every((one) => ['release', 'yank'].includes(one.trim()));
   return !plain || Object.entries(GRANT_TERMS_OF_VERSION_1).some(([name, read]) => name in others && read(others));
@@ -73,7 +80,7 @@ const GRANT_TERMS_OF_VERSION_1: Readonly<Record<string, (terms: GrantTerms) => b
 };
 
 /** The entry of a grant to some keys. Throws `usage/invalid`, `text/…`. `nowSeconds` is Unix time. */
-export function delegateEntry(keys: readonly string[], terms: GrantTerms, nowSeconds: number): DelegateEntry {
+function delegateEntry(keys: readonly string[], terms: GrantTerms, nowSeconds: number): DelegateEntry {
   const holder = holderOfTexts(keys, positive(terms.threshold ?? '1', '--threshold'));
   const entry = {
     type: 'delegate',
@@ -166,4 +173,68 @@ function secondsOf(text: string, nowSeconds: number): bigint {
     );
   }
   return BigInt(Math.floor(ms / 1000));
+}
+
+/** What grants to some keys, in a log of either version. Throws `usage/invalid`, `text/…`. */
+export function grantEntryFor(state: PackageState, keys: readonly string[], terms: GrantTerms): PackageEntry {
+  if (state.root !== null) return delegateEntry(keys, terms, Date.now() / 1000);
+  const [key = '', ...others] = keys;
+  if (others.length === 0 && !needsVersion1(terms) && !key.startsWith('jwk:')) {
+    return { type: 'grant', key: parsePublicKey(key), permissions: parsePermissions(terms.permissions) };
+  }
+  throw new RegistryError(
+    'usage/invalid',
+    'the log is of version 0, which grants release and yank to one key of P-256 at a time: see waybill upgrade --help',
+  );
+}
+
+/** What is to be revoked: one of the first two. */
+export interface RevokeTerms {
+  readonly from?: string;
+  readonly grant?: string;
+  readonly permissions?: string;
+  readonly reason?: string;
+}
+
+/** What revokes, in a log of either version. Throws `usage/invalid`, `text/…`. */
+export function revokeEntriesFor(
+  state: PackageState,
+  { from, grant, permissions, reason }: RevokeTerms,
+): readonly PackageEntry[] {
+  if ((from === undefined) === (grant === undefined)) {
+    throw new RegistryError('usage/invalid', 'give one of --from and --grant: see waybill revoke --help');
+  }
+  if (state.root === null) {
+    if (from !== undefined)
+      return [{ type: 'revoke', keyId: keyIdOf(from), permissions: parsePermissions(permissions) }];
+    throw new RegistryError('usage/invalid', 'a log of version 0 has no grants by id: waybill revoke --from');
+  }
+  const ids = grant === undefined ? grantsOf(state, keyIdOf(from ?? '')) : [parseGrantId(grant)];
+  return ids.map((id) => ({ type: 'revokeGrant', grant: id, ...(reason === undefined ? {} : { reason }) }));
+}
+
+function grantsOf(state: PackageState, keyId: string): GrantId[] {
+  const grants = [...state.grants.values()].filter(
+    ({ holder, revokedBy }) => revokedBy === null && holder.keys.some(({ id }) => id === keyId),
+  );
+  if (grants.length > 0) return grants.map(({ id }) => id);
+  throw new RegistryError('usage/invalid', `no grant to ${keyId} stands: see waybill who`);
+}
+
+/** The id of a key that is given as one, or as its text. Throws `text/…`. */
+export function keyIdOf(text: string): string {
+  return text.startsWith('sha256:') ? parseDigest(text) : parseJosePublicKey(text).id;
+}
+
+/** `release`, `yank` or both, separated by commas; nothing means both. Throws `usage/invalid`. */
+function parsePermissions(text: string | undefined): PackagePermission[] {
+  const names = text === undefined ? PACKAGE_PERMISSIONS : text.split(',');
+  return names.map((name) => {
+    const permission = PACKAGE_PERMISSIONS.find((known) => known === name.trim());
+    if (permission !== undefined) return permission;
+    throw new RegistryError(
+      'usage/invalid',
+      `${name} is not a permission: there are ${PACKAGE_PERMISSIONS.join(' and ')}`,
+    );
+  });
 }

@@ -18,7 +18,7 @@ import {
   registryFolder,
   TokenFiles,
 } from '@waybill/client/node';
-import { parseDigest, RegistryError, type Digest, type JosePrivateKey, type PrivateKey } from '@waybill/protocol';
+import { parseDigest, RegistryError, type Digest, type JosePrivateKey } from '@waybill/protocol';
 import { foldersOf, openKeyring, type CliContext, type Folders } from './context.ts';
 import { parseDuration } from './duration.ts';
 import { readSettings } from './settings.ts';
@@ -47,15 +47,9 @@ export function keyStoreOf({ process }: CliContext): KeyStore {
 }
 
 /** The signing key that the flags, the environment or the configuration name. */
-export async function signingKey(context: CliContext, flags: SigningFlags): Promise<PrivateKey> {
+export async function signingKey(context: CliContext, flags: SigningFlags): Promise<JosePrivateKey> {
   const settings = await readSettings(foldersOf(context.process.env));
   return keyStoreOf(context).load(flags.key ?? settings.key ?? 'default');
-}
-
-/** The same for what is no record: a key of any algorithm. */
-export async function fileSigningKey(context: CliContext, flags: SigningFlags): Promise<JosePrivateKey> {
-  const settings = await readSettings(foldersOf(context.process.env));
-  return keyStoreOf(context).loadAny(flags.key ?? settings.key ?? 'default');
 }
 
 /** The registry that the flags, the environment or the configuration name. Throws `usage/invalid`. */

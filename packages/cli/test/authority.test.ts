@@ -311,8 +311,6 @@ const MISTAKES: readonly (readonly [exit: number, next: RegExp, ...args: readonl
   [64, /waybill grant/, 'grant', 'test:new', '--to', 'bob', '--max-size', '-1'],
   [64, /waybill grant/, 'grant', 'test:new', '--to', 'bob', '--media-type', 'wasm'],
   [64, /waybill grant/, 'grant', 'test:new', '--to', 'bob', '--threshold', '2'],
-  [64, /waybill grant/, 'record', 'test:new', '--grant', 'bob'],
-  [64, /waybill revoke/, 'record', 'test:new', '--revoke', 'bob'],
   [77, /waybill grant/, 'publish', CORE_MODULE, '--package', 'test:new', '--version', '2.0.0', '--key', 'bob'],
   [77, /waybill who/, 'grant', 'test:new', '--to', 'bob', '--under', `sha256:${'00'.repeat(32)}/0`],
   [77, /waybill who/, 'revoke', 'test:new', '--grant', `sha256:${'00'.repeat(32)}/0`],

@@ -44,7 +44,8 @@ function isVersion(text: string): boolean {
 
 /**
  * The release that a requirement means: exactly the version written, else the newest in the range; pre-releases only where
- * the range names one of the same version. Throws `release/not-found`, `release/yanked`.
+ * the range names one of the same version. A yanked version is given only to whoever names exactly it. Throws
+ * `release/not-found`.
  */
 export function resolveRelease(state: PackageState, { name, version }: Requirement): FetchableRelease {
   if (version !== null && isVersion(version)) return releaseOf(state, parseVersion(version));

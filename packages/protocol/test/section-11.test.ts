@@ -70,7 +70,12 @@ test('§11.2 records O and P1: ids, canonical bytes, signatures, rules', async (
   ] as const;
   const time = { seconds: p1.time.seconds + 1n, nanos: p1.time.nanos };
   const contents = encodeRecordContents(PACKAGE_LOG, { prev: p1.id, time, entries });
-  const p2 = decodeSignedRecord(PACKAGE_LOG, { contents, keyId: bob, signature: `ecdsa-p256:${v.P1.signature}`, cosignatures: [] });
+  const p2 = decodeSignedRecord(PACKAGE_LOG, {
+    contents,
+    keyId: bob,
+    signature: `ecdsa-p256:${v.P1.signature}`,
+    cosignatures: [],
+  });
   assert.equal(digestHex(p2.id), v.P2.recordId);
   judgeRecord(PACKAGE_LOG, state, p2);
 });

@@ -194,7 +194,12 @@ async function verdictOf<E extends { readonly type: string }, P extends string, 
     const contents = encodeContents(record, state.head?.id ?? null, dialect.kind === 'operator');
     const context: SigningContext = record.context ?? SIGNING_CONTEXT[dialect.kind];
     const signature = await signBytes(context, contents, keyOf(record.signWith ?? record.signer));
-    const envelope = { contents, keyId: keyOf(record.signer).publicKey.id, signature: signature.text, cosignatures: [] };
+    const envelope = {
+      contents,
+      keyId: keyOf(record.signer).publicKey.id,
+      signature: signature.text,
+      cosignatures: [],
+    };
     try {
       state = await applyRecord(dialect, state, decodeSignedRecord(dialect, envelope));
     } catch (failure) {

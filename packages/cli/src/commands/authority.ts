@@ -3,11 +3,7 @@ import {
   annotatePermission,
   findRefusal,
   holderOf,
-  parseDigest,
-  parseGrantId,
-  parseJosePublicKey,
   parsePackageName,
-  parsePublicKey,
   parseVersion,
   REFUSAL_WORDS,
   RegistryError,
@@ -17,7 +13,6 @@ import {
   type Grant,
   type GrantId,
   type JsonValue,
-  type PackageEntry,
   type PackageState,
   type Permission,
   type Refusal,
@@ -27,16 +22,18 @@ import type { CliContext } from '../context.ts';
 import { holderBody, holderText, predicatesBody, predicatesText } from '../entry-text.ts';
 import { argument, registryFlags, requiredFlags, signingFlags, textFlag } from '../flags.ts';
 import {
-  delegateEntry,
+  grantEntryFor,
   grantTermFlags,
   holderOfTexts,
-  needsVersion1,
+  keyIdOf,
   positive,
+  revokeEntriesFor,
   type GrantTerms,
+  type RevokeTerms,
 } from '../grant-flags.ts';
 import { openClient, type RegistryFlags } from '../session.ts';
 import { verifiedPackage } from './get.ts';
-import { authorKeys, grantEntry, parsePermissions, publishPlan, type PlanFlags } from './plan.ts';
+import { authorKeys, publishPlan, type PlanFlags } from './plan.ts';
 
 const packageArgument = { kind: 'tuple', parameters: [argument('Package', 'ns:name')] } as const;
 const NO_FILES = new Map<never, never>();
@@ -66,29 +63,13 @@ given to several keys of which it takes some, and has an id, by which it is revo
   func: action<GrantFlags, [string]>((context, flags, progress, name) =>
     publishPlan(context, flags, progress, {
       package: name,
-      entries: (state) => [grantFor(state, flags)],
+      entries: (state) => [grantEntryFor(state, flags.to, flags)],
       files: NO_FILES,
     }),
   ),
 });
 
-function grantFor(state: PackageState, flags: GrantFlags): PackageEntry {
-  if (state.root !== null) return delegateEntry(flags.to, flags, Date.now() / 1000);
-  const [key = '', ...others] = flags.to;
-  if (others.length === 0 && !needsVersion1(flags) && !key.startsWith('jwk:'))
-    return grantEntry(key, flags.permissions);
-  throw new RegistryError(
-    'usage/invalid',
-    'the log is of version 0, which grants release and yank to one key of P-256 at a time: see waybill upgrade --help',
-  );
-}
-
-interface RevokeFlags extends PlanFlags {
-  readonly from?: string;
-  readonly grant?: string;
-  readonly permissions?: string;
-  readonly reason?: string;
-}
+interface RevokeFlags extends PlanFlags, RevokeTerms {}
 
 export const revokeCommand: Command<CliContext> = buildCommand({
   docs: {
@@ -112,37 +93,11 @@ hangs below them ends, too.
   func: action<RevokeFlags, [string]>((context, flags, progress, name) =>
     publishPlan(context, flags, progress, {
       package: name,
-      entries: (state) => revokesFor(state, flags),
+      entries: (state) => revokeEntriesFor(state, flags),
       files: NO_FILES,
     }),
   ),
 });
-
-function revokesFor(state: PackageState, { from, grant, permissions, reason }: RevokeFlags): readonly PackageEntry[] {
-  if ((from === undefined) === (grant === undefined)) {
-    throw new RegistryError('usage/invalid', 'give one of --from and --grant: see waybill revoke --help');
-  }
-  if (state.root === null) {
-    if (from !== undefined)
-      return [{ type: 'revoke', keyId: keyIdOf(from), permissions: parsePermissions(permissions) }];
-    throw new RegistryError('usage/invalid', 'a log of version 0 has no grants by id: waybill revoke --from');
-  }
-  const ids = grant === undefined ? grantsOf(state, keyIdOf(from ?? '')) : [parseGrantId(grant)];
-  return ids.map((id) => ({ type: 'revokeGrant', grant: id, ...(reason === undefined ? {} : { reason }) }));
-}
-
-function grantsOf(state: PackageState, keyId: string): GrantId[] {
-  const grants = [...state.grants.values()].filter(
-    ({ holder, revokedBy }) => revokedBy === null && holder.keys.some(({ id }) => id === keyId),
-  );
-  if (grants.length > 0) return grants.map(({ id }) => id);
-  throw new RegistryError('usage/invalid', `no grant to ${keyId} stands: see waybill who`);
-}
-
-function keyIdOf(text: string): string {
-  if (text.startsWith('sha256:')) return parseDigest(text);
-  return text.startsWith('jwk:') ? parseJosePublicKey(text).id : parsePublicKey(text).id;
-}
 
 export const upgradeCommand: Command<CliContext> = buildCommand({
   docs: {
@@ -238,10 +193,10 @@ export const whoCommand: Command<CliContext> = buildCommand({
 
 function whoText(name: string, state: PackageState): string {
   if (state.root === null) {
-    const held = [...state.permissions].map(
-      ([id, permissions]) => `  ${id}  ${[...permissions.keys()].join(', ') || 'nothing any more'}`,
+    const lines = [...state.permissions].map(
+      ([id, held]) => `  ${id}  ${[...held.keys()].join(', ') || 'nothing any more'}`,
     );
-    return [`${name} (version 0)`, ...held].join('\n');
+    return [`${name} (version 0)`, ...lines].join('\n');
   }
   const lines = [`${name} (version 1)`, `  root  ${holderText(state.root)}`];
   for (const grant of childrenOf(state, null)) lines.push(...grantLines(state, grant));

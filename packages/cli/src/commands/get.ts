@@ -75,6 +75,7 @@ async function get(
       onProgress: (received, total) => progress.step(progressText(received, total)),
     }),
   );
+  await requireClaim(release, await cache.read(content));
   const bytes = await cache.read(content);
   if (bytes === null)
     throw new RegistryError('content/not-found', `content ${content} has left the cache meanwhile: try again`);
@@ -91,6 +92,18 @@ async function get(
     file: path.resolve(output),
   };
   return { text: `${requirement.name}@${release.version} → ${output} (${size}, ${content}, verified)`, json };
+}
+
+/** A grant may have allowed the release for the size that it says (spec/version1.md 5.4). Throws `content/size`. */
+async function requireClaim(
+  { version, claim }: FetchableRelease['release'],
+  bytes: AsyncIterable<Uint8Array> | null,
+): Promise<void> {
+  if (claim === null || bytes === null) return;
+  let size = 0;
+  for await (const chunk of bytes) size += chunk.length;
+  if (size === claim.size) return;
+  throw new RegistryError('content/size', `version ${version} says that it has ${claim.size} bytes, and has ${size}`);
 }
 
 /** Only whoever names a yanked version exactly gets it. */

@@ -148,7 +148,7 @@ const exportCommand: Command<CliContext> = buildCommand({
     },
   },
   func: action<ExportFlags, []>(async (context, { name = 'default', jwk = false, public: isPublic = false }) => {
-    const key = await keyStoreOf(context).loadAny(name);
+    const key = await keyStoreOf(context).load(name);
     const { publicKey } = key;
     if (jwk) {
       const { members } = isPublic ? publicKey : key;
@@ -165,7 +165,7 @@ const infoCommand: Command<CliContext> = buildCommand({
   docs: { brief: 'Show the public side of a key', fullDescription: '  waybill key info' },
   parameters: { flags: { ...nameFlag, ...jsonFlag } },
   func: action<KeyFlags, []>(async (context, { name = 'default' }) =>
-    describeKey(name, await keyStoreOf(context).loadAny(name), `the key ${name}`),
+    describeKey(name, await keyStoreOf(context).load(name), `the key ${name}`),
   ),
 });
 
@@ -175,9 +175,7 @@ const listCommand: Command<CliContext> = buildCommand({
   func: action<CommonFlags, []>(async (context) => {
     const store = keyStoreOf(context);
     const names = await store.names();
-    const keys = await Promise.all(
-      names.map(async (name) => ({ name, keyId: (await store.loadAny(name)).publicKey.id })),
-    );
+    const keys = await Promise.all(names.map(async (name) => ({ name, keyId: (await store.load(name)).publicKey.id })));
     const text = keys.map(({ name, keyId }) => `${name}  ${keyId}`).join('\n');
     return { text: text || "no keys; make one with 'waybill key new'", json: keys };
   }),

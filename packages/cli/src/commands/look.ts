@@ -51,7 +51,8 @@ export const infoCommand: Command<CliContext> = buildCommand({
 function infoText(name: string, state: PackageState): string {
   const lines = [name, `  head ${state.head?.id ?? '-'}, ${state.length} records`, '  versions'];
   for (const { version, content, by, time, state: status } of sortedReleases(state)) {
-    const yank = status.status === 'yanked' ? `  yanked ${formatTimestamp(status.time)} ${status.reason}`.trimEnd() : '';
+    const yank =
+      status.status === 'yanked' ? `  yanked ${formatTimestamp(status.time)} ${status.reason}`.trimEnd() : '';
     lines.push(`    ${version}  ${content}  ${formatTimestamp(time)}  by ${by}${yank}`);
   }
   if (state.root === null) {

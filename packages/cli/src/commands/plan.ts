@@ -3,10 +3,8 @@ import { createReadStream, openAsBlob } from 'node:fs';
 import { authorOf, publish } from '@waybill/client';
 import {
   encodeHex,
-  PACKAGE_PERMISSIONS,
   parseDigest,
   parsePackageName,
-  parsePublicKey,
   parseVersion,
   RegistryError,
   sha256Stream,
@@ -14,14 +12,13 @@ import {
   type Digest,
   type JosePrivateKey,
   type PackageEntry,
-  type PackagePermission,
   type PackageState,
 } from '@waybill/protocol';
 import type { CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { describeEntry } from '../entry-text.ts';
 import type { Progress } from '../progress.ts';
-import { fileSigningKey, keyStoreOf, openClient, type RegistryFlags, type SigningFlags } from '../session.ts';
+import { signingKey, keyStoreOf, openClient, type RegistryFlags, type SigningFlags } from '../session.ts';
 
 export interface PlanFlags extends RegistryFlags, SigningFlags {
   readonly final?: boolean;
@@ -72,8 +69,8 @@ export async function authorKeys(
   context: CliContext,
   flags: SigningFlags,
 ): Promise<readonly [JosePrivateKey, ...JosePrivateKey[]]> {
-  const others = (flags.cosign ?? []).map((name) => keyStoreOf(context).loadAny(name));
-  return [await fileSigningKey(context, flags), ...(await Promise.all(others))];
+  const others = (flags.cosign ?? []).map((name) => keyStoreOf(context).load(name));
+  return [await signingKey(context, flags), ...(await Promise.all(others))];
 }
 
 /** Only a release, or a key to share the work with, starts a log: anything else would be a slip in the name. */
@@ -116,33 +113,4 @@ function passes(step: () => unknown): boolean {
     if (failure instanceof RegistryError) return false;
     throw failure;
   }
-}
-
-/** `release`, `yank` or both, separated by commas; nothing means both. Throws `usage/invalid`. */
-export function parsePermissions(text: string | undefined): PackagePermission[] {
-  const names = text === undefined ? PACKAGE_PERMISSIONS : text.split(',');
-  return names.map((name) => {
-    const permission = PACKAGE_PERMISSIONS.find((known) => known === name.trim());
-    if (permission !== undefined) return permission;
-    throw new RegistryError(
-      'usage/invalid',
-      `${name} is not a permission: there are ${PACKAGE_PERMISSIONS.join(' and ')}`,
-    );
-  });
-}
-
-export function grantEntry(key: string, permissions: string | undefined): PackageEntry {
-  if (key.startsWith('jwk:')) {
-    throw new RegistryError(
-      'usage/invalid',
-      'the record would be of version 0, which knows keys of P-256 alone: see waybill upgrade --help',
-    );
-  }
-  return { type: 'grant', key: parsePublicKey(key), permissions: parsePermissions(permissions) };
-}
-
-/** By key id, or by the public key itself. */
-export function revokeEntry(key: string, permissions: string | undefined): PackageEntry {
-  const keyId = key.startsWith('sha256:') ? parseDigest(key) : parsePublicKey(key).id;
-  return { type: 'revoke', keyId, permissions: parsePermissions(permissions) };
 }

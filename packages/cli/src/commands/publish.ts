@@ -3,7 +3,8 @@ import { parseVersion, RegistryError, type Digest, type PackageEntry, type Packa
 import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, repeatedFlag, requiredFlag, signingFlags, textFlag } from '../flags.ts';
-import { grantEntry, publishPlan, releaseOfFile, revokeEntry, type Plan, type PlanFlags } from './plan.ts';
+import { grantEntryFor, revokeEntriesFor } from '../grant-flags.ts';
+import { publishPlan, releaseOfFile, type Plan, type PlanFlags } from './plan.ts';
 
 interface ReleaseFlags extends PlanFlags {
   readonly package: string;
@@ -117,33 +118,36 @@ export const recordCommand: Command<CliContext> = buildCommand({
   },
   func: action<RecordFlags, [string]>(async (context, flags, progress, name) => {
     const files = new Map<Digest, string>();
-    const entries: PackageEntry[] = (flags.grant ?? []).map((text) => grantEntry(...keyAndPermissions(text)));
+    const releases: PackageEntry[] = [];
     for (const text of flags.release ?? []) {
       const [version, file] = halves(text, '=');
       if (file === undefined) throw new RegistryError('usage/invalid', `--release takes version=file, not ${text}`);
       const { entry, content } = await releaseOfFile(context, version, file);
-      entries.push(entry);
+      releases.push(entry);
       files.set(content, file);
     }
-    for (const version of flags.yank ?? []) entries.push({ type: 'yank', version: parseVersion(version) });
-    entries.push(...(flags.revoke ?? []).map((text) => revokeEntry(...keyAndPermissions(text))));
-    if (entries.length === 0)
-      throw new RegistryError('usage/invalid', 'the record says nothing: see waybill record --help');
-    return publishPlan(context, flags, progress, {
-      package: name,
-      entries: (state) => writable(entries, state),
-      files,
-    });
+    const entries = (state: PackageState): PackageEntry[] => recordEntries(state, flags, releases);
+    return publishPlan(context, flags, progress, { package: name, entries, files });
   }),
 });
 
-/** A grant of version 1 says more than `key=list` can. */
-function writable(entries: readonly PackageEntry[], { root }: PackageState): readonly PackageEntry[] {
-  if (root === null || !entries.some(({ type }) => type === 'grant' || type === 'revoke')) return entries;
-  throw new RegistryError(
-    'usage/invalid',
-    'the package is of version 1: give permissions with waybill grant, and end them with waybill revoke',
-  );
+function recordEntries(
+  state: PackageState,
+  { grant = [], yank = [], revoke = [] }: RecordFlags,
+  releases: readonly PackageEntry[],
+): PackageEntry[] {
+  const grants = grant.map((text) => {
+    const [key, permissions] = keyAndPermissions(text);
+    return grantEntryFor(state, [key], permissions === undefined ? {} : { permissions });
+  });
+  const yanks = yank.map((version): PackageEntry => ({ type: 'yank', version: parseVersion(version) }));
+  const revokes = revoke.flatMap((text) => {
+    const [from, permissions] = keyAndPermissions(text);
+    return revokeEntriesFor(state, permissions === undefined ? { from } : { from, permissions });
+  });
+  const entries = [...grants, ...releases, ...yanks, ...revokes];
+  if (entries.length > 0) return entries;
+  throw new RegistryError('usage/invalid', 'the record says nothing: see waybill record --help');
 }
 
 /** Base64 of a key may end with '=', so only an '=' before a permission separates. */

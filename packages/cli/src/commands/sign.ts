@@ -21,7 +21,7 @@ import type { CliContext } from '../context.ts';
 import { argument, jsonFlag, repeatedFlag, textFlag } from '../flags.ts';
 import { algorithmFlag, algorithmOf, isKeyText, requireNoKeyText } from '../key-argument.ts';
 import { OUTPUT_MODE, requireWritable, writeOutput, writeStandardOutput } from '../output.ts';
-import { fileSigningKey } from '../session.ts';
+import { signingKey } from '../session.ts';
 
 /** Never another: with one that a person could choose, whoever tells people what to type could have records signed. */
 const FILE_CONTEXT: JwsContext = 'vnd.waybill.file';
@@ -89,7 +89,7 @@ async function signerOf(context: CliContext, flags: SignFlags): Promise<Signer> 
   const { program, publicKey, alg } = flags;
   if (program === undefined && publicKey === undefined) {
     if (alg !== undefined) throw new RegistryError('usage/invalid', '--alg is for the key of --public-key');
-    return localSigner(await fileSigningKey(context, flags));
+    return localSigner(await signingKey(context, flags));
   }
   if (program === undefined || publicKey === undefined || flags.key !== undefined) {
     throw new RegistryError('usage/invalid', '--program and --public-key go together, and without --key');

@@ -4,11 +4,9 @@ import {
   formatJosePrivateKey,
   makePrivateKey,
   parseJosePrivateKey,
-  parsePrivateKey,
   RegistryError,
   type JoseAlgorithm,
   type JosePrivateKey,
-  type PrivateKey,
 } from '@waybill/protocol';
 import { createFile, FILE_MODE, hasCode } from './durable-file.ts';
 
@@ -37,18 +35,8 @@ export class KeyStore {
     this.#parts = parts;
   }
 
-  /** A key for records, which are signed with P-256. Throws `key/not-found` with the command that makes one. */
-  async load(name: string): Promise<PrivateKey> {
-    const text = await this.#text(name);
-    if (!text.startsWith('jwk-private:')) return parsePrivateKey(text);
-    throw new RegistryError(
-      'text/private-key',
-      `the key ${name} is not of ES256: records are signed with another --key`,
-    );
-  }
-
-  /** A key of any algorithm. Throws as {@link load}. */
-  async loadAny(name: string): Promise<JosePrivateKey> {
+  /** A key of any algorithm. Throws `key/not-found` with the command that makes one, `text/private-key`. */
+  async load(name: string): Promise<JosePrivateKey> {
     return parseJosePrivateKey(await this.#text(name));
   }
 

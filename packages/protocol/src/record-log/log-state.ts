@@ -267,7 +267,8 @@ export class LogDraft<P extends string, B> implements Authority {
   }
 
   #change(root: Holder, { keys }: Holder): AuthorityFacts {
-    const { grants = new Map<GrantId, Grant>(), signingKeys = new Map<string, JosePublicKey>() } = this.#authority ?? {};
+    const { grants = new Map<GrantId, Grant>(), signingKeys = new Map<string, JosePublicKey>() } =
+      this.#authority ?? {};
     for (const key of keys) signingKeys.set(key.id, key);
     this.#authority = { root, grants, signingKeys };
     return this.#authority;

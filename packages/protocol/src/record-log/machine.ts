@@ -70,12 +70,12 @@ function checkVersion<E extends { readonly type: string }, P extends string, B>(
 /** That the record was made for this log, and is signed by whom it says: spec/version1.md 7.2 and 7.3. */
 function checkBinding<E, P extends string, B>({ home }: LogState<P, B>, record: SignedRecord<E>): void {
   const { binding, signatures } = record;
-  if (binding === null) {
-    if (record.envelope.cosignatures.length === 0) return;
-    throw new RegistryError('record/signers', 'a record of version 0 has one signature');
-  }
+  if (binding === null) return;
   if (home === null) {
-    throw new RegistryError('record/log', 'a record of version 1, and nothing says which log of which registry this is');
+    throw new RegistryError(
+      'record/log',
+      'a record of version 1, and nothing says which log of which registry this is',
+    );
   }
   if (binding.log !== home.log) {
     throw new RegistryError('record/log', `the record was made for log ${binding.log}`, { log: binding.log });
@@ -98,16 +98,20 @@ function applyEntries<E extends { readonly type: string }, P extends string, B>(
   const { id: recordId, time, entries, binding, envelope } = record;
   const signers = new Set(binding?.signers ?? [envelope.keyId]);
   const set = entriesOf(dialect, record.version);
-  if (binding !== null && draft.root === null && entries[0]?.type !== 'root') {
-    throw new RegistryError('record/root-missing', 'the first record of version 1 does not begin with root');
-  }
+  if (binding !== null) checkRootStands(draft.root !== null, entries);
   for (const [entryIndex, entry] of entries.entries()) {
-    if (entry.type === 'root' && draft.root !== null) {
-      throw new RegistryError('record/root-again', 'root stands after the beginning of version 1');
-    }
     const context: RecordContext = { signer: envelope.keyId, signers, recordId, time, entryIndex };
     set.apply(draft, entry, context);
   }
+}
+
+/** spec/version1.md 7.4, before any entry is judged. */
+function checkRootStands(isBegun: boolean, entries: readonly { readonly type: string }[]): void {
+  if (!isBegun && entries[0]?.type !== 'root') {
+    throw new RegistryError('record/root-missing', 'the first record of version 1 does not begin with root');
+  }
+  if (!entries.slice(isBegun ? 0 : 1).some(({ type }) => type === 'root')) return;
+  throw new RegistryError('record/root-again', 'root stands after the beginning of version 1');
 }
 
 function owe<P extends string, B>(draft: LogDraft<P, B>, signature: RecordSignature): OwedSignature {

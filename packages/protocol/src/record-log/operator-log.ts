@@ -43,7 +43,13 @@ export const OPERATOR_LOG: LogDialect<OperatorEntry, OperatorPermission, Namespa
   kind: 'operator',
   entries: [
     wargEntries<{ [T in keyof OperatorEntries]: OperatorEntries[T] }, OperatorPermission, NamespaceBinding>({
-      init: initKind({ permissions: OPERATOR_PERMISSIONS, keyField: 2, algorithmField: 1, signerIsKey: false, profileField: 16 }),
+      init: initKind({
+        permissions: OPERATOR_PERMISSIONS,
+        keyField: 2,
+        algorithmField: 1,
+        signerIsKey: false,
+        profileField: 16,
+      }),
       grant: byInitKey(grantKind(OPERATOR_PERMISSIONS, 'commit')),
       revoke: byInitKey(revokeKind(OPERATOR_PERMISSIONS, 'commit')),
       defineNamespace: defineNamespaceKind,
@@ -64,10 +70,14 @@ function byInitKey<E>(
     apply(draft, entry, context) {
       const { origin, initKey } = draft;
       if (origin !== null && context.signer !== initKey?.id) {
-        throw new RegistryError('record/unauthorized', 'by its profile only the init key of the operator log grants and revokes', {
-          keyId: context.signer,
-          permission: 'commit',
-        });
+        throw new RegistryError(
+          'record/unauthorized',
+          'by its profile only the init key of the operator log grants and revokes',
+          {
+            keyId: context.signer,
+            permission: 'commit',
+          },
+        );
       }
       kind.apply(draft, entry, context);
     },

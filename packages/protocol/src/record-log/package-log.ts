@@ -1,11 +1,6 @@
 import type { LogDialect } from './dialect.ts';
 import { grantedEntries, wargEntries } from './entry-table.ts';
-import {
-  delegateKind,
-  revokeGrantKind,
-  type DelegateEntry,
-  type RevokeGrantEntry,
-} from './kinds/authority/grant.ts';
+import { delegateKind, revokeGrantKind, type DelegateEntry, type RevokeGrantEntry } from './kinds/authority/grant.ts';
 import { rootKind, transferKind, type RootEntry, type TransferEntry } from './kinds/authority/root.ts';
 import { grantKind, revokeKind, type GrantEntry, type RevokeEntry } from './kinds/shared/grant.ts';
 import { initKind, type InitEntry } from './kinds/shared/init.ts';
@@ -16,13 +11,7 @@ import {
   type Release,
   type ReleaseEntry,
 } from './kinds/package/release.ts';
-import {
-  grantedYankKind,
-  restoreKind,
-  yankKind,
-  type RestoreEntry,
-  type YankEntry,
-} from './kinds/package/yank.ts';
+import { grantedYankKind, restoreKind, yankKind, type RestoreEntry, type YankEntry } from './kinds/package/yank.ts';
 import type { LogState } from './log-state.ts';
 
 /** One statement of a package record of version 0. */
@@ -60,7 +49,13 @@ export const PACKAGE_LOG: LogDialect<PackageEntry, PackagePermission, Release> &
   kind: 'package',
   entries: [
     wargEntries<FieldsOf<WargPackageEntry>, PackagePermission, Release>({
-      init: initKind({ permissions: PACKAGE_PERMISSIONS, keyField: 1, algorithmField: 2, signerIsKey: true, profileField: null }),
+      init: initKind({
+        permissions: PACKAGE_PERMISSIONS,
+        keyField: 1,
+        algorithmField: 2,
+        signerIsKey: true,
+        profileField: null,
+      }),
       grant: grantKind(PACKAGE_PERMISSIONS, null),
       revoke: revokeKind(PACKAGE_PERMISSIONS, null),
       release: releaseKind,

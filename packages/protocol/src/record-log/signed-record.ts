@@ -148,7 +148,9 @@ export async function signRecordJointly<E extends { readonly type: string }, P e
   const ordered = signers.toSorted((a, b) => (a.publicKey.id < b.publicKey.id ? -1 : 1));
   const binding = { log: home.log, origin: home.origin, signers: ordered.map(({ publicKey }) => publicKey.id) };
   const contents = encodeRecordContents(dialect, { ...draft, binding });
-  const [first, ...cosignatures] = await Promise.all(ordered.map((signer) => envelopeSignature(signer, dialect.kind, contents)));
+  const [first, ...cosignatures] = await Promise.all(
+    ordered.map((signer) => envelopeSignature(signer, dialect.kind, contents)),
+  );
   if (first === undefined) throw new TypeError('a record without a signer');
   return decodeSignedRecord(dialect, { contents, ...first, cosignatures });
 }

@@ -1,7 +1,7 @@
 import { ProtoMessage, ProtoWriter } from '../bytes/protobuf.ts';
 import { utf8 } from '../bytes/byte-array.ts';
 import { RegistryError } from '../errors.ts';
-import { digestBytes, formatDigest, parseAnyHash, type AnyHash } from '../names/digest.ts';
+import { digestBytes, formatDigest, parseAnyHash, parseDigest, type AnyHash } from '../names/digest.ts';
 import { parseLogId, type LogId } from '../names/log-id.ts';
 import { timestampFromProto, type Timestamp } from '../names/timestamp.ts';
 
@@ -53,7 +53,10 @@ export interface EncodableFrame {
  * Decodes `PackageRecord` or `OperatorRecord`: their outer shapes are equal (spec/encodings.md 4.2, spec/version1.md 2).
  * Throws `wire/protobuf`, `wire/shape`, `wire/too-large`, `text/hash`.
  */
-export function decodeRecordFrame(contents: Uint8Array, { hasVersion1 }: { readonly hasVersion1: boolean }): RecordFrame {
+export function decodeRecordFrame(
+  contents: Uint8Array,
+  { hasVersion1 }: { readonly hasVersion1: boolean },
+): RecordFrame {
   if (contents.length > RECORD_BYTES_MAX) {
     throw new RegistryError('wire/too-large', `a record of ${contents.length} bytes is over ${RECORD_BYTES_MAX}`);
   }
@@ -83,7 +86,7 @@ function readBinding(message: ProtoMessage): RecordBinding {
   if (log.length !== LOG_ID_BYTES) throw malformed(`log has ${log.length} bytes, not ${LOG_ID_BYTES}`);
   const origin = message.string(18);
   if (!isOrigin(origin)) throw malformed('origin is not 1 to 255 printable characters without a space');
-  const signers = message.repeatedStrings(19);
+  const signers = message.repeatedStrings(19).map(parseDigest);
   if (signers.length === 0 || signers.length > SIGNERS_MAX || !isAscending(signers)) {
     throw malformed(`signers are not 1 to ${SIGNERS_MAX} key ids, each once, in ascending order`);
   }

@@ -6,6 +6,7 @@ import { launchChromium, servePage } from '@waybill/tools/chromium';
 import { build } from 'esbuild';
 import * as node from '../../src/index.ts';
 import type { JoseAlgorithm } from '../../src/jose/algorithms.ts';
+import type { SignedCase } from '../version1/verdict.ts';
 import type { Protocol, Vector } from './vector-checks.ts';
 import type { PlatformSigned } from './webcrypto-checks.ts';
 
@@ -39,14 +40,17 @@ const PAGE_SCRIPT = `
   import * as protocol from '../../src/index.js';
   import { outcomeOf } from './vector-checks.js';
   import { signWithPlatformKey } from './webcrypto-checks.js';
+  import { verdictOf } from '../version1/verdict.js';
+  const judge = (kind, vector) =>
+    kind === 'version1' ? verdictOf(protocol, vector) : outcomeOf(protocol, kind, vector);
   globalThis.outcomes = (files) => Promise.all(files.map(({ kind, vectors }) =>
-    Promise.all(vectors.map((vector) => outcomeOf(protocol, kind, vector).catch(String)))));
+    Promise.all(vectors.map((vector) => judge(kind, vector).catch(String)))));
   globalThis.signed = (algorithms) => Promise.all(algorithms.map((name) => signWithPlatformKey(protocol, name)));
 `;
 
 export interface VectorFile {
   readonly kind: string;
-  readonly vectors: readonly Vector[];
+  readonly vectors: readonly (Vector | SignedCase)[];
 }
 
 /** What a page can be asked. */

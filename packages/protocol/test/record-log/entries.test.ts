@@ -41,7 +41,12 @@ for (const vector of VECTORS) {
 test('warg.md 3: parts of one member are merged, and of two members the last one counts', () => {
   const entryOf = (name: string): unknown => {
     const { hex } = VECTORS.find((vector) => vector.log === 'package' && vector.name === name) ?? assert.fail(name);
-    return decodeSignedRecord(PACKAGE_LOG, { contents: decodeHex(hex), keyId: '', signature: SIGNATURE, cosignatures: [] }).entries;
+    return decodeSignedRecord(PACKAGE_LOG, {
+      contents: decodeHex(hex),
+      keyId: '',
+      signature: SIGNATURE,
+      cosignatures: [],
+    }).entries;
   };
   const init = entryOf('init');
   assert.deepEqual(entryOf('init, its key in one part and its algorithm in another'), init);

@@ -34,7 +34,8 @@ export function admitGranted(
   for (const grant of draft.touchedGrants) {
     if (grant.revokedBy !== null) continue;
     const chain = [...chainOf(draft, grant)].map(({ predicates }) => predicates);
-    if (canNeverHold(chain, record.time)) throw refusal('a grant could never be used: what narrows it excludes everything');
+    if (canNeverHold(chain, record.time))
+      throw refusal('a grant could never be used: what narrows it excludes everything');
   }
   if (unders.some((id) => isExpiring(draft, id)) && isOld(record, nowMs)) {
     throw refusal('the record is dated long ago, under a grant that expires: check the clock');

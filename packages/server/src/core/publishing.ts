@@ -462,5 +462,8 @@ function sourcing({ logId, record, missing }: Reservation): wargApi.RecordStatus
 /** Throws `admission/policy` when the release claims another size than the content has (spec/version1.md 5.4). */
 function checkSize({ content, claim = null }: ReleaseEntry, size: number): void {
   if (claim === null || claim.size === size) return;
-  throw new RegistryError('admission/policy', `content ${content} has ${size} bytes, and the release says ${claim.size}`);
+  throw new RegistryError(
+    'admission/policy',
+    `content ${content} has ${size} bytes, and the release says ${claim.size}`,
+  );
 }

@@ -477,14 +477,24 @@ function checkExactness(check: Check): void {
     const texts = ['', 'nul\0inside', '\0', 'ünï-çødé 📦', "quote ' and %"];
     const records = texts.map((text, index) => ({
       ...sampleRecord(index),
-      envelope: { contents: utf8(text), keyId: text, signature: `${text}!`, cosignatures: [{ keyId: text, signature: text }] },
+      envelope: {
+        contents: utf8(text),
+        keyId: text,
+        signature: `${text}!`,
+        cosignatures: [{ keyId: text, signature: text }],
+      },
     }));
     await store.commit(null, { ...sampleCommit(0, texts.length), records });
     assert.deepEqual(await store.readRecords(0, 100), records);
     for (const [index, text] of texts.entries()) {
       const pending = {
         ...samplePending(20 + index, text),
-        envelope: { contents: utf8(text), keyId: text, signature: text, cosignatures: [{ keyId: 'a', signature: text }] },
+        envelope: {
+          contents: utf8(text),
+          keyId: text,
+          signature: text,
+          cosignatures: [{ keyId: 'a', signature: text }],
+        },
       };
       await store.putPending(pending);
       assert.deepEqual(await store.readPending(pending.recordId), pending);

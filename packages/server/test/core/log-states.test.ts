@@ -126,7 +126,10 @@ test('a stored record that is damaged is a fault of the store, and rejects no re
     ];
     for (const damage of damages) {
       core.store.readLog = async (...asked) => (await readLog(...asked)).flatMap(damage);
-      await assert.rejects(new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store: core.store }).load(one), isDamaged);
+      await assert.rejects(
+        new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store: core.store }).load(one),
+        isDamaged,
+      );
     }
   } finally {
     await core.dispose();

@@ -88,7 +88,10 @@ export class MortalRegistry {
     const store = this.#failpoint?.store(file) ?? file;
     const lastSigned = this.#failpoint?.lastSigned(mark) ?? mark;
     const content = watchContent(this.#failpoint?.content(kept) ?? kept, onFatal);
-    const [packages, operator] = [new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store }), new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store })];
+    const [packages, operator] = [
+      new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store }),
+      new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store }),
+    ];
     const clock = Date.now;
     const signer = new CheckpointSigner(keyOf('operator'), clock);
     const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });

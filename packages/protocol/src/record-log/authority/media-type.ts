@@ -18,7 +18,8 @@ export function isMediaType(text: string): boolean {
 /** Both or neither: `null` for neither. Throws `wire/shape`. */
 export function readClaim(mediaType: string, size: bigint): ContentClaim | null {
   if (mediaType === '' && size === 0n) return null;
-  if (!isMediaType(mediaType)) throw new RegistryError('wire/shape', 'a release names no media type, or none that is one');
+  if (!isMediaType(mediaType))
+    throw new RegistryError('wire/shape', 'a release names no media type, or none that is one');
   if (size > BigInt(Number.MAX_SAFE_INTEGER)) throw new RegistryError('wire/shape', 'a size over 2^53 - 1');
   return { mediaType, size: Number(size) };
 }

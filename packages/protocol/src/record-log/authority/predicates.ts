@@ -8,6 +8,8 @@ import { isMediaType } from './media-type.ts';
 
 /** spec/version1.md 2.5. */
 const LIST_MAX = 32;
+/** Each act under a grant reads them again. */
+const VERSION_CHARACTERS_MAX = 256;
 const SIZE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** What narrows a grant; `null` and empty lists restrict nothing. */
@@ -99,7 +101,8 @@ export function readPredicates(message: ProtoMessage | null): Predicates {
   const annotationTypes = message.repeatedStrings(6);
   if (notAfter < 0n) throw malformed('not_after is negative');
   if (sizeMax > SIZE_MAX) throw malformed('size_max is over 2^53 - 1');
-  if (!mediaTypes.every(isMediaType) || !annotationTypes.every(isAnnotationType)) throw malformed('a type that is none');
+  if (!mediaTypes.every(isMediaType) || !annotationTypes.every(isAnnotationType))
+    throw malformed('a type that is none');
   for (const list of [mediaTypes, annotationTypes]) {
     if (list.length > LIST_MAX || !isAscending(list)) throw malformed('a list that is too long or not ascending');
   }
@@ -115,6 +118,7 @@ export function readPredicates(message: ProtoMessage | null): Predicates {
 
 function versionIn(message: ProtoMessage, field: number): VersionText | null {
   const text = message.string(field);
+  if (text.length > VERSION_CHARACTERS_MAX) throw malformed(`a version of over ${VERSION_CHARACTERS_MAX} characters`);
   return text === '' ? null : parseVersion(text);
 }
 

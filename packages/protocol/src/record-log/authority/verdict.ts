@@ -68,11 +68,15 @@ export function refusalError({ reason, grant }: Refusal, permission: Permission 
     return new RegistryError('record/grant-unknown', `there is no grant ${grant}`, { grant: grant ?? '' });
   }
   const what = permission === null ? 'this' : permission;
-  return new RegistryError('record/unauthorized', `${what} may not be done under ${nameOf(grant)}: ${REFUSAL_WORDS[reason]}`, {
-    reason,
-    permission: permission ?? '',
-    grant: grant ?? '',
-  });
+  return new RegistryError(
+    'record/unauthorized',
+    `${what} may not be done under ${nameOf(grant)}: ${REFUSAL_WORDS[reason]}`,
+    {
+      reason,
+      permission: permission ?? '',
+      grant: grant ?? '',
+    },
+  );
 }
 
 /** What each reason means, for a person. */

@@ -1,4 +1,4 @@
-import { RegistryError } from '../../../errors.ts';
+import type { RegistryError } from '../../../errors.ts';
 import { inheritedGrantId } from '../../authority/grant.ts';
 import { holderOfKey, isSignedFor, readHolder, writeHolder, type Holder } from '../../authority/holder.ts';
 import { NO_PREDICATES } from '../../authority/predicates.ts';

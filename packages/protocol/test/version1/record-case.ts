@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { encodeBase64, encodeBase64url } from '../../src/bytes/base64.ts';
+import { concatBytes, utf8 } from '../../src/bytes/byte-array.ts';
+import { decodeHex } from '../../src/bytes/hex.ts';
+import { ProtoWriter } from '../../src/bytes/protobuf.ts';
+import { parseJosePrivateKey } from '../../src/jose/private-key.ts';
+import { localSigner, type Signer } from '../../src/jose/signer.ts';
+import { digestBytes, digestOf } from '../../src/names/digest.ts';
+import { parsePrivateKey, signBytes } from '../../src/names/key.ts';
+import { packageLogId, recordIdOf } from '../../src/names/log-id.ts';
+import { parsePackageName } from '../../src/names/package-name.ts';
+import { encodeEnvelope } from '../../src/wire/envelope.ts';
+import type { SignedCase } from './verdict.ts';
+
+const VECTORS = new URL('../../../../../vectors/version1/', import.meta.url);
+const PACKAGE = 'test:package';
+const ORIGIN = 'registry.example';
+
+/** What a case says of a holder: names of keys.json, or a text that is no key's name. */
+interface HolderCase {
+  readonly keys: readonly string[];
+  readonly threshold?: number;
+  /** As the keys stand here, and not in the order of their ids. */
+  readonly asGiven?: boolean;
+}
+
+interface PredicatesCase {
+  readonly versionMin?: string;
+  readonly versionMax?: string;
+  readonly notAfter?: number;
+  readonly mediaTypes?: readonly string[];
+  readonly sizeMax?: number;
+  readonly annotationTypes?: readonly string[];
+}
+
+/** An entry, said by the member that is there. A grant is named by its record's and entry's place: `0/1`. */
+export interface EntryCase {
+  readonly under?: string;
+  readonly root?: HolderCase;
+  readonly transfer?: HolderCase;
+  readonly grant?: HolderCase;
+  readonly permissions?: readonly string[];
+  readonly predicates?: PredicatesCase;
+  readonly revoke?: string;
+  readonly release?: string;
+  readonly mediaType?: string;
+  readonly size?: number | string;
+  readonly yank?: string;
+  readonly restore?: string;
+  readonly reason?: string;
+  /** Of version 0. */
+  readonly init?: string;
+  readonly grant0?: string;
+  readonly revoke0?: string;
+  /** Bytes besides, in hex. */
+  readonly extra?: string;
+}
+
+/** One signature as it stands in the envelope; what is left out is as it should be. */
+interface SignatureCase {
+  /** Whose key id the envelope has. */
+  readonly as: string;
+  /** Who signed. */
+  readonly by?: string;
+  readonly typ?: string;
+  /** The protected header, to the letter; `{kid}` in it is the signer's key id, and `{jwk}` some JSON. */
+  readonly header?: string;
+  /** The text itself. */
+  readonly text?: string;
+  readonly form?: 'warg' | 'no prefix' | 'attached' | 'json' | 'padded' | 'other bytes';
+}
+
+export interface RecordCase {
+  readonly version?: number;
+  readonly signers: readonly string[];
+  /** As they stand here, and not in the order of their key ids. */
+  readonly asGiven?: boolean;
+  readonly time?: number;
+  readonly prev?: string;
+  /** The name of another package, or bytes in hex after `hex:`. */
+  readonly log?: string;
+  readonly origin?: string;
+  readonly entries: readonly EntryCase[];
+  /** In hex. */
+  readonly annotations?: readonly string[];
+  readonly signatures?: readonly SignatureCase[];
+  /** Bytes after the contents, in hex. */
+  readonly extra?: string;
+}
+
+export interface LogCase {
+  readonly name: string;
+  readonly clause: string;
+  readonly records: readonly RecordCase[];
+  readonly expect: string;
+  /** Of `record/unauthorized`. */
+  readonly reason?: string;
+}
+
+export function readCases(kind: string): readonly LogCase[] {
+  return JSON.parse(readFileSync(new URL(`${kind}.json`, VECTORS), 'utf8'));
+}
+
+const KEY_TEXTS: Readonly<Record<string, string>> = JSON.parse(readFileSync(new URL('keys.json', VECTORS), 'utf8'));
+const SIGNERS = new Map<string, Signer>();
+
+function signerOf(name: string): Signer {
+  const known = SIGNERS.get(name) ?? localSigner(parseJosePrivateKey(KEY_TEXTS[name] ?? assert.fail(`no key ${name}`)));
+  SIGNERS.set(name, known);
+  return known;
+}
+
+/** Writes and signs the records of a case; each follows the one before it. */
+export async function signCase(records: readonly RecordCase[]): Promise<SignedCase> {
+  const ids: string[] = [];
+  const envelopes: string[] = [];
+  for (const record of records) {
+    const contents = encodeContents(record, ids);
+    ids.push(recordIdOf('package', contents));
+    const [first, ...cosignatures] = await Promise.all(
+      signaturesOf(record).map(async (one) => ({
+        keyId: keyIdOf(one.as),
+        signature: await signatureText(one, contents),
+      })),
+    );
+    const signed = first ?? { keyId: '', signature: '' };
+    envelopes.push(encodeBase64(encodeEnvelope({ contents, ...signed, cosignatures })));
+  }
+  return { log: packageLogId(parsePackageName(PACKAGE)), origin: ORIGIN, envelopes };
+}
+
+function signaturesOf(record: RecordCase): readonly SignatureCase[] {
+  if (record.signatures !== undefined) return record.signatures;
+  const form = record.version === 0 ? { form: 'warg' as const } : {};
+  return signersOf(record).map((as) => ({ as, ...form }));
+}
+
+function signersOf({ signers, asGiven = false }: RecordCase): readonly string[] {
+  return asGiven ? signers : byKeyId(signers);
+}
+
+function byKeyId(names: readonly string[]): string[] {
+  return names.toSorted((a, b) => (keyIdOf(a) < keyIdOf(b) ? -1 : 1));
+}
+
+function keyIdOf(name: string): string {
+  return KEY_TEXTS[name] === undefined ? name : signerOf(name).publicKey.id;
+}
+
+function keyTextOf(name: string): string {
+  return KEY_TEXTS[name] === undefined ? name : signerOf(name).publicKey.text;
+}
+
+async function signatureText(one: SignatureCase, contents: Uint8Array): Promise<string> {
+  if (one.text !== undefined) return one.text;
+  const name = one.by ?? one.as;
+  if (one.form === 'warg') {
+    return (await signBytes('package-record', contents, parsePrivateKey(KEY_TEXTS[name] ?? ''))).text;
+  }
+  const signer = signerOf(name);
+  const { algorithm, id } = signer.publicKey;
+  const typ = one.typ ?? 'vnd.waybill.package-record';
+  const said = one.header ?? `{"alg":"${algorithm}","kid":"{kid}","typ":"${typ}"}`;
+  const header = encodeBase64url(utf8(said.replaceAll('{kid}', id).replaceAll('{jwk}', '{"kty":"EC","crv":"P-256"}')));
+  const payload = encodeBase64url(one.form === 'other bytes' ? utf8('other bytes') : contents);
+  const signature = encodeBase64url(await signer.sign(utf8(`${header}.${payload}`)));
+  const detached = `${header}..${signature}`;
+  const forms: Readonly<Record<string, string>> = {
+    'no prefix': detached,
+    attached: `jws:${header}.${payload}.${signature}`,
+    json: `jws:${JSON.stringify({ protected: header, signature })}`,
+    padded: `jws:${detached}==`,
+  };
+  return forms[one.form ?? ''] ?? `jws:${detached}`;
+}
+
+function encodeContents(record: RecordCase, ids: readonly string[]): Uint8Array {
+  const { version = 1, time = 1_700_000_000, log = PACKAGE, origin = ORIGIN, annotations = [] } = record;
+  const writer = new ProtoWriter();
+  const prev = record.prev === 'other' ? digestOf(utf8('another record')) : (record.prev ?? ids.at(-1));
+  if (prev !== undefined && prev !== 'none') writer.string(1, prev);
+  writer.varint(2, version).message(3, new ProtoWriter().varint(1, time).finish());
+  for (const entry of record.entries) writer.message(4, encodeEntry(entry, version, ids));
+  for (const annotation of annotations) writer.message(16, decodeHex(annotation));
+  if (version === 1) {
+    const logBytes = log.startsWith('hex:')
+      ? decodeHex(log.slice('hex:'.length))
+      : digestBytes(packageLogId(parsePackageName(log)));
+    writer.bytes(17, logBytes).string(18, origin).strings(19, signersOf(record).map(keyIdOf));
+  }
+  return concatBytes(writer.finish(), decodeHex(record.extra ?? ''));
+}
+
+const PERMISSIONS_0: readonly string[] = ['release', 'yank'];
+
+function encodeEntry(entry: EntryCase, version: number, ids: readonly string[]): Uint8Array {
+  const [number, body] = version === 0 ? encodeBody0(entry) : encodeBody(entry, ids);
+  const under = grantIdOf(entry.under ?? '', ids);
+  const bytes = new ProtoWriter().message(number, body.finish()).string(31, under).finish();
+  return concatBytes(bytes, decodeHex(entry.extra ?? ''));
+}
+
+type Body = [member: number, body: ProtoWriter];
+
+function encodeBody0({ init, grant0, revoke0, permissions = [], release, yank = '' }: EntryCase): Body {
+  const inner = new ProtoWriter();
+  const numbers = permissions.map((permission) => PERMISSIONS_0.indexOf(permission) + 1);
+  if (init !== undefined) return [1, inner.string(1, keyTextOf(init)).string(2, 'sha256')];
+  if (grant0 !== undefined) return [2, inner.string(1, keyTextOf(grant0)).packed(2, numbers)];
+  if (revoke0 !== undefined) return [3, inner.string(1, keyIdOf(revoke0)).packed(2, numbers)];
+  if (release !== undefined) return [4, inner.string(1, release).string(2, digestOf(utf8(release)))];
+  return [5, inner.string(1, yank)];
+}
+
+function encodeBody(entry: EntryCase, ids: readonly string[]): Body {
+  const { root, transfer, grant, revoke, release, yank, restore, reason = '' } = entry;
+  const inner = new ProtoWriter();
+  if (root !== undefined) return [16, holderBody(root)];
+  if (transfer !== undefined) return [19, holderBody(transfer)];
+  if (grant !== undefined) return [17, grantBody(grant, entry)];
+  if (revoke !== undefined) return [18, inner.string(1, grantIdOf(revoke, ids)).string(16, reason)];
+  if (release !== undefined) {
+    const { mediaType = '', size = 0 } = entry;
+    return [
+      4,
+      inner
+        .string(1, release)
+        .string(2, digestOf(utf8(release)))
+        .string(16, mediaType)
+        .varint(17, BigInt(size)),
+    ];
+  }
+  if (restore !== undefined) return [20, inner.string(1, restore).string(16, reason)];
+  // In version 1 there is no init: what a case says of one is written as version 0 would.
+  if (yank === undefined) return encodeBody0(entry);
+  return [5, inner.string(1, yank).string(16, reason)];
+}
+
+function holderBody({ keys, threshold = 0, asGiven = false }: HolderCase): ProtoWriter {
+  return new ProtoWriter().strings(1, (asGiven ? keys : byKeyId(keys)).map(keyTextOf)).varint(2, threshold);
+}
+
+function grantBody(holder: HolderCase, { permissions = [], predicates }: EntryCase): ProtoWriter {
+  const body = new ProtoWriter().message(1, holderBody(holder).finish()).strings(2, permissions);
+  if (predicates === undefined) return body;
+  const {
+    versionMin = '',
+    versionMax = '',
+    notAfter = 0,
+    mediaTypes = [],
+    sizeMax = 0,
+    annotationTypes = [],
+  } = predicates;
+  const said = new ProtoWriter()
+    .string(1, versionMin)
+    .string(2, versionMax)
+    .varint(3, notAfter)
+    .strings(4, mediaTypes)
+    .varint(5, sizeMax)
+    .strings(6, annotationTypes);
+  return body.message(3, said.finish());
+}
+
+function grantIdOf(text: string, ids: readonly string[]): string {
+  const [, record, rest] = /^(\d+)(\/.*)$/.exec(text) ?? [];
+  return record === undefined ? text : `${ids[Number(record)] ?? digestOf(utf8(record))}${rest}`;
+}
