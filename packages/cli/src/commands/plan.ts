@@ -69,8 +69,9 @@ export async function authorKeys(
   context: CliContext,
   flags: SigningFlags,
 ): Promise<readonly [JosePrivateKey, ...JosePrivateKey[]]> {
-  const others = (flags.cosign ?? []).map((name) => keyStoreOf(context).load(name));
-  return [await signingKey(context, flags), ...(await Promise.all(others))];
+  const own = await signingKey(context, flags);
+  const others = await Promise.all((flags.cosign ?? []).map((name) => keyStoreOf(context).load(name)));
+  return [own, ...others];
 }
 
 /** Only a release, or a key to share the work with, starts a log: anything else would be a slip in the name. */
