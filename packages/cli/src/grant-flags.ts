@@ -4,6 +4,7 @@ import {
   isAnnotationType,
   isMediaType,
   isPermission,
+  isRegistryError,
   NO_PREDICATES,
   PACKAGE_PERMISSIONS,
   parseDigest,
@@ -14,6 +15,7 @@ import {
   RegistryError,
   type DelegateEntry,
   type GrantId,
+  type Holder,
   type PackageEntry,
   type PackagePermission,
   type PackageState,
@@ -55,6 +57,8 @@ const ROLES: Readonly<Record<string, readonly Permission[]>> = {
   auditor: [annotatePermission('audit'), annotatePermission('rebuild')],
 };
 
+const SEE_HELP = ': see waybill grant --help';
+
 const PERMISSIONS_DEFAULT: readonly Permission[] = ['release', 'yank'];
 
 /** True when the flags say something that version 0 cannot. */
@@ -77,7 +81,7 @@ const GRANT_TERMS_OF_VERSION_1: Readonly<Record<string, (terms: GrantTerms) => b
 
 /** The entry of a grant to some keys. Throws `usage/invalid`, `text/…`. `nowSeconds` is Unix time. */
 function delegateEntry(keys: readonly string[], terms: GrantTerms, nowSeconds: number): DelegateEntry {
-  const holder = holderOf(keys.map(parseJosePublicKey), positive(terms.threshold ?? '1', '--threshold'));
+  const holder = holderOfTexts(keys, positive(terms.threshold ?? '1', '--threshold'));
   const entry = {
     type: 'delegate',
     holder,
@@ -87,10 +91,23 @@ function delegateEntry(keys: readonly string[], terms: GrantTerms, nowSeconds: n
   return terms.under === undefined ? entry : { ...entry, under: parseGrantId(terms.under) };
 }
 
+/** The holder that somebody typed. Throws `usage/invalid`, `text/key`. */
+export function holderOfTexts(keys: readonly string[], threshold: number): Holder {
+  try {
+    return holderOf(keys.map(parseJosePublicKey), threshold);
+  } catch (cause) {
+    if (!isRegistryError(cause, 'wire/shape')) throw cause;
+    throw new RegistryError('usage/invalid', `${cause.message}${SEE_HELP}`, {}, { cause });
+  }
+}
+
 function permissionsOf({ permissions, role }: GrantTerms): readonly Permission[] {
   const ofRole = role === undefined ? [] : ROLES[role];
   if (ofRole === undefined) {
-    throw new RegistryError('usage/invalid', `${role} is no role: there are ${Object.keys(ROLES).join(', ')}`);
+    throw new RegistryError(
+      'usage/invalid',
+      `${role} is no role: there are ${Object.keys(ROLES).join(', ')}${SEE_HELP}`,
+    );
   }
   const named = (permissions ?? '')
     .split(',')
@@ -103,7 +120,7 @@ function permissionOf(text: string): Permission {
   if (isPermission(text)) return text;
   throw new RegistryError(
     'usage/invalid',
-    `${text} is not a permission: there are release, yank, restore, grant, annotate:<type> and annotate:*`,
+    `${text} is not a permission: there are release, yank, restore, grant, annotate:<type> and annotate:*${SEE_HELP}`,
   );
 }
 
@@ -131,18 +148,18 @@ function versionsOf(text: string | undefined): string[] {
   if (text === undefined) return [];
   const parts = text.split('..');
   if (parts.length === 2) return parts;
-  throw new RegistryError('usage/invalid', `--versions takes min..max, such as 1.0.0..2.0.0, not ${text}`);
+  throw new RegistryError('usage/invalid', `--versions takes min..max, such as 1.0.0..2.0.0, not ${text}${SEE_HELP}`);
 }
 
 function requireAll(texts: readonly string[], isRight: (text: string) => boolean, what: string): void {
   const wrong = texts.find((text) => !isRight(text));
-  if (wrong !== undefined) throw new RegistryError('usage/invalid', `${wrong} is not ${what}`);
+  if (wrong !== undefined) throw new RegistryError('usage/invalid', `${wrong} is not ${what}${SEE_HELP}`);
 }
 
-function positive(text: string, flag: string): number {
+export function positive(text: string, flag: string): number {
   const value = Number(text);
   if (/^[1-9][0-9]*$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new RegistryError('usage/invalid', `${flag} takes a whole number from 1, not ${text}`);
+  throw new RegistryError('usage/invalid', `${flag} takes a whole number from 1, not ${text}${SEE_HELP}`);
 }
 
 function secondsOf(text: string, nowSeconds: number): bigint {
@@ -152,7 +169,7 @@ function secondsOf(text: string, nowSeconds: number): bigint {
   if (Number.isNaN(ms) || ms <= 0) {
     throw new RegistryError(
       'usage/invalid',
-      `--until takes a date such as 2027-01-31, or a time such as 30d, not ${text}`,
+      `--until takes a date such as 2027-01-31, or a time such as 30d, not ${text}${SEE_HELP}`,
     );
   }
   return BigInt(Math.floor(ms / 1000));
@@ -185,12 +202,12 @@ export function revokeEntriesFor(
   { from, grant, permissions, reason }: RevokeTerms,
 ): readonly PackageEntry[] {
   if ((from === undefined) === (grant === undefined)) {
-    throw new RegistryError('usage/invalid', 'give one of --from and --grant');
+    throw new RegistryError('usage/invalid', 'give one of --from and --grant: see waybill revoke --help');
   }
   if (state.root === null) {
     if (from !== undefined)
       return [{ type: 'revoke', keyId: keyIdOf(from), permissions: parsePermissions(permissions) }];
-    throw new RegistryError('usage/invalid', 'a log of version 0 has no grants by id: give --from');
+    throw new RegistryError('usage/invalid', 'a log of version 0 has no grants by id: waybill revoke --from');
   }
   const ids = grant === undefined ? grantsOf(state, keyIdOf(from ?? '')) : [parseGrantId(grant)];
   return ids.map((id) => ({ type: 'revokeGrant', grant: id, ...(reason === undefined ? {} : { reason }) }));

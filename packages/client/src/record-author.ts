@@ -9,18 +9,23 @@ import {
   localSigner,
   PACKAGE_LOG,
   parsePrivateKey,
+  RECORD_ALGORITHM_NAMES,
+  REFUSAL_WORDS,
   RegistryError,
   signRecord,
   signRecordJointly,
   timestampFromMs,
   type Act,
+  type Grant,
   type GrantId,
+  type Holder,
   type JosePrivateKey,
   type LogHead,
   type LogHome,
   type PackageEntry,
   type PackageState,
   type PrivateKey,
+  type Refusal,
   type SignedRecord,
   type Signer,
   type Timestamp,
@@ -34,8 +39,15 @@ export interface Author {
   readonly wargKey: PrivateKey | null;
 }
 
-/** The author who has these keys at hand. */
+/** The author who has these keys at hand. Throws `usage/invalid` for a key that records cannot be signed with. */
 export function authorOf([first, ...others]: readonly [JosePrivateKey, ...JosePrivateKey[]]): Author {
+  const useless = [first, ...others].find(({ publicKey }) => !RECORD_ALGORITHM_NAMES.includes(publicKey.algorithm));
+  if (useless !== undefined) {
+    throw new RegistryError(
+      'usage/invalid',
+      `a key of ${useless.publicKey.algorithm} signs files, but no records: not every reader could verify them; see waybill key new --help`,
+    );
+  }
   const isWarg = first.publicKey.algorithm === 'ES256';
   return {
     signers: [localSigner(first), ...others.map(localSigner)],
@@ -134,17 +146,59 @@ function findUnder(state: PackageState, entry: PackageEntry, { author, time }: G
   const signers = new Set(author.signers.map(({ publicKey }) => publicKey.id));
   const act = actOf(entry, time);
   if (findRefusal(state, { signers, under: null }, act) === null) return null;
+  const near: Refusal[] = isPartOf(state.root, signers) ? [{ reason: 'holder', grant: null }] : [];
   for (const grant of state.grants.values()) {
-    if (findRefusal(state, { signers, under: grant.id }, act) !== null) continue;
-    if (entry.type === 'delegate' && !entry.permissions.every((one) => includesPermission(grant.permissions, one)))
-      continue;
-    if (entry.type === 'revokeGrant' && !isAtOrAbove(state, grant.id, entry.grant)) continue;
-    return grant.id;
+    if (!isPartOf(grant.holder, signers)) continue;
+    const refusal = findRefusal(state, { signers, under: grant.id }, act) ?? entryRefusal(state, grant, entry);
+    if (refusal === null) return grant.id;
+    near.push(refusal);
   }
-  const who = author.signers.map(({ publicKey }) => publicKey.id).join(', ');
-  throw new RegistryError('record/unauthorized', `nothing that ${who} holds allows ${entry.type} here`, {
+  throw nothingAllows(entry, { state, signers, near, act });
+}
+
+function isPartOf(holder: Holder | null, signers: ReadonlySet<string>): boolean {
+  return holder !== null && holder.keys.some(({ id }) => signers.has(id));
+}
+
+/** What an entry asks of a grant besides its act: spec/version1.md 7.8, 7.9. */
+function entryRefusal(state: PackageState, { id, permissions }: Grant, entry: PackageEntry): Refusal | null {
+  if (entry.type === 'delegate' && !entry.permissions.every((one) => includesPermission(permissions, one))) {
+    return { reason: 'permission', grant: id };
+  }
+  return entry.type === 'revokeGrant' && !isAtOrAbove(state, id, entry.grant) ? { reason: 'holder', grant: id } : null;
+}
+
+interface NothingAllows {
+  readonly state: PackageState;
+  readonly signers: ReadonlySet<string>;
+  /** What stands in the way under whatever the signers have a part in. */
+  readonly near: readonly Refusal[];
+  readonly act: Act;
+}
+
+/** Tells the refusal that came furthest: whoever has two grants thinks of the one that nearly allows it. */
+function nothingAllows(entry: PackageEntry, { state, signers, near, act }: NothingAllows): RegistryError {
+  const isEarly = ({ reason }: Refusal): boolean => reason === 'holder' || reason === 'permission';
+  const told =
+    near.findLast((one) => !isEarly(one)) ?? near.findLast(({ reason }) => reason === 'permission') ?? near[0];
+  const why = told === undefined ? '' : `: ${refusalWords(state, told)}`;
+  const message = `nothing that ${[...signers].join(', ')} holds allows ${entry.type} here${why}`;
+  return new RegistryError('record/unauthorized', message, {
+    reason: told?.reason ?? 'holder',
     permission: act.permission ?? '',
+    grant: told?.grant ?? '',
   });
+}
+
+function refusalWords(state: PackageState, { reason, grant: id }: Refusal): string {
+  const holder = id === null ? state.root : state.grant(id)?.holder;
+  const isShort = reason === 'holder' && holder && holder.threshold > 1;
+  const words = isShort ? `it takes ${holder.threshold} of its ${holder.keys.length} keys` : wordsOf(reason);
+  return id === null ? `of the root, ${words}` : `of grant ${id}, ${words}`;
+}
+
+function wordsOf(reason: Refusal['reason']): string {
+  return reason === 'grant-unknown' ? 'there is none' : REFUSAL_WORDS[reason];
 }
 
 function actOf(entry: PackageEntry, time: Timestamp): Act {

@@ -72,7 +72,12 @@ export {
 } from './names/timestamp.ts';
 export { compareVersions, isPreRelease, parseVersion, withoutBuild, type VersionText } from './names/version.ts';
 
-export { JOSE_ALGORITHM_NAMES, algorithmsNamed, type JoseAlgorithm } from './jose/algorithms.ts';
+export {
+  JOSE_ALGORITHM_NAMES,
+  RECORD_ALGORITHM_NAMES,
+  algorithmsNamed,
+  type JoseAlgorithm,
+} from './jose/algorithms.ts';
 export { JWS_CHARACTERS_MAX, verifyJws, type JwsExpectation, type VerifiedJws } from './jose/jws.ts';
 export {
   formatJosePrivateKey,

@@ -3,7 +3,6 @@ import {
   annotatePermission,
   findRefusal,
   holderOf,
-  parseJosePublicKey,
   parsePackageName,
   parseVersion,
   REFUSAL_WORDS,
@@ -25,7 +24,9 @@ import { argument, registryFlags, requiredFlags, signingFlags, textFlag } from '
 import {
   grantEntryFor,
   grantTermFlags,
+  holderOfTexts,
   keyIdOf,
+  positive,
   revokeEntriesFor,
   type GrantTerms,
   type RevokeTerms,
@@ -143,10 +144,16 @@ export const transferCommand: Command<CliContext> = buildCommand({
     positional: packageArgument,
   },
   func: action<TransferFlags, [string]>((context, flags, progress, name) => {
-    const holder = holderOf(flags.to.map(parseJosePublicKey), Number(flags.threshold ?? flags.to.length));
+    const holder = holderOfTexts(flags.to, positive(flags.threshold ?? String(flags.to.length), '--threshold'));
     return publishPlan(context, flags, progress, {
       package: name,
-      entries: () => [{ type: 'transfer', holder }],
+      entries: ({ root }) => {
+        if (root !== null) return [{ type: 'transfer', holder }];
+        throw new RegistryError(
+          'usage/invalid',
+          `${name} is of version 0, which has no root: see waybill upgrade --help`,
+        );
+      },
       files: NO_FILES,
     });
   }),

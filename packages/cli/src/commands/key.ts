@@ -48,8 +48,8 @@ function describeKey(name: string, { publicKey }: JosePrivateKey, lead: string):
 const newCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Make a signing key',
-    fullDescription: `Kept in the keyring, or in a file that only you can read. Releases are signed with ES256, the default;
-keys of the other algorithms sign files.
+    fullDescription: `Kept in the keyring, or in a file that only you can read. Every client reads releases signed with ES256,
+the default; those of the others up to Ed25519 make a package one of version 1. Keys of Ed448 and ML-DSA sign files alone.
 
   waybill key new
   waybill key new --alg Ed25519 --name files`,

@@ -159,3 +159,8 @@ export function algorithmsNamed(name: string): readonly JoseAlgorithm[] {
 
 /** Every algorithm, in the order of the table. */
 export const JOSE_ALGORITHM_NAMES: readonly JoseAlgorithm[] = Object.keys(JOSE_ALGORITHMS).filter(isAlgorithm);
+
+/** Those that records are signed with: spec/version1.md 2.8. */
+export const RECORD_ALGORITHM_NAMES: readonly JoseAlgorithm[] = JOSE_ALGORITHM_NAMES.filter(
+  (name) => JOSE_ALGORITHMS[name].isEverywhere,
+);
