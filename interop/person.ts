@@ -16,6 +16,8 @@ export interface Person {
   readonly home: string;
   readonly publicKey: string;
   readonly keyId: string;
+  /** Whether their client fetches a yanked version that is named exactly. */
+  readonly givesYanked: boolean;
   /** With the same key at another registry. */
   moveTo(registry: URL): Promise<Person>;
   release(name: string, version: string, file: string): Promise<Outcome>;
@@ -53,6 +55,7 @@ interface Identity {
 
 /** `waybill`, as built in this repository. */
 export class WaybillPerson implements Person {
+  readonly givesYanked = true;
   readonly home: string;
   readonly publicKey: string;
   readonly keyId: string;
@@ -124,6 +127,7 @@ function runWarg(home: string, args: readonly string[]): Promise<Outcome> {
 
 /** The published `warg`. */
 export class WargPerson implements Person {
+  readonly givesYanked = false;
   readonly home: string;
   readonly publicKey: string;
   readonly keyId: string;

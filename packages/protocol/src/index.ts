@@ -157,6 +157,42 @@ export {
   type Refusal,
   type RefusalReason,
 } from './record-log/authority/verdict.ts';
+export {
+  ANNOTATION_BODY_BYTES_MAX,
+  ANNOTATION_BYTES_MAX,
+  annotationIdOf,
+  decodeAnnotation,
+  encodeAnnotation,
+  parseAnnotationId,
+  type Annotation,
+  type AnnotationDraft,
+  type AnnotationId,
+  type ContentReference,
+} from './record-log/annotations/annotation.ts';
+export { AnnotationBook, type ListedAnnotation, type Statement } from './record-log/annotations/annotation-book.ts';
+export {
+  ANNOTATIONS_JUDGED_MAX,
+  judgeAnnotations,
+  type AnnotationRefusal,
+  type FindTarget,
+  type JudgedAnnotation,
+  type WithdrawalTarget,
+} from './record-log/annotations/annotation-judge.ts';
+export {
+  ADVISORY_SEVERITIES,
+  annotationBody,
+  checkAnnotation,
+  isAnnotationTypeKnown,
+  readAnnotationBody,
+  type Advisory,
+  type AnnotationBodies,
+  type AnnotationType,
+  type Audit,
+  type Deprecation,
+  type Licence,
+  type OnBehalf,
+  type Rebuild,
+} from './record-log/annotations/annotation-types.ts';
 export { emptyLogState, LogDraft, type LogHead, type LogHome, type LogState } from './record-log/log-state.ts';
 export type { LogDialect } from './record-log/dialect.ts';
 export type { DelegateEntry, RevokeGrantEntry } from './record-log/kinds/authority/grant.ts';
@@ -187,7 +223,7 @@ export {
   type OperatorState,
 } from './record-log/operator-log.ts';
 export { PACKAGE_LOG, PACKAGE_PERMISSIONS, type PackageEntry, type PackageState } from './record-log/package-log.ts';
-export { replayLog } from './record-log/replay.ts';
+export { replayLog, type ReplayStep } from './record-log/replay.ts';
 export {
   decodeSignedRecord,
   encodeRecordContents,

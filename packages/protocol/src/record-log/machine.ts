@@ -70,10 +70,7 @@ function checkVersion<E extends { readonly type: string }, P extends string, B>(
 /** That the record was made for this log, and is signed by whom it says: spec/version1.md 7.2 and 7.3. */
 function checkBinding<E, P extends string, B>({ home }: LogState<P, B>, record: SignedRecord<E>): void {
   const { binding, signatures } = record;
-  if (binding === null) {
-    if (record.envelope.cosignatures.length === 0) return;
-    throw new RegistryError('record/signers', 'a record of version 0 has one signature');
-  }
+  if (binding === null) return;
   if (home === null) {
     throw new RegistryError(
       'record/log',

@@ -1,7 +1,7 @@
 import { isRegistryError, RegistryError } from '../errors.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { LogDialect } from './dialect.ts';
-import type { LogState } from './log-state.ts';
+import type { LogDraft, LogState } from './log-state.ts';
 import { judgeRecord, verifyRecordSignatures } from './machine.ts';
 import { decodeSignedRecord, type SignedRecord } from './signed-record.ts';
 
@@ -10,15 +10,23 @@ const SIGNATURES_IN_FLIGHT_MAX = 256;
 /** About the bytes of contents under way: each is held twice more, behind its prefix and inside the platform. */
 const CONTENT_BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024;
 
+/** A log on both sides of one record; neither side may be used after the call that is given them. */
+export interface ReplayStep<P extends string, B> {
+  readonly before: LogState<P, B>;
+  readonly after: LogDraft<P, B>;
+}
+
 /**
  * Replays records over a state, every rule and every signature. The earliest failing record decides: its error is thrown
  * with `detail.recordIndex`, counted from the first record given. The state given is spent.
+ * `onRecord` is told of each record that obeys the rules, in order. Its signatures may still be awaited then, so nothing that
+ * it was told counts before the replay has succeeded.
  */
 export async function replayLog<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
   state: LogState<P, B>,
   envelopes: Iterable<Envelope>,
-  onRecord?: (record: SignedRecord<E>) => void,
+  onRecord?: (record: SignedRecord<E>, step: ReplayStep<P, B>) => void,
 ): Promise<LogState<P, B>> {
   const signatures = new SignatureQueue();
   let current = state;
@@ -29,8 +37,8 @@ export async function replayLog<E extends { readonly type: string }, P extends s
       const { draft, owed } = judgeRecord(dialect, current, record);
       signatures.add(recordIndex, record.envelope.contents.length, verifyRecordSignatures(dialect, record, owed));
       if (signatures.isFull) await signatures.settleOlderHalf();
+      onRecord?.(record, { before: current, after: draft });
       current = draft.accept();
-      onRecord?.(record);
       recordIndex++;
     }
   } catch (thrown) {

@@ -1,6 +1,6 @@
 import { ProtoMessage, ProtoWriter } from '../bytes/protobuf.ts';
 import { concatBytes } from '../bytes/byte-array.ts';
-import { RegistryError } from '../errors.ts';
+import { isRegistryError, RegistryError } from '../errors.ts';
 import { RECORD_BYTES_MAX } from './record.ts';
 
 /** One signature as it travels, not yet judged. */
@@ -12,7 +12,7 @@ export interface EnvelopeSignature {
 /** A record as it travels: contents exactly as signed, the first signer's signature, and those of the others. */
 export interface Envelope extends EnvelopeSignature {
   readonly contents: Uint8Array;
-  /** None in version 0. */
+  /** Of version 1; what stands here in version 0 means nothing. */
   readonly cosignatures: readonly EnvelopeSignature[];
 }
 
@@ -34,9 +34,20 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   };
 }
 
+/** One that cannot be read is one by nobody: version 0 skips the field, whatever is in it, and version 1 refuses it then. */
 function readCosignatures(message: ProtoMessage): readonly EnvelopeSignature[] {
-  if (message.count(4) === 0) return NO_COSIGNATURES;
-  return message.repeatedMessages(4).map((part) => ({ keyId: part.string(1), signature: part.string(2) }));
+  const parts = message.skippableBytes(4);
+  return parts.length === 0 ? NO_COSIGNATURES : parts.map(readCosignature);
+}
+
+function readCosignature(bytes: Uint8Array): EnvelopeSignature {
+  try {
+    const message = ProtoMessage.decode(bytes);
+    return { keyId: message.string(1), signature: message.string(2) };
+  } catch (thrown) {
+    if (isRegistryError(thrown)) return { keyId: '', signature: '' };
+    throw thrown;
+  }
 }
 
 /** Encodes a protobuf `warg.protocol.Envelope`. */

@@ -1,4 +1,6 @@
 import {
+  ANNOTATIONS_JUDGED_MAX,
+  judgeAnnotations,
   encodeRecordContents,
   equalBytes,
   isDigest,
@@ -39,6 +41,7 @@ export function admitPackageRecord(
 ): void {
   admitRecord(dialect, record, context);
   if (record.binding !== null) admitGranted(record, record.binding, context);
+  admitAnnotations(record, context);
   for (const entry of record.entries) {
     if (entry.type === 'grant' || entry.type === 'revoke') refuseEmptyList(entry.permissions);
     if (entry.type !== 'release') continue;
@@ -49,6 +52,25 @@ export function admitPackageRecord(
   }
   refuseTwinVersions(context.state, record.entries);
 }
+
+/** What nobody will believe, or read, is no use in a log for ever: spec/admission.md 2.12. */
+function admitAnnotations(
+  record: SignedRecord<PackageEntry>,
+  { state, judged }: AdmissionContext<PackagePermission, Release>,
+): void {
+  if (record.annotations.length > ANNOTATIONS_JUDGED_MAX) {
+    throw refusal(`a record has more than ${ANNOTATIONS_JUDGED_MAX} annotations`);
+  }
+  for (const one of judgeAnnotations(record, { before: state, after: judged.draft }, () => ANY_TARGET)) {
+    if (one.verdict === 'authorized') continue;
+    const why =
+      'why' in one ? one.why : 'reason' in one ? one.reason : `${one.annotation.type} is no type: free ones are x.…`;
+    throw refusal(`annotation ${one.id} is ${one.verdict}: ${why}`);
+  }
+}
+
+/** What a withdrawal names stands in the log's past, which is not kept here: whoever replays it judges that. */
+const ANY_TARGET = { signers: [], isWithdrawal: false };
 
 /** Throws `admission/policy` or `admission/not-canonical`. `commitKeyId` is the key this server signs checkpoints with. */
 export function admitOperatorRecord<P extends string, B>(
@@ -72,7 +94,10 @@ function admitRecord<E extends { readonly type: string }, P extends string, B>(
   context: AdmissionContext<P, B>,
 ): void {
   const { state, nowMs } = context;
-  if (record.entries.length === 0) throw refusal('the record says nothing');
+  if (record.entries.length === 0 && record.annotations.length === 0) throw refusal('the record says nothing');
+  if (record.binding === null && record.envelope.cosignatures.length > 0) {
+    throw refusal('a record of version 0 has one signature');
+  }
   if (record.entries.length > RECORD_ENTRIES_MAX) throw refusal(`a record has more than ${RECORD_ENTRIES_MAX} entries`);
   if (record.binding === null && state.length > 0 && !state.permissions.get(record.envelope.keyId)?.size) {
     throw refusal(`key ${record.envelope.keyId} holds no permission any more`);

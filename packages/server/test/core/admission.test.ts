@@ -3,6 +3,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import {
   concatBytes,
   digestOf,
+  encodeAnnotation,
   encodeRecordContents,
   isRegistryError,
   PACKAGE_LOG,
@@ -10,6 +11,7 @@ import {
   parsePackageName,
   parseVersion,
   timestampFromMs,
+  utf8,
   type ErrorCode,
   type PackageEntry,
   type PrivateKey,
@@ -80,6 +82,17 @@ async function assertAccepted(record: LooseRecord, final = false): Promise<void>
 test('a record that says nothing is refused', async () => {
   await assertRefused(await signed([]));
   await assertAccepted(await signed([grant(bob, 'yank')]));
+});
+
+test('annotations are taken when they mean something, and then also alone', async () => {
+  const saying = (...annotations: readonly Uint8Array[]): Promise<LooseRecord> =>
+    signContents(encodeRecordContents(PACKAGE_LOG, { prev: head, time: NOW, entries: [], annotations }), alice);
+  const licence = encodeAnnotation({ type: 'licence', body: utf8('{"spdx":"Apache-2.0"}') });
+  await assertRefused(await saying(Uint8Array.of(0xff)));
+  await assertRefused(await saying(licence, encodeAnnotation({ type: 'licence', body: utf8('{"spdx":1}') })));
+  await assertRefused(await saying(encodeAnnotation({ type: 'licens', body: utf8('{}') })));
+  await assertRefused(await saying(...Array.from({ length: 257 }, () => licence)));
+  await assertAccepted(await saying(licence, encodeAnnotation({ type: 'x.mine' })));
 });
 
 test('a key without a live permission may not append', async () => {

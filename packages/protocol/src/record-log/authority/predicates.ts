@@ -8,6 +8,8 @@ import { isMediaType } from './media-type.ts';
 
 /** spec/version1.md 2.5. */
 const LIST_MAX = 32;
+/** Each act under a grant reads them again. */
+const VERSION_CHARACTERS_MAX = 256;
 const SIZE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** What narrows a grant; `null` and empty lists restrict nothing. */
@@ -116,6 +118,7 @@ export function readPredicates(message: ProtoMessage | null): Predicates {
 
 function versionIn(message: ProtoMessage, field: number): VersionText | null {
   const text = message.string(field);
+  if (text.length > VERSION_CHARACTERS_MAX) throw malformed(`a version of over ${VERSION_CHARACTERS_MAX} characters`);
   return text === '' ? null : parseVersion(text);
 }
 
