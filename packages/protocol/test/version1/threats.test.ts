@@ -7,10 +7,12 @@ import { applyRecord } from '../../src/record-log/machine.ts';
 import { OPERATOR_LOG } from '../../src/record-log/operator-log.ts';
 import { PACKAGE_LOG } from '../../src/record-log/package-log.ts';
 import { decodeSignedRecord } from '../../src/record-log/signed-record.ts';
-import { decodeEnvelope } from '../../src/wire/envelope.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../src/wire/envelope.ts';
 import { packageLogId } from '../../src/names/log-id.ts';
 import { parsePackageName } from '../../src/names/package-name.ts';
-import { decodeBase64 } from '../../src/bytes/base64.ts';
+import { decodeBase64, encodeBase64 } from '../../src/bytes/base64.ts';
+import { utf8 } from '../../src/bytes/byte-array.ts';
+import { FULL, SEED } from '../scale.ts';
 import { readCases, signCase, type EntryCase, type RecordCase } from './record-case.ts';
 import { verdictOf, type SignedCase } from './verdict.ts';
 
@@ -171,6 +173,40 @@ for (const [title, names] of Object.entries(HEADERS)) {
       assert.equal(await verdict(...records), `${records.length - 1} ${expect}`, name);
     }
   });
+}
+
+test('C4: no bit of what was signed, of its signatures or of who signed can be changed', async () => {
+  const predicates = { versionMax: '2.0.0', notAfter: 1_800_000_000, mediaTypes: ['text/plain'], sizeMax: 5 };
+  const narrowed: EntryCase = { grant: TWO_OF_THREE, permissions: ['release'], predicates };
+  const signed = await signCase([by('bob edith', { root: { keys: ['bob', 'edith'], threshold: 2 } }, narrowed)]);
+  const envelope = decodeEnvelope(decodeBase64(signed.envelopes[0] ?? ''));
+  const [cosignature = assert.fail()] = envelope.cosignatures;
+  const changed = [
+    ...flipped(envelope.contents).map((contents) => ({ ...envelope, contents })),
+    ...flipped(utf8(envelope.signature)).map((bytes) => ({ ...envelope, signature: textOf(bytes) })),
+    ...flipped(utf8(envelope.keyId)).map((bytes) => ({ ...envelope, keyId: textOf(bytes) })),
+    ...flipped(utf8(cosignature.signature)).map((bytes) => ({
+      ...envelope,
+      cosignatures: [{ ...cosignature, signature: textOf(bytes) }],
+    })),
+  ];
+  assert.equal(await verdictOf(protocol, signed), 'ok');
+  for (const one of changed) {
+    const found = await verdictOf(protocol, { ...signed, envelopes: [encodeBase64(encodeEnvelope(one))] });
+    assert.match(found, /^0 record\//);
+  }
+});
+
+/** Each with one bit of it changed; the highest one stays, so that text stays text. */
+function flipped(bytes: Uint8Array): Uint8Array[] {
+  const bits = [0, 1, 2, 3, 4, 5, 6];
+  return Array.from(bytes).flatMap((byte, i) =>
+    (FULL ? bits : [(SEED + i) % bits.length]).map((bit) => bytes.with(i, byte ^ (1 << bit))),
+  );
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 test('C10: the version stands in the signed bytes, and none of them is read as another', async () => {
