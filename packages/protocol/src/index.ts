@@ -129,6 +129,7 @@ export { encodeLogLeaf, encodeMapLeaf } from './wire/log-leaf.ts';
 export { decodeLogProofBundle, encodeLogProofBundle, type LogProofBundle } from './wire/log-proof-bundle.ts';
 export { decodeMapProofBundle, encodeMapProofBundle, type MapProofBundle } from './wire/map-proof-bundle.ts';
 export {
+  entryCountOf,
   isOrigin,
   RECORD_BYTES_MAX,
   RECORD_VERSION,

@@ -81,6 +81,11 @@ export function recordVersionOf(contents: Uint8Array): number {
   return ProtoMessage.decode(contents).uint32(2);
 }
 
+/** How many entries contents have, without reading them. Throws `wire/protobuf`. */
+export function entryCountOf(contents: Uint8Array): number {
+  return ProtoMessage.decode(contents).count(4);
+}
+
 function readBinding(message: ProtoMessage): RecordBinding {
   const log = message.bytes(17);
   if (log.length !== LOG_ID_BYTES) throw malformed(`log has ${log.length} bytes, not ${LOG_ID_BYTES}`);

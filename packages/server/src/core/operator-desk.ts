@@ -18,7 +18,7 @@ import {
   type RecordId,
   type SignedRecord,
 } from '@waybill/protocol';
-import { admitOperatorRecord } from './admission.ts';
+import { admitOperatorRecord, refuseManyEntries } from './admission.ts';
 import type { Clock, RegistryReader } from './ports.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { OperatorStates } from './state-caches.ts';
@@ -37,7 +37,6 @@ interface Appended {
   readonly registryIndex: number;
 }
 
-/** Takes records for the operator log. Whoever signs them needs the permission in that log; the server has no say. */
 /** What a start asks of the operator log. */
 export interface OperatorStart {
   readonly namespaces: readonly Namespace[];
@@ -45,6 +44,7 @@ export interface OperatorStart {
   readonly origin: string | null;
 }
 
+/** Takes records for the operator log. Whoever signs them needs the permission in that log; the server has no say. */
 export class OperatorDesk {
   readonly #parts: OperatorDeskParts;
   /** Whoever posts the same bytes meanwhile shares the answer. */
@@ -59,6 +59,7 @@ export class OperatorDesk {
    * Throws `record/…`, `admission/…`, `publish/conflict` when another record came first.
    */
   async append(envelope: Envelope): Promise<Appended> {
+    refuseManyEntries(envelope.contents);
     const record = decodeSignedRecord(OPERATOR_LOG, envelope);
     // The id says nothing of the signature, which may be wrong in one of two.
     const sameBytes = `${record.id} ${envelope.keyId} ${envelope.signature}`;
