@@ -3,9 +3,9 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { FULL } from '@waybill/tools/test-scale';
 import { COMPONENT, CORE_MODULE, openRegistry, openUser, type TestRegistry, type TestUser } from './registry.ts';
 import { openLyingProxy, type Lie } from './lying-proxy.ts';
-import { FULL } from './scale.ts';
 
 const EXIT_TAMPERED = 65;
 const EXIT_REFUSED = 77;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { FULL } from '@waybill/tools/test-scale';
 import { runCommandLine } from '../src/main.ts';
-import { FULL } from './scale.ts';
 import { parseConfig, startServer, type RunningServer, type ServerOptions } from '@waybill/server';
 
 const COMMAND = fileURLToPath(new URL('../../bin/waybill.mjs', import.meta.url));

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createPrivateKey, generateKeyPairSync, sign as signWithNode } from 'node:crypto';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { FULL } from '@waybill/tools/test-scale';
 import { codeOf, openUser, type CommandOutcome, type TestUser } from './registry.ts';
-import { FULL } from './scale.ts';
 
 let user: TestUser;
 const NOTES = 'what was agreed\n';

@@ -1,13 +1,7 @@
 import { sha256, utf8 } from '@waybill/protocol';
 
-/** `npm test` takes a sample of every suite, `npm run test:full` all of it. */
-export const FULL = process.env['WAYBILL_TEST_SCALE'] === 'full';
-
 /** What a machine lacks is a skip with its reason at home and a failure in continuous integration. */
 export const IN_CI = (process.env['CI'] ?? '') !== '';
-
-/** The seed of this run; given back to it, the same choices are made again. */
-export const SEED = Number(process.env['WAYBILL_TEST_SEED'] ?? 1);
 
 /** Choices that follow from a seed. */
 export class Dice {

@@ -1,5 +1,5 @@
 import { concatBytes, decodeBase64, encodeBase64, parseJson, utf8, type JsonValue } from '@waybill/protocol';
-import type { Dice } from './dice.ts';
+import type { Dice } from '@waybill/tools/test-scale';
 
 /** An answer of a registry, as a proxy sees it. */
 export interface ProxiedAnswer {

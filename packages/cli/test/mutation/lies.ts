@@ -1,5 +1,5 @@
+import type { Dice } from '@waybill/tools/test-scale';
 import { MUTATORS, type ProxiedAnswer } from './answer-mutations.ts';
-import type { Dice } from './dice.ts';
 import { kindOf, type Recording } from './recording.ts';
 
 /** A proxy that lies once, or about one kind of question. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SEED } from '@waybill/tools/test-scale';
 import { utf8 } from '../../src/bytes/byte-array.ts';
 import { isRegistryError } from '../../src/errors.ts';
 import { sha256 } from '../../src/crypto/hash.ts';
@@ -33,7 +34,6 @@ import {
   SECONDS,
 } from './annotated-log.ts';
 
-const SEED = Number(process.env['WAYBILL_TEST_SEED'] ?? 1);
 const ONE = parseVersion('1.0.0');
 const TWO = parseVersion('2.0.0');
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Dice, FULL, SEED } from '../scale.ts';
+import { Dice, FULL, SEED } from '@waybill/tools/test-scale';
 import { ACT_PERMISSIONS, ancestryOf, drawAct, drawPlot, drawRecord } from './history.ts';
 import { MUTANTS } from './mutants.ts';
 import { NaiveLog, RULES, type PlainState, type Rules } from './naive-model.ts';

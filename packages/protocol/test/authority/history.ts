@@ -1,4 +1,4 @@
-import type { Dice } from '../scale.ts';
+import type { Dice } from '@waybill/tools/test-scale';
 import type {
   PlainAct,
   PlainEntry,

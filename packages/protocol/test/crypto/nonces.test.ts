@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FULL } from '@waybill/tools/test-scale';
 import { encodeHex } from '../../src/bytes/hex.ts';
 import { utf8 } from '../../src/bytes/byte-array.ts';
 import { PLATFORMS } from '../jose/browser-build.ts';
 
 /** In the browser build a signature takes some milliseconds. */
-const SIGNATURES = process.env['WAYBILL_TEST_SCALE'] === 'full' ? 100_000 : 500;
+const SIGNATURES = FULL ? 100_000 : 500;
 
 for (const [platform, protocol] of PLATFORMS) {
   test(`C9: ${SIGNATURES} signatures by one key have ${SIGNATURES} different r (${platform})`, async () => {

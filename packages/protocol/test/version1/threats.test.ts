@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FULL, SEED } from '@waybill/tools/test-scale';
 import * as protocol from '../../src/index.ts';
 import { isRegistryError } from '../../src/errors.ts';
 import { emptyLogState } from '../../src/record-log/log-state.ts';
@@ -12,7 +13,6 @@ import { packageLogId } from '../../src/names/log-id.ts';
 import { parsePackageName } from '../../src/names/package-name.ts';
 import { decodeBase64, encodeBase64 } from '../../src/bytes/base64.ts';
 import { utf8 } from '../../src/bytes/byte-array.ts';
-import { FULL, SEED } from '../scale.ts';
 import { readCases, signCase, type EntryCase, type RecordCase } from './record-case.ts';
 import { verdictOf, type SignedCase } from './verdict.ts';
 

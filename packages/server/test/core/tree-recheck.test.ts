@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isRegistryError, type SignedCheckpoint } from '@waybill/protocol';
+import { FULL, SEED } from '@waybill/tools/test-scale';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter, type Batch } from '../../src/core/committing.ts';
 import { growTree, type GrownTree, type RegistryTree } from '../../src/core/registry-tree.ts';
@@ -8,7 +9,7 @@ import { sampleRecord } from '../../src/storage/conformance.ts';
 import { MemoryLastSigned } from '../../src/storage/memory/memory-last-signed.ts';
 import { emptyMemoryState, MemoryStore } from '../../src/storage/memory/memory-store.ts';
 import { keyOf } from '../publisher.ts';
-import { Dice, FULL, SEED } from '../scale.ts';
+import { Dice } from '../scale.ts';
 import { testLogSigners } from './log-signers.ts';
 
 /** A signer that tells how often it signed. */

@@ -5,10 +5,11 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { digestOf } from '@waybill/protocol';
+import { FULL, SEED } from '@waybill/tools/test-scale';
 import { LoadPublisher } from './load-publisher.ts';
 import { Promises } from './promises-kept.ts';
 import { RegistryAddress } from './registry-address.ts';
-import { Dice, FULL, SEED } from '../scale.ts';
+import { Dice } from '../scale.ts';
 import { ServedHistory } from './served-history.ts';
 import { ServerProcess } from './server-process.ts';
 

@@ -21,10 +21,10 @@ import {
   type RecordId,
   type TimestampedCheckpoint,
 } from '@waybill/protocol';
+import { FULL } from '@waybill/tools/test-scale';
 import { keyOf, releaseOf, signContents, type LooseRecord } from '../publisher.ts';
 import { Failpoint, STEPS, type FailpointOptions } from './failpoint.ts';
 import { Died, MortalRegistry } from './mortal-registry.ts';
-import { FULL } from '../scale.ts';
 import { StoredHistory } from './stored-history.ts';
 
 const PACKAGES = ['test:a', 'test:b', 'test:c'].map(parsePackageName);

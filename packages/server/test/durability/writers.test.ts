@@ -10,9 +10,10 @@ import { after, test, type TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { TimestampedCheckpoint } from '@waybill/protocol';
+import { FULL, SEED } from '@waybill/tools/test-scale';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 import { RegistryAddress } from './registry-address.ts';
-import { Dice, FULL, SEED } from '../scale.ts';
+import { Dice } from '../scale.ts';
 import { ServerProcess } from './server-process.ts';
 import { StoredHistory } from './stored-history.ts';
 

@@ -3,11 +3,11 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { sha256, utf8 } from '@waybill/protocol';
+import { FULL, SEED } from '@waybill/tools/test-scale';
 import { isRow, openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
 import { check, makeSampleRegistry, TWO_LEVELS, type SampleRegistry } from './sample-registry.ts';
 
-const FLIPS = process.env['WAYBILL_TEST_SCALE'] === 'full' ? 400 : 12;
-const SEED = Number(process.env['WAYBILL_TEST_SEED'] ?? 1);
+const FLIPS = FULL ? 400 : 12;
 const TABLES = ['records', 'tiles', 'map_rows', 'map_floor', 'heads', 'notes'];
 
 let sample: SampleRegistry;

@@ -3,16 +3,15 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { isRegistryError, sha256, utf8 } from '@waybill/protocol';
+import { FULL, SEED } from '@waybill/tools/test-scale';
 import type { FlawKind } from '../../src/fsck.ts';
 import { holdDirectory } from '../../src/storage/sqlite/directory-lock.ts';
 import { isRow, openDatabase, type SqliteValue } from '../../src/storage/sqlite/sqlite-module.ts';
 import { check, makeSampleRegistry, type SampleRegistry } from './sample-registry.ts';
 
-const FULL = process.env['WAYBILL_TEST_SCALE'] === 'full';
 const ROUNDS = FULL ? 8 : 1;
 /** A sample takes one of so many cases, another one with each seed. */
 const CASES_PER_SAMPLED = 4;
-const SEED = Number(process.env['WAYBILL_TEST_SEED'] ?? 1);
 
 let sample: SampleRegistry;
 

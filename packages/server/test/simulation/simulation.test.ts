@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { FULL, SEED } from '@waybill/tools/test-scale';
 import type { Happening } from './checker.ts';
 import { MUTANTS } from './mutants.ts';
 import { beginSimulations, simulate } from './simulation.ts';
 
-const SEEDS = process.env['WAYBILL_TEST_SCALE'] === 'full' ? 10_000 : 200;
+const SEEDS = FULL ? 10_000 : 200;
 /** The first seed: that of a failure comes first when it is given back. */
-const FIRST_SEED = Number(process.env['WAYBILL_TEST_SEED'] ?? 1);
+const FIRST_SEED = SEED;
 /** Seeds within which every mutant must be caught; they are fixed, so that chance has no part in it. */
 const MUTANT_SEEDS = 60;
 

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isRegistryError, utf8, type ErrorCode } from '@waybill/protocol';
+import { FULL } from '@waybill/tools/test-scale';
 import { sampleCommit, sampleHashes, sampleHead, sampleRecord } from '../../src/storage/conformance.ts';
 import { numberOf } from '../../src/storage/sqlite/row.ts';
 import { openStoreFile } from '../../src/storage/sqlite/schema.ts';
@@ -14,7 +15,7 @@ import { SqliteEngine } from '../../src/storage/sqlite/sqlite-engine.ts';
 import { asRow, openDatabase, type SqliteDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 
-const ROUNDS = process.env['WAYBILL_TEST_SCALE'] === 'full' ? 10 : 2;
+const ROUNDS = FULL ? 10 : 2;
 const COMMIT_LOOP = fileURLToPath(new URL('commit-loop.js', import.meta.url));
 const TILE_RECORDS = 256;
 const SQLITE_IOERR_FSYNC = 1034;
