@@ -1,10 +1,7 @@
 import {
-  chainOf,
   compareTimestamps,
-  findRefusal,
   formatJosePrivateKey,
   holderOf,
-  includesPermission,
   judgeRecord,
   localSigner,
   PACKAGE_LOG,
@@ -15,8 +12,7 @@ import {
   signRecord,
   signRecordJointly,
   timestampFromMs,
-  type Act,
-  type Grant,
+  tryEntry,
   type GrantId,
   type Holder,
   type JosePrivateKey,
@@ -144,28 +140,19 @@ function grantedEntriesOf(
 /** The root if the signers hold it, else the first grant that allows the entry. Throws `record/unauthorized`. */
 function findUnder(state: PackageState, entry: PackageEntry, { author, time }: GrantedParts): GrantId | null {
   const signers = new Set(author.signers.map(({ publicKey }) => publicKey.id));
-  const act = actOf(entry, time);
-  if (findRefusal(state, { signers, under: null }, act) === null) return null;
-  const near: Refusal[] = isPartOf(state.root, signers) ? [{ reason: 'holder', grant: null }] : [];
-  for (const grant of state.grants.values()) {
-    if (!isPartOf(grant.holder, signers)) continue;
-    const refusal = findRefusal(state, { signers, under: grant.id }, act) ?? entryRefusal(state, grant, entry);
-    if (refusal === null) return grant.id;
+  const near: Refusal[] = [];
+  for (const candidate of [null, ...state.grants.values()]) {
+    if (!isPartOf(candidate === null ? state.root : candidate.holder, signers)) continue;
+    const under = candidate === null ? null : candidate.id;
+    const refusal = tryEntry(PACKAGE_LOG, state, { entry, actor: { signers, under }, time });
+    if (refusal === null) return under;
     near.push(refusal);
   }
-  throw nothingAllows(entry, { state, signers, near, act });
+  throw nothingAllows(entry, { state, signers, near });
 }
 
 function isPartOf(holder: Holder | null, signers: ReadonlySet<string>): boolean {
   return holder !== null && holder.keys.some(({ id }) => signers.has(id));
-}
-
-/** What an entry asks of a grant besides its act: spec/version1.md 7.8, 7.9. */
-function entryRefusal(state: PackageState, { id, permissions }: Grant, entry: PackageEntry): Refusal | null {
-  if (entry.type === 'delegate' && !entry.permissions.every((one) => includesPermission(permissions, one))) {
-    return { reason: 'permission', grant: id };
-  }
-  return entry.type === 'revokeGrant' && !isAtOrAbove(state, id, entry.grant) ? { reason: 'holder', grant: id } : null;
 }
 
 interface NothingAllows {
@@ -173,11 +160,10 @@ interface NothingAllows {
   readonly signers: ReadonlySet<string>;
   /** What stands in the way under whatever the signers have a part in. */
   readonly near: readonly Refusal[];
-  readonly act: Act;
 }
 
 /** Tells the refusal that came furthest: whoever has two grants thinks of the one that nearly allows it. */
-function nothingAllows(entry: PackageEntry, { state, signers, near, act }: NothingAllows): RegistryError {
+function nothingAllows(entry: PackageEntry, { state, signers, near }: NothingAllows): RegistryError {
   const isEarly = ({ reason }: Refusal): boolean => reason === 'holder' || reason === 'permission';
   const told =
     near.findLast((one) => !isEarly(one)) ?? near.findLast(({ reason }) => reason === 'permission') ?? near[0];
@@ -185,7 +171,6 @@ function nothingAllows(entry: PackageEntry, { state, signers, near, act }: Nothi
   const message = `nothing that ${[...signers].join(', ')} holds allows ${entry.type} here${why}`;
   return new RegistryError('record/unauthorized', message, {
     reason: told?.reason ?? 'holder',
-    permission: act.permission ?? '',
     grant: told?.grant ?? '',
   });
 }
@@ -199,25 +184,4 @@ function refusalWords(state: PackageState, { reason, grant: id }: Refusal): stri
 
 function wordsOf(reason: Refusal['reason']): string {
   return reason === 'grant-unknown' ? 'there is none' : REFUSAL_WORDS[reason];
-}
-
-function actOf(entry: PackageEntry, time: Timestamp): Act {
-  switch (entry.type) {
-    case 'release':
-      return { permission: 'release', time, version: entry.version, claim: entry.claim ?? null };
-    case 'yank':
-    case 'restore':
-      return { permission: entry.type, time, version: entry.version };
-    case 'delegate':
-      return { permission: 'grant', time };
-    default:
-      return { permission: null, time };
-  }
-}
-
-function isAtOrAbove(state: PackageState, under: GrantId, id: GrantId): boolean {
-  const grant = state.grant(id);
-  if (grant === undefined) return false;
-  for (const link of chainOf(state, grant)) if (link.id === under) return true;
-  return false;
 }

@@ -95,7 +95,8 @@ export function admitOperatorRecord<P extends string, B>(
  * at. What is no message at all is told when it is decoded. Throws `admission/policy`.
  */
 export function refuseManyEntries(contents: Uint8Array): void {
-  if (countEntries(contents) <= RECORD_ENTRIES_MAX) return;
+  // An entry has two bytes at least: most records need not be counted.
+  if (contents.length <= 2 * RECORD_ENTRIES_MAX || countEntries(contents) <= RECORD_ENTRIES_MAX) return;
   throw refusal(`a record has more than ${RECORD_ENTRIES_MAX} entries`);
 }
 

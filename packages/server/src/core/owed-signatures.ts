@@ -1,5 +1,5 @@
 import {
-  parseJosePublicKey,
+  LogDraft,
   RegistryError,
   type OwedSignature,
   type PackageEntry,
@@ -39,11 +39,7 @@ function owedJws(
   { entries }: SignedRecord<PackageEntry>,
   { keyId, jws }: JwsSignature,
 ): OwedSignature | null {
-  const known = state.signingKey(keyId);
-  if (known !== undefined) return { key: known, jws };
-  const former = state.keys.get(keyId);
-  if (former !== undefined) return { key: parseJosePublicKey(former.text), jws };
   const brought = entries.flatMap((entry) => ('holder' in entry ? entry.holder.keys : []));
-  const key = brought.find(({ id }) => id === keyId);
+  const key = new LogDraft(state).signingKey(keyId) ?? brought.find(({ id }) => id === keyId);
   return key === undefined ? null : { key, jws };
 }

@@ -1,6 +1,6 @@
 import { RegistryError } from '../../errors.ts';
 import type { Act } from './act.ts';
-import type { Grant, GrantId } from './grant.ts';
+import { parseGrantId, type Grant, type GrantId } from './grant.ts';
 import { isSignedFor, type Holder } from './holder.ts';
 import { includesPermission, type Permission } from './permission.ts';
 import { failingPredicate, type PredicateReason } from './predicates.ts';
@@ -77,6 +77,16 @@ export function refusalError({ reason, grant }: Refusal, permission: Permission 
       grant: grant ?? '',
     },
   );
+}
+
+/** The refusal that a `record/unauthorized` of {@link refusalError} tells of. */
+export function refusalOf({ detail }: RegistryError): Refusal {
+  const { reason = '', grant = '' } = detail;
+  return { reason: isReason(reason) ? reason : 'holder', grant: grant === '' ? null : parseGrantId(String(grant)) };
+}
+
+function isReason(text: string | number): text is keyof typeof REFUSAL_WORDS {
+  return Object.hasOwn(REFUSAL_WORDS, text);
 }
 
 /** What each reason means, for a person. */

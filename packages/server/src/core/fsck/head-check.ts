@@ -39,7 +39,7 @@ export class HeadCheck {
   }
 
   /** A row that could not be read. */
-  skip(logLength: number, problem: string): void {
+  passOver(logLength: number, problem: string): void {
     this.#ordinal++;
     this.#newest = null;
     this.#findings.add('head', `head ${logLength}`, problem);
