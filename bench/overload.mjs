@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { packageLogId, parsePackageName } from '@waybill/protocol';
 import { buildStore } from './build-store.mjs';
 import { load, median, memoryMb, runScript, startWaybill } from './servers.mjs';
@@ -15,12 +16,17 @@ const DRIPPING_SOCKETS = 2_000;
 /** Each socket sends a byte in each round; the rounds are cut into steps, for nothing makes strangers drip all at once. */
 const DRIP_ROUND_MS = 1_000;
 const DRIP_STEPS = 50;
+/** Nor come all at once: who comes then is also cut then, and comes again. */
+const DRIPS_COME_MS = 5_000;
 
-/** A publisher who is told to come back comes when it was told to. */
+/**
+ * A publisher who is told to come back comes when it was told to. The two phases that are compared last equally long: what a
+ * registry holds of its packages grows with each record.
+ */
 const PHASES = [
   { name: 'readers alone', clients: 0, seconds: 10 },
-  { name: '50 publishers', clients: 50, seconds: 15 },
-  { name: '500 publishers', clients: 500, seconds: 20 },
+  { name: '50 publishers', clients: 50, seconds: 10 },
+  { name: '500 publishers', clients: 500, seconds: 60 },
   { name: '5,000 publishers', clients: 5_000, seconds: 60 },
   { name: '500 publishers, 2,000 dripping sockets', clients: 500, seconds: 20, dripping: DRIPPING_SOCKETS },
   { name: 'readers alone, 2,000 dripping sockets', clients: 0, seconds: 10, dripping: DRIPPING_SOCKETS },
@@ -127,7 +133,12 @@ async function startDripping(url, count) {
         void open(i);
       });
     });
-  await Promise.all(Array.from({ length: count }, (_, i) => open(i)));
+  await Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      await pause((i / count) * DRIPS_COME_MS);
+      await open(i);
+    }),
+  );
   let step = 0;
   const timer = setInterval(() => {
     step = (step + 1) % DRIP_STEPS;

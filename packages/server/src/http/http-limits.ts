@@ -53,7 +53,7 @@ export interface HttpLimits {
 
 export const HTTP_LIMITS: HttpLimits = {
   headersMs: 10_000,
-  headersCheckMs: 2_000,
+  headersCheckMs: 500,
   keepAliveMs: 5_000,
   connectionsMax: 10_000,
   headerBytesMax: 16 * 1024,
