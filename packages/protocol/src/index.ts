@@ -234,6 +234,7 @@ export { replayLog, type ReplayStep } from './record-log/replay.ts';
 export {
   decodeSignedRecord,
   encodeRecordContents,
+  signContents,
   signRecord,
   signRecordJointly,
   type RecordDraft,

@@ -18,7 +18,10 @@ export interface RunningServer {
   /** Where metrics are served; `null` unless asked for. */
   readonly metricsUrl: URL | null;
   /** Id of the key that clients pin. */
+  /** Of the key that started the registry, which clients pin. */
   readonly operatorKeyId: Digest;
+  /** Of the key that it signs checkpoints with; another one once commit keys were changed. */
+  readonly commitKeyId: Digest;
   readonly operatorKeyFile: string;
   /** Ends gracefully: running requests are answered, everything sequenced is durable. */
   stop(): Promise<void>;
@@ -53,6 +56,7 @@ export async function startServer(
       url,
       metricsUrl: listener?.url ?? null,
       operatorKeyId: registry.operatorKeyId,
+      commitKeyId: registry.commitKeyId,
       operatorKeyFile: path.join(config.dataDirectory, 'operator.key'),
       async stop() {
         await stop();

@@ -4,10 +4,12 @@ import {
   OPERATOR_LOG,
   OPERATOR_LOG_ID,
   PACKAGE_LOG,
+  operatorInitKey,
   registryOrigin,
   type Digest,
   type LogHome,
   type LogId,
+  type OperatorState,
   type PrivateKey,
 } from '@waybill/protocol';
 import type { Logger } from 'pino';
@@ -37,7 +39,10 @@ const FOLDER_MODE = 0o750;
 
 /** A registry on its data folder, without HTTP. */
 export interface Registry {
+  /** Of the key that started the registry, which clients pin. */
   readonly operatorKeyId: Digest;
+  /** Of the key that this server signs checkpoints with. */
+  readonly commitKeyId: Digest;
   readonly logSigners: LogSigners;
   readonly sequencer: Sequencer;
   readonly publishing: Publishing;
@@ -100,7 +105,8 @@ async function openHeld(
   const commitKeyId = key.publicKey.id;
   const desk = new OperatorDesk({ store: reader, operator, sequencer, commitKeyId, clock });
   await desk.open(key, { namespaces: config.namespaces, origin: config.origin });
-  origin = registryOrigin(await operator.load(OPERATOR_LOG_ID));
+  const { operatorKeyId, origin: named } = await operator.read(OPERATOR_LOG_ID, namesOf);
+  origin = named;
   const store = { ...reader, ...watchPending(thread, onFatal) };
   const { publishers, contentPolicy } = config;
   const publishing = new Publishing({
@@ -126,7 +132,8 @@ async function openHeld(
   onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
   onClose(startUpkeep({ sequencer, publishing, pruner, scrub, tokens, log }));
   return {
-    operatorKeyId: commitKeyId,
+    operatorKeyId,
+    commitKeyId,
     logSigners,
     sequencer,
     publishing,
@@ -136,6 +143,10 @@ async function openHeld(
     tokens,
     content,
   };
+}
+
+function namesOf(state: OperatorState): { readonly operatorKeyId: Digest; readonly origin: string } {
+  return { operatorKeyId: operatorInitKey(state).id, origin: registryOrigin(state) };
 }
 
 function tellDamage(digest: Digest, log: Logger, observer: Observer): void {

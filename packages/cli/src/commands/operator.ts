@@ -1,51 +1,22 @@
-import { readFile } from 'node:fs/promises';
 import { buildCommand, buildRouteMap, type Command, type RouteMap } from '@stricli/core';
-import {
-  compareTimestamps,
-  isRegistryError,
-  OPERATOR_LOG,
-  parseNamespace,
-  parsePrivateKey,
-  RegistryError,
-  signRecord,
-  timestampFromMs,
-  type OperatorEntry,
-  type OperatorState,
-  type PrivateKey,
-} from '@waybill/protocol';
-import { action, type CommandResult, type CommonFlags } from '../action.ts';
+import { parseNamespace } from '@waybill/protocol';
+import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
-import { argument, registryFlags, textFlag } from '../flags.ts';
-import type { Progress } from '../progress.ts';
-import { openClient, type RegistryFlags } from '../session.ts';
+import { argument, registryFlags } from '../flags.ts';
+import { openClient } from '../session.ts';
 import { adoptCommand } from './adopt.ts';
-
-interface LookFlags extends RegistryFlags, CommonFlags {}
-
-interface OperatorFlags extends LookFlags {
-  readonly keyFile?: string;
-}
-
-const KEY_FILE_DEFAULT = './waybill-data/operator.key';
-/** Operators that were first, in a row, before this one gives up. */
-const REBASES_MAX = 5;
-
-const flags = {
-  keyFile: textFlag(
-    `File of the operator's private key (default: ${KEY_FILE_DEFAULT}; or WAYBILL_OPERATOR_KEY)`,
-    'file',
-  ),
-  ...registryFlags,
-} as const;
+import { operatorKeyRoutes } from './operator-key.ts';
+import { appendFlags, appendOrDraft, type AppendFlags, type LookFlags } from './operator-record.ts';
+import { sendCommand, signCommand } from './operator-carry.ts';
 
 const addCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Define a namespace on this registry, for ever',
     fullDescription: '  waybill operator namespace add demo',
   },
-  parameters: { flags, positional: { kind: 'tuple', parameters: [argument('Namespace', 'namespace')] } },
-  func: action<OperatorFlags, [string]>((context, given, progress, namespace) =>
-    append(context, given, progress, { type: 'defineNamespace', namespace: parseNamespace(namespace) }),
+  parameters: { flags: appendFlags, positional: { kind: 'tuple', parameters: [argument('Namespace', 'namespace')] } },
+  func: action<AppendFlags, [string]>((context, given, progress, namespace) =>
+    appendOrDraft(context, given, progress, { type: 'defineNamespace', namespace: parseNamespace(namespace) }),
   ),
 });
 
@@ -55,14 +26,18 @@ const importCommand: Command<CliContext> = buildCommand({
     fullDescription: '  waybill operator namespace import wasi wasi.dev',
   },
   parameters: {
-    flags,
+    flags: appendFlags,
     positional: {
       kind: 'tuple',
       parameters: [argument('Namespace', 'namespace'), argument('Domain of its registry', 'domain')],
     },
   },
-  func: action<OperatorFlags, [string, string]>((context, given, progress, namespace, registry) =>
-    append(context, given, progress, { type: 'importNamespace', namespace: parseNamespace(namespace), registry }),
+  func: action<AppendFlags, [string, string]>((context, given, progress, namespace, registry) =>
+    appendOrDraft(context, given, progress, {
+      type: 'importNamespace',
+      namespace: parseNamespace(namespace),
+      registry,
+    }),
   ),
 });
 
@@ -90,57 +65,10 @@ export const operatorRoutes: RouteMap<CliContext> = buildRouteMap({
       routes: { add: addCommand, import: importCommand, list: listCommand },
       docs: { brief: 'Namespaces of a registry' },
     }),
+    key: operatorKeyRoutes,
+    sign: signCommand,
+    send: sendCommand,
     adopt: adoptCommand,
   },
   docs: { brief: 'What the operator of a registry does' },
 });
-
-async function append(
-  context: CliContext,
-  given: OperatorFlags,
-  progress: Progress,
-  entry: OperatorEntry,
-): Promise<CommandResult> {
-  const key = await operatorKey(context, given);
-  const client = await openClient(context, given);
-  for (let rebases = 0; ; rebases++) {
-    progress.step('verifying the operator log');
-    const { operator } = await client.view([]);
-    const record = await signRecord(
-      OPERATOR_LOG,
-      { prev: operator.head?.id ?? null, time: recordTime(operator), entries: [entry] },
-      key,
-    );
-    try {
-      await client.api.appendOperatorRecord(record.envelope);
-      const subject = 'namespace' in entry ? entry.namespace : entry.type;
-      return { text: `${subject}: done, by record ${record.id}`, json: { recordId: record.id, ...namespaceOf(entry) } };
-    } catch (failure) {
-      if (!isRegistryError(failure, 'publish/conflict') || rebases === REBASES_MAX) throw failure;
-    }
-  }
-}
-
-function namespaceOf(entry: OperatorEntry): { namespace?: string } {
-  return 'namespace' in entry ? { namespace: entry.namespace } : {};
-}
-
-function recordTime({ head }: OperatorState): ReturnType<typeof timestampFromMs> {
-  const now = timestampFromMs(Date.now());
-  return head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
-}
-
-async function operatorKey({ process }: CliContext, { keyFile }: OperatorFlags): Promise<PrivateKey> {
-  const fromEnvironment = process.env['WAYBILL_OPERATOR_KEY'];
-  if (keyFile === undefined && fromEnvironment !== undefined) return parsePrivateKey(fromEnvironment.trim());
-  const file = keyFile ?? KEY_FILE_DEFAULT;
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new RegistryError(
-      'key/not-found',
-      `cannot read the operator key from ${file}: give --key-file`,
-      {},
-      { cause },
-    );
-  });
-  return parsePrivateKey(text.trim());
-}

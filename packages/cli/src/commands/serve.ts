@@ -82,6 +82,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
     const ready = {
       url: server.url.href,
       operatorKeyId: server.operatorKeyId,
+      commitKeyId: server.commitKeyId,
       operatorKeyFile: server.operatorKeyFile,
     };
     context.process.stdout.write(flags.json ? `${JSON.stringify(ready)}\n` : readyText(ready, namespace, config));
@@ -91,8 +92,25 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
   }),
 });
 
+interface Ready {
+  readonly url: string;
+  readonly operatorKeyId: string;
+  readonly commitKeyId: string;
+  readonly operatorKeyFile: string;
+}
+
+function keyText({ operatorKeyId, commitKeyId, operatorKeyFile }: Ready): string {
+  if (commitKeyId === operatorKeyId) {
+    return `  operator key  ${operatorKeyId}
+  kept in       ${operatorKeyFile} (back it up; whoever has it is the operator)`;
+  }
+  return `  operator key  ${operatorKeyId} (not here)
+  commit key    ${commitKeyId}
+  kept in       ${operatorKeyFile} (back it up; whoever has it can sign checkpoints)`;
+}
+
 function readyText(
-  ready: { readonly url: string; readonly operatorKeyId: string; readonly operatorKeyFile: string },
+  ready: Ready,
   namespace: string,
   { tokenPolicy, dataDirectory }: Pick<Config, 'tokenPolicy' | 'dataDirectory'>,
 ): string {
@@ -100,8 +118,7 @@ function readyText(
   const data = dataDirectory === DATA_DEFAULT ? '' : ` --data ${dataDirectory}`;
   const login = `  waybill token create me --namespace ${namespace}${data} | waybill login ${url}\n`;
   return `waybill is listening on ${url}
-  operator key  ${ready.operatorKeyId}
-  kept in       ${ready.operatorKeyFile} (back it up; whoever has it is the operator)
+${keyText(ready)}
 
 next, in another terminal:
   waybill config registry ${url}

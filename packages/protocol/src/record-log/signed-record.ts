@@ -129,7 +129,15 @@ export async function signRecord<E extends { readonly type: string }, P extends 
   draft: RecordDraft<E>,
   key: PrivateKey,
 ): Promise<SignedRecord<E>> {
-  const contents = encodeRecordContents(dialect, draft);
+  return signContents(dialect, encodeRecordContents(dialect, draft), key);
+}
+
+/** Signs the contents of a record of version 0 that were made elsewhere. Throws `record/decode`. */
+export async function signContents<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  contents: Uint8Array,
+  key: PrivateKey,
+): Promise<SignedRecord<E>> {
   const signature = await signBytes(SIGNING_CONTEXT[dialect.kind], contents, key);
   return decodeSignedRecord(dialect, {
     contents,

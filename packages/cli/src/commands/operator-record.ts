@@ -1,0 +1,138 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  compareTimestamps,
+  encodeRecordContents,
+  isRegistryError,
+  judgeRecord,
+  NO_COSIGNATURES,
+  OPERATOR_LOG,
+  parsePrivateKey,
+  RegistryError,
+  signRecord,
+  timestampFromMs,
+  utf8,
+  wargApi,
+  type JsonValue,
+  type OperatorEntry,
+  type OperatorState,
+  type PrivateKey,
+  type RecordDraft,
+} from '@waybill/protocol';
+import type { CommandResult, CommonFlags } from '../action.ts';
+import type { CliContext } from '../context.ts';
+import { registryFlags, textFlag } from '../flags.ts';
+import { operatorEntryBody, operatorEntryText } from '../operator-entry-text.ts';
+import { OUTPUT_MODE, requireWritable, writeOutput } from '../output.ts';
+import type { Progress } from '../progress.ts';
+import { openClient, type RegistryFlags } from '../session.ts';
+
+export interface LookFlags extends RegistryFlags, CommonFlags {}
+
+export interface KeyFileFlags {
+  readonly keyFile?: string;
+}
+
+export interface AppendFlags extends LookFlags, KeyFileFlags {
+  readonly draft?: string;
+}
+
+const KEY_FILE_DEFAULT = './waybill-data/operator.key';
+/** Operators that were first, in a row, before this one gives up. */
+const REBASES_MAX = 5;
+
+export const keyFileFlag = textFlag(
+  `File of the operator's private key (default: ${KEY_FILE_DEFAULT}; or WAYBILL_OPERATOR_KEY)`,
+  'file',
+);
+
+/** Flags of every command that adds to the operator log. */
+export const appendFlags = {
+  keyFile: keyFileFlag,
+  draft: textFlag('Write the record to a file, unsigned: see waybill operator sign --help', 'file'),
+  ...registryFlags,
+} as const;
+
+/** Signs a record of one entry and has it published; with `--draft` it is written for a key that is elsewhere. */
+export async function appendOrDraft(
+  context: CliContext,
+  flags: AppendFlags,
+  progress: Progress,
+  entry: OperatorEntry,
+): Promise<CommandResult> {
+  if (flags.draft !== undefined) return writeDraft(context, flags, progress, { entry, file: flags.draft });
+  const key = await operatorKey(context, flags);
+  const client = await openClient(context, flags);
+  for (let rebases = 0; ; rebases++) {
+    progress.step('verifying the operator log');
+    const { operator } = await client.view([]);
+    const record = await signRecord(OPERATOR_LOG, draftOf(operator, entry), key);
+    judgeRecord(OPERATOR_LOG, operator, record);
+    try {
+      await client.api.appendOperatorRecord(record.envelope);
+      return appended(record.id, record.entries);
+    } catch (failure) {
+      if (!isRegistryError(failure, 'publish/conflict') || rebases === REBASES_MAX) throw failure;
+    }
+  }
+}
+
+/** What is printed for a record that was published. */
+export function appended(recordId: string, entries: readonly OperatorEntry[]): CommandResult {
+  const text = [...entries.map(operatorEntryText), `done, by record ${recordId}`].join('\n');
+  return { text, json: { recordId, entries: entries.map(operatorEntryBody), ...namespaceOf(entries) } };
+}
+
+function namespaceOf(entries: readonly OperatorEntry[]): { [key: string]: JsonValue } {
+  const [entry] = entries;
+  return entry !== undefined && 'namespace' in entry ? { namespace: entry.namespace } : {};
+}
+
+interface Drafting {
+  readonly entry: OperatorEntry;
+  readonly file: string;
+}
+
+async function writeDraft(
+  context: CliContext,
+  flags: LookFlags,
+  progress: Progress,
+  { entry, file }: Drafting,
+): Promise<CommandResult> {
+  const output = { file, mode: OUTPUT_MODE, mayReplace: true };
+  await requireWritable(output, []);
+  progress.step('verifying the operator log');
+  const { operator } = await (await openClient(context, flags)).view([]);
+  const contents = encodeRecordContents(OPERATOR_LOG, draftOf(operator, entry));
+  const unsigned = { contents, keyId: '', signature: '', cosignatures: NO_COSIGNATURES };
+  await writeOutput(output, utf8(`${JSON.stringify(wargApi.envelopeBody(unsigned))}\n`));
+  return {
+    text: `${operatorEntryText(entry)}
+not signed yet: ${file}. Where the key is:  waybill operator sign ${file} --key-file FILE`,
+    json: { draft: path.resolve(file), entries: [operatorEntryBody(entry)] },
+  };
+}
+
+function draftOf(operator: OperatorState, entry: OperatorEntry): RecordDraft<OperatorEntry> {
+  return { prev: operator.head?.id ?? null, time: recordTime(operator), entries: [entry] };
+}
+
+function recordTime({ head }: OperatorState): ReturnType<typeof timestampFromMs> {
+  const now = timestampFromMs(Date.now());
+  return head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
+}
+
+export async function operatorKey({ process }: CliContext, { keyFile }: KeyFileFlags): Promise<PrivateKey> {
+  const fromEnvironment = process.env['WAYBILL_OPERATOR_KEY'];
+  if (keyFile === undefined && fromEnvironment !== undefined) return parsePrivateKey(fromEnvironment.trim());
+  const file = keyFile ?? KEY_FILE_DEFAULT;
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new RegistryError(
+      'key/not-found',
+      `cannot read the operator key from ${file}: give --key-file`,
+      {},
+      { cause },
+    );
+  });
+  return parsePrivateKey(text.trim());
+}
