@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { codeOf, CORE_MODULE, openRegistry, openUser, type TestRegistry, type TestUser } from './registry.ts';
 
 let registry: TestRegistry;
+/** Every start of it; the first one's folder is that of all. */
+const opened: TestRegistry[] = [];
 let user: TestUser;
 let serverKey: string;
 let root: { readonly keyId: string; readonly file: string };
@@ -14,6 +16,7 @@ const at = (): string[] => ['--registry', registry.url.href];
 
 before(async () => {
   registry = await openRegistry();
+  opened.push(registry);
   user = await openUser();
   await user.ok('key', 'new');
   serverKey = path.join(registry.folder, 'operator.key');
@@ -23,7 +26,8 @@ before(async () => {
 
 after(async () => {
   await user.dispose();
-  await registry.dispose();
+  await registry.stop();
+  for (const { folder } of opened) await rm(folder, { recursive: true });
 });
 
 async function newKey(name: string): Promise<{ readonly keyId: string; readonly publicKey: string }> {
@@ -31,12 +35,10 @@ async function newKey(name: string): Promise<{ readonly keyId: string; readonly 
 }
 
 async function startWith(keyFile: string): Promise<void> {
-  const { folder, dispose } = registry;
   await registry.stop();
   await copyFile(user.file(keyFile), serverKey);
-  registry = { ...(await openRegistry({ data: folder })), folder };
-  const restarted = registry;
-  registry = { ...restarted, folder, dispose: async () => (await restarted.stop(), dispose()) };
+  registry = await openRegistry({ data: opened[0]?.folder ?? '' });
+  opened.push(registry);
 }
 
 /** Drafted online, signed where no registry is known, sent online. */
@@ -90,9 +92,8 @@ test('P8: a commit key neither grants nor revokes', async () => {
     ['grant', thief.publicKey],
     ['revoke', root.keyId],
   ] as const) {
-    const outcome = await user.run(
-      ...['operator', 'key', command, subject, '--key-file', user.file('second.key'), '--json', ...at()],
-    );
+    const keyFile = ['--key-file', user.file('second.key')];
+    const outcome = await user.run('operator', 'key', command, subject, ...keyFile, '--json', ...at());
     assert.equal(codeOf(outcome), 'record/unauthorized');
   }
 });

@@ -9,7 +9,6 @@ import {
   type Digest,
   type LogHome,
   type LogId,
-  type OperatorState,
   type PrivateKey,
 } from '@waybill/protocol';
 import type { Logger } from 'pino';
@@ -27,6 +26,7 @@ import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
+import type { OperatorStates } from './core/state-caches.ts';
 import { TokenDesk } from './core/token-desk.ts';
 import { watchContent, watchPending, watchPruning, watchTokenUses, type OnFatal } from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
@@ -87,8 +87,7 @@ async function openHeld(
 ): Promise<Omit<Registry, 'close'>> {
   const { dataDirectory, lastSignedFile } = config;
   const storeFile = path.join(dataDirectory, 'registry.sqlite');
-  const openOwnKeys = (): ReturnType<typeof openKeys> => openKeys(config, storeFile);
-  const { key, logSigners } = await withFileFailures(dataDirectory, openOwnKeys, 'storage/failed');
+  const { key, logSigners } = await openKeys(config, storeFile);
   const { thread, head } = await WriteThread.start({ storeFile, dataDirectory, lastSignedFile }, onFatal);
   onClose(() => thread.close());
   const reader = openSqliteReader(storeFile);
@@ -102,10 +101,9 @@ async function openHeld(
   const clock = Date.now;
   const sequencer = new Sequencer({ committer: thread, packages, operator, clock, observer, onFatal }, head);
   onClose(() => sequencer.drain());
-  const commitKeyId = key.publicKey.id;
+  const { id: commitKeyId } = key.publicKey;
   const desk = new OperatorDesk({ store: reader, operator, sequencer, commitKeyId, clock });
-  await desk.open(key, { namespaces: config.namespaces, origin: config.origin });
-  const { operatorKeyId, origin: named } = await operator.read(OPERATOR_LOG_ID, namesOf);
+  const { operatorKeyId, origin: named } = await openLog(desk, { key, config, operator });
   origin = named;
   const store = { ...reader, ...watchPending(thread, onFatal) };
   const { publishers, contentPolicy } = config;
@@ -145,8 +143,22 @@ async function openHeld(
   };
 }
 
-function namesOf(state: OperatorState): { readonly operatorKeyId: Digest; readonly origin: string } {
-  return { operatorKeyId: operatorInitKey(state).id, origin: registryOrigin(state) };
+interface OperatorLogParts {
+  readonly key: PrivateKey;
+  readonly config: Config;
+  readonly operator: OperatorStates;
+}
+
+/** What the operator log says of the registry, once it says what this start owes it. */
+async function openLog(
+  desk: OperatorDesk,
+  { key, config: { namespaces, origin }, operator }: OperatorLogParts,
+): Promise<{ readonly operatorKeyId: Digest; readonly origin: string }> {
+  await desk.open(key, { namespaces, origin });
+  return operator.read(OPERATOR_LOG_ID, (state) => ({
+    operatorKeyId: operatorInitKey(state).id,
+    origin: registryOrigin(state),
+  }));
 }
 
 function tellDamage(digest: Digest, log: Logger, observer: Observer): void {
@@ -155,14 +167,17 @@ function tellDamage(digest: Digest, log: Logger, observer: Observer): void {
 }
 
 /** Made before the first start signs anything; the writing thread opens the same files. */
-async function openKeys(
+function openKeys(
   { dataDirectory, origin }: Config,
   storeFile: string,
 ): Promise<{ key: PrivateKey; logSigners: LogSigners }> {
-  const storeIsNew = !(await hasHead(storeFile));
-  const key = await openOperatorKey(dataDirectory, storeIsNew);
-  const logSigners = await openLogKeys(dataDirectory, { origin, operatorKeyId: key.publicKey.id, storeIsNew });
-  return { key, logSigners };
+  const open = async (): Promise<{ key: PrivateKey; logSigners: LogSigners }> => {
+    const storeIsNew = !(await hasHead(storeFile));
+    const key = await openOperatorKey(dataDirectory, storeIsNew);
+    const logSigners = await openLogKeys(dataDirectory, { origin, operatorKeyId: key.publicKey.id, storeIsNew });
+    return { key, logSigners };
+  };
+  return withFileFailures(dataDirectory, open, 'storage/failed');
 }
 
 async function hasHead(storeFile: string): Promise<boolean> {
