@@ -141,7 +141,7 @@ export * as wargApi from './wire/warg-api.ts';
 
 export { WasmScanner, type WasmKind } from './content/wasm.ts';
 
-export { holderOf, holderOfKey, isSignedFor, type Holder } from './record-log/authority/holder.ts';
+export { HOLDER_KEYS_MAX, holderOf, holderOfKey, isSignedFor, type Holder } from './record-log/authority/holder.ts';
 export { isMediaType, type ContentClaim } from './record-log/authority/media-type.ts';
 export {
   annotatePermission,
@@ -234,6 +234,7 @@ export { replayLog, type ReplayStep } from './record-log/replay.ts';
 export {
   decodeSignedRecord,
   encodeRecordContents,
+  keyCountOf,
   signRecord,
   signRecordJointly,
   type RecordDraft,
