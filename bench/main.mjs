@@ -1,8 +1,8 @@
 // npm run bench: what the core costs on this machine, beside the Rust peers where they are built (node interop/peers.mjs).
-//   npm run bench                        publishing, validation, validation in Chromium, and signatures
+//   npm run bench                        publishing, validation, validation in Chromium, signatures, and verdicts
 //   npm run bench -- --scale             at 10^3, 10^5 and 10^6 records; builds the stores first, some half an hour
 //   npm run bench -- --overload          more publishers than can be served
-//   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, overload, scale
+//   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, authority, overload, scale
 //   npm run bench -- --write             keeps the tables in bench/RESULTS.md, each in its section
 //   npm run bench -- --quick             every part once and small: whether it runs, not what it costs
 // The figures of one run are compared with each other, never with another machine's.
@@ -10,6 +10,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { authorityTable, benchAuthority } from './authority.mjs';
 import { benchChromium } from './chromium.mjs';
 import { benchOverload, overloadTable } from './overload.mjs';
 import { benchPublish, publishTable } from './publish.mjs';
@@ -60,6 +61,11 @@ const PARTS = {
     runs: 5,
     table: async (options) => signaturesTable(benchSignatures(options)),
   },
+  authority: {
+    title: 'Verdicts of version 1',
+    runs: 5,
+    table: async (options) => authorityTable(benchAuthority(options)),
+  },
   overload: {
     title: 'Overload',
     runs: 3,
@@ -88,7 +94,7 @@ function chosenParts() {
     return names;
   }
   if (values.scale || values.overload) return ['overload', 'scale'].filter((name) => values[name]);
-  return QUICK ? Object.keys(PARTS) : ['publish', 'validate', 'chromium', 'signatures'];
+  return QUICK ? Object.keys(PARTS) : ['publish', 'validate', 'chromium', 'signatures', 'authority'];
 }
 
 async function runPart(name, { title, runs: usualRuns, table }) {

@@ -141,7 +141,7 @@ export * as wargApi from './wire/warg-api.ts';
 
 export { WasmScanner, type WasmKind } from './content/wasm.ts';
 
-export { holderOf, holderOfKey, isSignedFor, type Holder } from './record-log/authority/holder.ts';
+export { HOLDER_KEYS_MAX, holderOf, holderOfKey, isSignedFor, type Holder } from './record-log/authority/holder.ts';
 export { isMediaType, type ContentClaim } from './record-log/authority/media-type.ts';
 export {
   annotatePermission,
@@ -234,42 +234,4 @@ export { replayLog, type ReplayStep } from './record-log/replay.ts';
 export {
   decodeSignedRecord,
   encodeRecordContents,
-  signContents,
-  signRecord,
-  signRecordJointly,
-  type RecordDraft,
-  type RecordSignature,
-  type SignedRecord,
-} from './record-log/signed-record.ts';
-
-export { EMPTY_LOG_ROOT, hashLogLeaf } from './merkle/log-hash.ts';
-export {
-  appendToLog,
-  edgeTileCoordinates,
-  emptyLogEdge,
-  logEdgeFromTiles,
-  logRootOfEdge,
-  type LogEdge,
-  type TileCoordinates,
-} from './merkle/log-tile.ts';
-export { logRootOfStack, logStackOf, recheckLog, unconfirmed, type LogStack } from './merkle/log-recheck.ts';
-export { proveLog, type LogProofRequest } from './merkle/log-proof.ts';
-export { hashMapLeaf, mapPath } from './merkle/map-hash.ts';
-export { recheckMap } from './merkle/map-recheck.ts';
-export { foldMapProof } from './merkle/map-proof.ts';
-export { emptyMapRoot, proveMap, updateMap, type MapPageRef, type MapRoot } from './merkle/map-tree.ts';
-
-export {
-  CHECKPOINT_AHEAD_SECONDS_MAX,
-  checkContinuation,
-  checkFreshness,
-  checkOperatorPin,
-  needsConsistencyProof,
-  openCheckpoint,
-  operatorInitKey,
-  reopenCheckpoint,
-  type VerifiedCheckpoint,
-} from './verify/checkpoint.ts';
-export { checkAbsence, checkHeads, type ClaimedHead } from './verify/inclusion.ts';
-export { isStable, newestRelease, releaseOf, type FetchableRelease } from './verify/release.ts';
-export type { Verified } from './verify/verified.ts';
+  keyCountOf,

@@ -7,6 +7,8 @@ import type { LogDraft } from './log-state.ts';
 export interface EntrySet<E, P extends string, B> {
   /** Throws when no known kind stands in the oneof, or a field does not parse. */
   read(message: ProtoMessage): E;
+  /** How many keys {@link EntrySet.read} would look at; none where no known kind stands. Throws `wire/protobuf`. */
+  keyCount(message: ProtoMessage): number;
   /** Throws TypeError for an entry of another version. */
   write(entry: EntryWithType): Uint8Array;
   /** The rules for one entry. Throws `record/…`. */

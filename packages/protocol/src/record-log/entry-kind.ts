@@ -20,6 +20,9 @@ export interface UnderGrant {
   readonly under?: GrantId | null;
 }
 
+/** Of a kind without keys. */
+export const noKeys = (): number => 0;
+
 /** Everything about one kind of entry: its wire form and its rule. One row in the table of its log and version. */
 export interface EntryKind<E, P extends string, B> {
   /** The member of the entry oneof. */
@@ -30,6 +33,11 @@ export interface EntryKind<E, P extends string, B> {
    * 3.4). In version 1 `null`: each kind asks for what its act needs.
    */
   readonly needs: P | null;
+  /**
+   * How many keys {@link EntryKind.read} would look at: each is a point on a curve, so they are counted before. Required, so
+   * that no new kind is forgotten. Throws `wire/protobuf`.
+   */
+  keyCount(message: ProtoMessage): number;
   /** Throws when a field does not parse. */
   read(message: ProtoMessage, under: GrantId | null): E;
   write(entry: E): Uint8Array;

@@ -101,6 +101,10 @@ function entrySetOf<M extends EntryFields, P extends string, B>(
       if (!row) throw new RegistryError('wire/shape', 'an entry of no known kind');
       return row.read(member.message, variant.underOf(message));
     },
+    keyCount(message) {
+      const member = message.oneof(shapes);
+      return member === null ? 0 : (readers.get(member.number)?.keyCount(member.message) ?? 0);
+    },
     write: (entry) => writeOwn(own(entry)),
     apply: (draft, entry, context) => applyOwn(draft, own(entry), context),
   };

@@ -1,4 +1,5 @@
 import { equalBytes } from '../bytes/byte-array.ts';
+import { ProtoMessage } from '../bytes/protobuf.ts';
 import { RegistryError } from '../errors.ts';
 import type { Signer } from '../jose/signer.ts';
 import { signDetached, type JwsContext } from '../jose/typed-jws.ts';
@@ -83,6 +84,19 @@ export function decodeSignedRecord<E extends { readonly type: string }, P extend
     if (!(cause instanceof RegistryError)) throw cause;
     throw new RegistryError('record/decode', `the record does not decode: ${cause.message}`, cause.detail, { cause });
   }
+}
+
+/**
+ * How many keys {@link decodeSignedRecord} would look at in contents, without looking at any: for whoever bounds what a record
+ * may cost. Throws `wire/protobuf`.
+ */
+export function keyCountOf<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  contents: Uint8Array,
+): number {
+  const message = ProtoMessage.decode(contents);
+  const set = entriesOf(dialect, message.uint32(2));
+  return message.repeatedMessages(4).reduce((count, entry) => count + set.keyCount(entry), 0);
 }
 
 function readSignatures(binding: RecordBinding | null, envelope: Envelope): RecordSignature[] {

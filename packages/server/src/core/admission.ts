@@ -6,6 +6,7 @@ import {
   equalBytes,
   isDigest,
   isRegistryError,
+  keyCountOf,
   RegistryError,
   withoutBuild,
   type Judged,
@@ -19,7 +20,7 @@ import {
   type SignedRecord,
 } from '@waybill/protocol';
 import { admitGranted, refusal } from './granted-admission.ts';
-import { RECORD_AHEAD_SECONDS_MAX, RECORD_ENTRIES_MAX, VERSION_LENGTH_MAX } from './limits.ts';
+import { RECORD_AHEAD_SECONDS_MAX, RECORD_ENTRIES_MAX, RECORD_KEYS_MAX, VERSION_LENGTH_MAX } from './limits.ts';
 
 /*
  * What this server refuses although a log could hold it (spec/admission.md). Never part of validity: imports, mirrors
@@ -91,18 +92,25 @@ export function admitOperatorRecord<P extends string, B>(
 }
 
 /**
- * Asked before the record is decoded: each entry may hold a key, and thirty thousand points of P-256 take seconds to be looked
- * at. What is no message at all is told when it is decoded. Throws `admission/policy`.
+ * Asked before the record is decoded, and thus of anybody: thirty thousand points of P-256 take seconds to be looked at. What
+ * is no message at all is told when it is decoded. Throws `admission/policy`.
  */
-export function refuseManyEntries(contents: Uint8Array): void {
-  // An entry has two bytes at least: most records need not be counted.
-  if (contents.length <= 2 * RECORD_ENTRIES_MAX || countEntries(contents) <= RECORD_ENTRIES_MAX) return;
-  throw refusal(`a record has more than ${RECORD_ENTRIES_MAX} entries`);
+export function refuseManyParts<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  contents: Uint8Array,
+): void {
+  // An entry and a key have two bytes each at least: most records need not be counted.
+  if (contents.length <= 2 * Math.min(RECORD_ENTRIES_MAX, RECORD_KEYS_MAX)) return;
+  if (countOrNone(() => entryCountOf(contents)) > RECORD_ENTRIES_MAX) {
+    throw refusal(`a record has more than ${RECORD_ENTRIES_MAX} entries: make several records`);
+  }
+  if (countOrNone(() => keyCountOf(dialect, contents)) <= RECORD_KEYS_MAX) return;
+  throw refusal(`the entries of a record hold more than ${RECORD_KEYS_MAX} keys: make several records`);
 }
 
-function countEntries(contents: Uint8Array): number {
+function countOrNone(count: () => number): number {
   try {
-    return entryCountOf(contents);
+    return count();
   } catch (thrown) {
     if (isRegistryError(thrown)) return 0;
     throw thrown;

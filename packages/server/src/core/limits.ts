@@ -12,6 +12,9 @@ export const VERSION_LENGTH_MAX = 256;
 /** Entries one record may hold. */
 export const RECORD_ENTRIES_MAX = 1_000;
 
+/** Keys that the entries of one record may hold: a thousand take a twentieth of a second to be looked at. */
+export const RECORD_KEYS_MAX = 1_000;
+
 /** Records sequenced in one commit. */
 export const BATCH_RECORDS_MAX = 1_000;
 

@@ -18,7 +18,7 @@ import {
   type RecordId,
   type SignedRecord,
 } from '@waybill/protocol';
-import { admitOperatorRecord, refuseManyEntries } from './admission.ts';
+import { admitOperatorRecord, refuseManyParts } from './admission.ts';
 import type { Clock, RegistryReader } from './ports.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { OperatorStates } from './state-caches.ts';
@@ -59,7 +59,7 @@ export class OperatorDesk {
    * Throws `record/…`, `admission/…`, `publish/conflict` when another record came first.
    */
   async append(envelope: Envelope): Promise<Appended> {
-    refuseManyEntries(envelope.contents);
+    refuseManyParts(OPERATOR_LOG, envelope.contents);
     const record = decodeSignedRecord(OPERATOR_LOG, envelope);
     // The id says nothing of the signature, which may be wrong in one of two.
     const sameBytes = `${record.id} ${envelope.keyId} ${envelope.signature}`;

@@ -21,7 +21,7 @@ import {
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
-import { admitPackageRecord, refuseManyEntries } from './admission.ts';
+import { admitPackageRecord, refuseManyParts } from './admission.ts';
 import { receiveContent, type ContentPolicy } from './content.ts';
 import { settledWithin } from './deadline.ts';
 import { COMMIT_WAIT_MS, PACKAGE_NAME_LENGTH_MAX, SOURCING_IDLE_MS } from './limits.ts';
@@ -97,7 +97,7 @@ export class Publishing {
   async publish(command: PublishCommand): Promise<wargApi.RecordStatus> {
     const { logId, name, envelope } = command;
     if (packageLogId(name) !== logId) throw new RegistryError('request/invalid', `${logId} is not the log of ${name}`);
-    refuseManyEntries(envelope.contents);
+    refuseManyParts(PACKAGE_LOG, envelope.contents);
     const record = decodeSignedRecord(PACKAGE_LOG, envelope);
     await this.#checkNamespace(name);
     const known = (await this.#comesNext(logId, record)) ? null : await this.#knownStatus(logId, record.id);

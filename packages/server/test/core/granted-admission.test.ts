@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
+  concatBytes,
   digestOf,
+  HOLDER_KEYS_MAX,
   isRegistryError,
   packageLogId,
   parseGrantId,
   parsePackageName,
   parseVersion,
   timestampFromMs,
+  utf8,
   type ErrorCode,
   type GrantId,
   type LogHome,
@@ -15,7 +18,7 @@ import {
   type RecordId,
   type SignedRecord,
 } from '@waybill/protocol';
-import { EXPIRING_RECORD_AGE_SECONDS_MAX } from '../../src/core/limits.ts';
+import { EXPIRING_RECORD_AGE_SECONDS_MAX, RECORD_KEYS_MAX } from '../../src/core/limits.ts';
 import { testHomeOf } from '../home.ts';
 import { claimedRelease, delegateTo, holderNamed, signJointly } from '../joint-record.ts';
 import { wasmOf } from '../publisher.ts';
@@ -24,7 +27,8 @@ import { openCore, PACKAGE, STARTED_MS, type RegistryCore } from './registry-cor
 const LOG = packageLogId(PACKAGE);
 const OTHER = parsePackageName('test:other');
 const ONE = wasmOf('one');
-const ROOT: PackageEntry = { type: 'root', holder: holderNamed('alice', 'bob') };
+const ROOT_HOLDER = holderNamed('alice', 'bob');
+const ROOT: PackageEntry = { type: 'root', holder: ROOT_HOLDER };
 const BOTH = ['alice', 'bob'] as const;
 
 let core: RegistryCore;
@@ -120,6 +124,46 @@ test('a size that is not that of the content is refused at post where the conten
   await assertRefused('admission/policy', [ROOT, claimedRelease('1.0.0', ONE, ONE.length - 1)]);
   await publish([ROOT, claimedRelease('1.0.0', ONE)]);
 });
+
+/** Grants of together `keyCount` keys, to as many as one holder may have, and to the rest of them. */
+function grantsOf(keyCount: number): PackageEntry[] {
+  const names = Array.from({ length: HOLDER_KEYS_MAX }, (_, i) => `key ${i}`);
+  const full = Math.floor(keyCount / names.length);
+  const rest = names.slice(0, keyCount % names.length);
+  const grants: PackageEntry[] = Array<PackageEntry>(full).fill(delegateTo(names, ['yank']));
+  return rest.length === 0 ? grants : [...grants, delegateTo(rest, ['yank'])];
+}
+
+test('W15: keys of a record are bounded, over all its entries (admission.md 2.1)', async () => {
+  await publish([ROOT]);
+  await assertRefused('admission/policy', grantsOf(RECORD_KEYS_MAX + 1));
+  await assertRefused('admission/policy', [
+    ...grantsOf(RECORD_KEYS_MAX - 1),
+    { type: 'transfer', holder: ROOT_HOLDER },
+  ]);
+  await publish(grantsOf(RECORD_KEYS_MAX));
+});
+
+test('W15: keys of a record are counted before any is looked at', async () => {
+  const withKeys = (count: number): Promise<unknown> => {
+    const holder = concatBytes(...Array<Uint8Array>(count).fill(field([0x0a], utf8('no key'))));
+    const root = field([0x22], field([0x82, 0x01], holder));
+    const contents = concatBytes(Uint8Array.of(0x10, 0x01), field([0x1a], Uint8Array.of(0x08, 0x01)), root);
+    return core.publishing.publish({ logId: LOG, name: PACKAGE, final: false, envelope: { ...UNSIGNED, contents } });
+  };
+  const refused = (code: ErrorCode) => (thrown: unknown) => isRegistryError(thrown, code);
+  await assert.rejects(withKeys(RECORD_KEYS_MAX), refused('record/decode'));
+  await assert.rejects(withKeys(RECORD_KEYS_MAX + 1), refused('admission/policy'));
+});
+
+const UNSIGNED = { keyId: '', signature: '', cosignatures: [] };
+
+/** A field of protobuf: its key as bytes, its length, and what it holds. */
+function field(key: readonly number[], bytes: Uint8Array): Uint8Array {
+  const { length } = bytes;
+  const low = length & 0x7f;
+  return concatBytes(Uint8Array.of(...key, ...(length < 0x80 ? [low] : [low | 0x80, length >> 7])), bytes);
+}
 
 test('P6: a record is of one log in one registry', async () => {
   const record = await publish([ROOT]);

@@ -28,13 +28,24 @@ export function holderOf(keys: readonly JosePublicKey[], threshold: number): Hol
 
 /** spec/version1.md 2.4. Throws `wire/shape`, `wire/protobuf`, `text/key`. */
 export function readHolder(message: ProtoMessage): Holder {
+  // Twenty thousand keys have room in one record, and each that is looked at costs as much as a signature.
+  checkKeyCount(holderKeyCount(message));
   const holder = { keys: message.repeatedStrings(1).map(parseJosePublicKey), threshold: message.uint32(2) || 1 };
   checkHolder(holder);
   return holder;
 }
 
+/** How many keys a holder has, before any is looked at; none where there is no holder. Throws `wire/protobuf`. */
+export function holderKeyCount(message: ProtoMessage | null): number {
+  return message?.count(1) ?? 0;
+}
+
+function checkKeyCount(count: number): void {
+  if (count === 0 || count > HOLDER_KEYS_MAX) throw malformed(`not 1 to ${HOLDER_KEYS_MAX} keys`);
+}
+
 function checkHolder({ keys, threshold }: Holder): void {
-  if (keys.length === 0 || keys.length > HOLDER_KEYS_MAX) throw malformed(`not 1 to ${HOLDER_KEYS_MAX} keys`);
+  checkKeyCount(keys.length);
   if (!isAscending(keys.map(({ id }) => id))) throw malformed('keys not in ascending order of their ids, each once');
   if (!Number.isInteger(threshold) || threshold < 1 || threshold > keys.length) {
     throw malformed(`a threshold of ${threshold} for ${keys.length} keys`);

@@ -1,11 +1,11 @@
 import { ProtoMessage, ProtoWriter } from '../../../bytes/protobuf.ts';
 import { RegistryError } from '../../../errors.ts';
 import { GRANT_DEPTH_MAX, grantIdOf, parseGrantId, type Grant, type GrantId } from '../../authority/grant.ts';
-import { readHolder, writeHolder, type Holder } from '../../authority/holder.ts';
+import { holderKeyCount, readHolder, writeHolder, type Holder } from '../../authority/holder.ts';
 import { checkPermissionTexts, includesPermission, type Permission } from '../../authority/permission.ts';
 import { readPredicates, writePredicates, type Predicates } from '../../authority/predicates.ts';
 import { chainOf, refusalError, requireMay, type Authority } from '../../authority/verdict.ts';
-import type { EntryKind, UnderGrant } from '../../entry-kind.ts';
+import { noKeys, type EntryKind, type UnderGrant } from '../../entry-kind.ts';
 import { checkReason, REASON_FIELD } from '../shared/reason.ts';
 
 /** Gives some of what the grantor has to a holder. */
@@ -34,6 +34,7 @@ export function delegateKind<P extends string, B>(): EntryKind<DelegateEntry, P,
       [3, 'bytes'],
     ]),
     needs: null,
+    keyCount: (message) => holderKeyCount(message.message(1)),
     read(message, under) {
       const holder = readHolder(message.message(1) ?? ProtoMessage.decode(new Uint8Array()));
       const permissions = checkPermissionTexts(message.repeatedStrings(2));
@@ -84,6 +85,7 @@ export function revokeGrantKind<P extends string, B>(): EntryKind<RevokeGrantEnt
       [REASON_FIELD, 'string'],
     ]),
     needs: null,
+    keyCount: noKeys,
     read: (message, under) => ({
       type: 'revokeGrant',
       grant: parseGrantId(message.string(1)),

@@ -1,6 +1,13 @@
 import type { RegistryError } from '../../../errors.ts';
 import { inheritedGrantId } from '../../authority/grant.ts';
-import { holderOfKey, isSignedFor, readHolder, writeHolder, type Holder } from '../../authority/holder.ts';
+import {
+  holderKeyCount,
+  holderOfKey,
+  isSignedFor,
+  readHolder,
+  writeHolder,
+  type Holder,
+} from '../../authority/holder.ts';
 import { NO_PREDICATES } from '../../authority/predicates.ts';
 import { refusalError, requireMay } from '../../authority/verdict.ts';
 import { parseJosePublicKey } from '../../../jose/public-key.ts';
@@ -31,6 +38,7 @@ export function rootKind<B>(): EntryKind<RootEntry, PackagePermission, B> {
     number: 16,
     shape: HOLDER_SHAPE,
     needs: null,
+    keyCount: holderKeyCount,
     read: (message, under) => ({ type: 'root', holder: readHolder(message), under }),
     write: ({ holder }) => writeHolder(holder),
     apply(draft, { holder, under = null }, { signers }) {
@@ -78,6 +86,7 @@ export function transferKind<P extends string, B>(): EntryKind<TransferEntry, P,
     number: 19,
     shape: HOLDER_SHAPE,
     needs: null,
+    keyCount: holderKeyCount,
     read: (message, under) => ({ type: 'transfer', holder: readHolder(message), under }),
     write: ({ holder }) => writeHolder(holder),
     apply(draft, { holder, under = null }, { signers, time }: RecordContext) {

@@ -1,7 +1,7 @@
 import { ProtoWriter } from '../../../bytes/protobuf.ts';
 import { RegistryError } from '../../../errors.ts';
 import { isKebab } from '../../../names/package-name.ts';
-import type { EntryKind } from '../../entry-kind.ts';
+import { noKeys, type EntryKind } from '../../entry-kind.ts';
 import type { LogDraft } from '../../log-state.ts';
 
 export type OperatorPermission = 'commit' | 'defineNamespace' | 'importNamespace';
@@ -31,6 +31,7 @@ export const defineNamespaceKind: EntryKind<DefineNamespaceEntry, OperatorPermis
   number: 4,
   shape: new Map([[1, 'string']]),
   needs: 'defineNamespace',
+  keyCount: noKeys,
   read: (message) => ({ type: 'defineNamespace', namespace: message.string(1) }),
   write: (entry) => new ProtoWriter().string(1, entry.namespace).finish(),
   apply: (draft, { namespace }) => bindNamespace(draft, namespace, { status: 'defined' }),
@@ -44,6 +45,7 @@ export const importNamespaceKind: EntryKind<ImportNamespaceEntry, OperatorPermis
     [2, 'string'],
   ]),
   needs: 'importNamespace',
+  keyCount: noKeys,
   read: (message) => ({ type: 'importNamespace', namespace: message.string(1), registry: message.string(2) }),
   write: (entry) => new ProtoWriter().string(1, entry.namespace).string(2, entry.registry).finish(),
   apply: (draft, { namespace, registry }) => bindNamespace(draft, namespace, { status: 'imported', registry }),

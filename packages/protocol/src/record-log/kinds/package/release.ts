@@ -6,7 +6,7 @@ import type { Timestamp } from '../../../names/timestamp.ts';
 import { parseVersion, type VersionText } from '../../../names/version.ts';
 import { readClaim, type ContentClaim } from '../../authority/media-type.ts';
 import { requireMay } from '../../authority/verdict.ts';
-import type { EntryKind, RecordContext, UnderGrant } from '../../entry-kind.ts';
+import { noKeys, type EntryKind, type RecordContext, type UnderGrant } from '../../entry-kind.ts';
 import type { LogDraft } from '../../log-state.ts';
 
 export type PackagePermission = 'release' | 'yank';
@@ -52,6 +52,7 @@ export const releaseKind: EntryKind<ReleaseEntry, PackagePermission, Release> = 
     [2, 'string'],
   ]),
   needs: 'release',
+  keyCount: noKeys,
   read: (message) => ({
     type: 'release',
     version: parseVersion(message.string(1)),
@@ -71,6 +72,7 @@ export const grantedReleaseKind: EntryKind<ReleaseEntry, PackagePermission, Rele
     [17, 'varint'],
   ]),
   needs: null,
+  keyCount: noKeys,
   read: (message, under) => ({
     type: 'release',
     version: parseVersion(message.string(1)),

@@ -2,7 +2,7 @@ import { ProtoWriter } from '../../../bytes/protobuf.ts';
 import { RegistryError } from '../../../errors.ts';
 import { parseVersion, type VersionText } from '../../../names/version.ts';
 import { requireMay } from '../../authority/verdict.ts';
-import type { EntryKind, RecordContext, UnderGrant } from '../../entry-kind.ts';
+import { noKeys, type EntryKind, type RecordContext, type UnderGrant } from '../../entry-kind.ts';
 import type { LogDraft } from '../../log-state.ts';
 import { checkReason, REASON_FIELD } from '../shared/reason.ts';
 import { RELEASED, type PackagePermission, type Release } from './release.ts';
@@ -29,6 +29,7 @@ export const yankKind: EntryKind<YankEntry, PackagePermission, Release> = {
   number: 5,
   shape: new Map([[1, 'string']]),
   needs: 'yank',
+  keyCount: noKeys,
   read: (message) => ({ type: 'yank', version: parseVersion(message.string(1)) }),
   write: ({ version }) => new ProtoWriter().string(1, version).finish(),
   apply: yank,
@@ -77,6 +78,7 @@ function versionKind(number: number) {
       [REASON_FIELD, 'string'],
     ] as const),
     needs: null,
+    keyCount: noKeys,
     write: ({ version, reason = '' }: YankEntry | RestoreEntry) =>
       new ProtoWriter().string(1, version).string(REASON_FIELD, reason).finish(),
   };

@@ -1,7 +1,7 @@
 import { ProtoWriter, type ProtoShape } from '../../../bytes/protobuf.ts';
 import { RegistryError } from '../../../errors.ts';
 import { parsePublicKey, type PublicKey } from '../../../names/key.ts';
-import type { EntryKind } from '../../entry-kind.ts';
+import { noKeys, type EntryKind } from '../../entry-kind.ts';
 import { requirePermission } from '../../log-state.ts';
 import { permissionNumbers, readPermissions, type PermissionList } from '../../permission-list.ts';
 
@@ -33,6 +33,7 @@ export function grantKind<P extends string, B>(
     number: 2,
     shape: SHAPE,
     needs,
+    keyCount: () => 1,
     read(message) {
       const permissions = readPermissions(all, message.repeatedInt32(2));
       return { type: 'grant', key: parsePublicKey(message.string(1)), permissions };
@@ -60,6 +61,7 @@ export function revokeKind<P extends string, B>(
     number: 3,
     shape: SHAPE,
     needs,
+    keyCount: noKeys,
     read: (message) => ({
       type: 'revoke',
       keyId: message.string(1),

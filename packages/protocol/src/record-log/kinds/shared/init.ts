@@ -37,6 +37,7 @@ export function initKind<P extends string, B>(variant: InitVariant<P>): EntryKin
       [algorithmField, 'string'],
     ]),
     needs: null,
+    keyCount: () => 1,
     read(message) {
       const algorithm = message.string(algorithmField);
       if (algorithm !== HASH_ALGORITHM) throw new RegistryError('wire/shape', 'unknown hash algorithm');
