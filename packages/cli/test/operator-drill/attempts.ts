@@ -31,18 +31,8 @@ import {
   type PrivateKey,
   type RecordDraft,
 } from '@waybill/protocol';
-import {
-  COPY,
-  idOf,
-  logOf,
-  NEW,
-  OLD,
-  ORIGIN,
-  OTHER,
-  type History,
-  type HistoryRecord,
-  type StolenRegistry,
-} from './stolen-registry.ts';
+import { idOf, logOf, type History, type HistoryRecord } from '../registry-history.ts';
+import { COPY, NEW, OLD, ORIGIN, OTHER, type StolenRegistry } from './stolen-registry.ts';
 
 /** What is made of a registry with all keys of its operator, and what gives it away. */
 export interface Attempt {
@@ -306,7 +296,10 @@ export const OTHER_HISTORIES: readonly Attempt[] = [
 /** Moved, not copied: a store has each record once. */
 export function carried(history: History, { from, to }: { readonly from: History; readonly to: PackageName }): History {
   const logId = packageLogId(to);
-  return [...history.filter((record) => !from.includes(record)), ...from.map((record) => ({ ...record, logId }))];
+  return [
+    ...history.filter((record) => !from.includes(record)),
+    ...from.map((record) => ({ ...record, logId, name: to })),
+  ];
 }
 
 function swapped(history: History, name: PackageName, [a, b]: readonly [number, number]): History {
@@ -329,11 +322,15 @@ function rewritten(history: History, name: PackageName, place: number): History 
 /** The operator may write his own log as he likes. */
 async function forked({ history, operatorKey }: StolenRegistry, namespaces: readonly string[]): Promise<History> {
   const forgedHistory = history.slice(0, -1);
-  let head = history.findLast(({ logId }) => logId === OPERATOR_LOG_ID) ?? assert.fail();
+  let head = history.findLast(({ name }) => name === null) ?? assert.fail();
   for (const namespace of namespaces) {
     const entries = [{ type: 'defineNamespace', namespace: parseNamespace(namespace) }] as const;
     const draft = { prev: idOf(head), time: timestampFromMs(Date.now()), entries };
-    head = { logId: OPERATOR_LOG_ID, envelope: (await signRecord(OPERATOR_LOG, draft, operatorKey)).envelope };
+    head = {
+      logId: OPERATOR_LOG_ID,
+      name: null,
+      envelope: (await signRecord(OPERATOR_LOG, draft, operatorKey)).envelope,
+    };
     forgedHistory.push(head);
   }
   return forgedHistory;
@@ -350,10 +347,10 @@ async function signedByOperator(
   const head = logOf(history, name).at(-1) ?? assert.fail();
   const draft = { prev: idOf(head), time: timestampFromMs(Date.now()), entries: [entry] };
   if (name === NEW)
-    return { logId, envelope: await signedJoseByOperator(operatorKey, { ...draft, logId }, signerKeys) };
+    return { logId, name, envelope: await signedJoseByOperator(operatorKey, { ...draft, logId }, signerKeys) };
   const [signerKey = assert.fail()] = signerKeys;
   const key = { ...operatorKey, publicKey: parsePublicKey(signerKey) };
-  return { logId, envelope: (await signRecord(PACKAGE_LOG, draft, key)).envelope };
+  return { logId, name, envelope: (await signRecord(PACKAGE_LOG, draft, key)).envelope };
 }
 
 /** By hand, for no signer of ours gives a signature under the id of another key. */

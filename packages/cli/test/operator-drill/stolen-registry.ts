@@ -1,20 +1,6 @@
-import assert from 'node:assert/strict';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import {
-  OPERATOR_LOG_ID,
-  packageLogId,
-  parsePackageName,
-  parsePrivateKey,
-  recordIdOf,
-  type Envelope,
-  type LogId,
-  type PackageName,
-  type PrivateKey,
-  type RecordId,
-} from '@waybill/protocol';
-import { openSqliteReader, openWriteDesk, type WriteDesk } from '@waybill/server';
+import { readFile } from 'node:fs/promises';
+import { parsePackageName, parsePrivateKey, type PrivateKey } from '@waybill/protocol';
+import { readHistory, serveHistory, type History } from '../registry-history.ts';
 import { CORE_MODULE, openRegistry, openUser, type TestRegistry } from '../registry.ts';
 
 export const ORIGIN = 'registry.example/drill';
@@ -27,20 +13,6 @@ export const NEW = parsePackageName('test:new');
 export const OTHER = parsePackageName('test:other');
 /** A name that nobody has published under. */
 export const COPY = parsePackageName('test:copy');
-
-const NAMES: ReadonlyMap<LogId, PackageName> = new Map(
-  [OLD, NEW, OTHER, COPY].map((name) => [packageLogId(name), name]),
-);
-
-const RECORDS_READ_MAX = 1_000;
-
-/** A record in the order of the registry log. */
-export interface HistoryRecord {
-  readonly logId: LogId;
-  readonly envelope: Envelope;
-}
-
-export type History = readonly HistoryRecord[];
 
 /** The whole of a registry in one hand: database, content, the operator's key and the keys of the logs. */
 export interface StolenRegistry {
@@ -59,15 +31,12 @@ export interface StolenRegistry {
 export async function stealRegistry(): Promise<StolenRegistry> {
   const honest = await openRegistry({ origin: ORIGIN });
   const keys = await publishAll(honest);
-  const reader = openSqliteReader(path.join(honest.folder, 'registry.sqlite'));
-  const records = await reader.readRecords(0, RECORDS_READ_MAX);
-  reader.close();
   return {
     honest,
-    history: records.map(({ logId, envelope }) => ({ logId, envelope })),
+    history: await readHistory(honest),
     operatorKey: parsePrivateKey(await readFile(honest.operatorKeyFile, 'utf8')),
     ...keys,
-    serve: (history, listen) => serveHistory(honest.folder, history, listen),
+    serve: (history, listen) => serveHistory(honest, history, listen),
     dispose: () => honest.dispose(),
   };
 }
@@ -87,53 +56,4 @@ async function publishAll({ url }: TestRegistry): Promise<Pick<StolenRegistry, '
   for (const name of [NEW, OLD]) await author.ok('yank', `${name}@1.1.0`, ...at);
   await author.dispose();
   return { authorKey, memberKey };
-}
-
-async function serveHistory(stolen: string, history: History, listen = '127.0.0.1:0'): Promise<TestRegistry> {
-  const data = await mkdtemp(path.join(tmpdir(), 'waybill-forged-'));
-  for (const taken of ['operator.key', 'records-log.key', 'heads-log.key', 'content']) {
-    await cp(path.join(stolen, taken), path.join(data, taken), { recursive: true });
-  }
-  const desk = await openWriteDesk({
-    storeFile: path.join(data, 'registry.sqlite'),
-    dataDirectory: data,
-    lastSignedFile: path.join(data, 'last-signed'),
-  });
-  await commitAll(desk, history);
-  const registry = await openRegistry({ data, listen });
-  return {
-    ...registry,
-    async dispose() {
-      await registry.dispose();
-      await rm(data, { recursive: true });
-    },
-  };
-}
-
-/** A head for each record, as an honest registry may have them: every proof that a client asks for can be made. */
-async function commitAll(desk: WriteDesk, history: History): Promise<void> {
-  const lengths = new Map<LogId, number>();
-  for (const [registryIndex, { logId, envelope }] of history.entries()) {
-    const logPosition = lengths.get(logId) ?? 0;
-    lengths.set(logId, logPosition + 1);
-    const name = NAMES.get(logId);
-    const record = { registryIndex, logId, logPosition, recordId: idOf({ logId, envelope }), envelope };
-    const names = logPosition === 0 && name !== undefined ? [{ logId, name }] : [];
-    await desk.run({ type: 'commit', batch: { records: [record], names, settled: [] } });
-  }
-  await desk.run({ type: 'close' });
-}
-
-export function idOf({ logId, envelope }: HistoryRecord): RecordId {
-  return recordIdOf(logId === OPERATOR_LOG_ID ? 'operator' : 'package', envelope.contents);
-}
-
-/** The records of one package, in order. */
-export function logOf(history: History, name: PackageName): History {
-  const logId = packageLogId(name);
-  return history.filter((record) => record.logId === logId);
-}
-
-export function nameOf({ logId }: HistoryRecord): PackageName {
-  return NAMES.get(logId) ?? assert.fail();
 }
