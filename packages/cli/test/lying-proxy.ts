@@ -25,7 +25,11 @@ export interface LyingProxy {
 }
 
 /** Stands between a client and a registry and holds no key: it can change, swap and withhold what passes, and nothing else. */
-export async function openLyingProxy(target: URL, lie: Lie): Promise<LyingProxy> {
+export async function openLyingProxy(
+  target: URL,
+  lie: Lie,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<LyingProxy> {
   let lies = 0;
   const ask = (method: string, path: string, body?: Buffer): Promise<PassedAnswer> =>
     passOn(target, method, path, body);
@@ -38,7 +42,7 @@ export async function openLyingProxy(target: URL, lie: Lie): Promise<LyingProxy>
       // Content addresses name the registry itself; a proxy on the path sees those requests too.
       const here = `http://${request.headers.host}/`;
       const body = told.includes(target.href) ? Buffer.from(told.toString().replaceAll(target.href, here)) : told;
-      response.writeHead(answer.status, { 'content-type': answer.contentType }).end(body);
+      response.writeHead(answer.status, { ...headers, 'content-type': answer.contentType }).end(body);
     })().catch((failure: unknown) => response.destroy(failure instanceof Error ? failure : undefined));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

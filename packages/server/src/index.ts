@@ -2,9 +2,10 @@
 
 export { parseConfig, type Config, type ServerOptions } from './config.ts';
 export { startServer, type RunningServer } from './main.ts';
-// What fills a store without HTTP: benches of large registries.
+// What reads and fills a store without HTTP: benches of large registries, and the operator drill.
 export { openContentFiles } from './blobs/files/content-files.ts';
 export { openWriteDesk, type WriteDesk } from './commit-thread/write-desk.ts';
+export { openSqliteReader } from './storage/sqlite/sqlite-store.ts';
 export { createToken, listTokens, revokeToken, type CreateTokenOptions, type ListedToken } from './access-tokens.ts';
 export type { TokenAction } from './core/access.ts';
 export type { TokenState } from './core/token-desk.ts';

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  packageLogId,
+  recordIdOf,
+  type Envelope,
+  type LogId,
+  type PackageName,
+  type RecordId,
+} from '@waybill/protocol';
+import { openSqliteReader, openWriteDesk, type WriteDesk } from '@waybill/server';
+import { openRegistry, type TestRegistry } from './registry.ts';
+
+const RECORDS_READ_MAX = 1_000;
+
+/** A record in the order of the registry log. */
+export interface HistoryRecord {
+  readonly logId: LogId;
+  /** `null` for a record of the operator log. */
+  readonly name: PackageName | null;
+  readonly envelope: Envelope;
+}
+
+export type History = readonly HistoryRecord[];
+
+/** What stands in the database of a registry. */
+export async function readHistory({ folder }: TestRegistry): Promise<History> {
+  const reader = openSqliteReader(path.join(folder, 'registry.sqlite'));
+  try {
+    const records = await reader.readRecords(0, RECORDS_READ_MAX);
+    assert.ok(records.length < RECORDS_READ_MAX);
+    const names = await reader.readNames([...new Set(records.map(({ logId }) => logId))]);
+    return records.map(({ logId, envelope }) => ({ logId, envelope, name: names.get(logId) ?? null }));
+  } finally {
+    reader.close();
+  }
+}
+
+/**
+ * Serves any records from a database of their own, with the keys and the content of a registry. They pass no admission: the
+ * code that commits hashes and signs them as they are.
+ */
+export async function serveHistory(
+  { folder }: TestRegistry,
+  history: History,
+  listen = '127.0.0.1:0',
+): Promise<TestRegistry> {
+  const data = await mkdtemp(path.join(tmpdir(), 'waybill-history-'));
+  for (const taken of ['operator.key', 'records-log.key', 'heads-log.key', 'content']) {
+    await cp(path.join(folder, taken), path.join(data, taken), { recursive: true });
+  }
+  const desk = await openWriteDesk({
+    storeFile: path.join(data, 'registry.sqlite'),
+    dataDirectory: data,
+    lastSignedFile: path.join(data, 'last-signed'),
+  });
+  await commitAll(desk, history);
+  const registry = await openRegistry({ data, listen });
+  return {
+    ...registry,
+    async dispose() {
+      await registry.dispose();
+      await rm(data, { recursive: true });
+    },
+  };
+}
+
+/** A head for each record, as an honest registry may have them: every proof that a client asks for can be made. */
+async function commitAll(desk: WriteDesk, history: History): Promise<void> {
+  const lengths = new Map<LogId, number>();
+  for (const [registryIndex, one] of history.entries()) {
+    const { logId, name, envelope } = one;
+    const logPosition = lengths.get(logId) ?? 0;
+    lengths.set(logId, logPosition + 1);
+    const record = { registryIndex, logId, logPosition, recordId: idOf(one), envelope };
+    const names = logPosition === 0 && name !== null ? [{ logId, name }] : [];
+    await desk.run({ type: 'commit', batch: { records: [record], names, settled: [] } });
+  }
+  await desk.run({ type: 'close' });
+}
+
+export function idOf({ name, envelope }: HistoryRecord): RecordId {
+  return recordIdOf(name === null ? 'operator' : 'package', envelope.contents);
+}
+
+/** The records of one package, in order. */
+export function logOf(history: History, name: PackageName): History {
+  const logId = packageLogId(name);
+  return history.filter((record) => record.logId === logId);
+}
