@@ -179,9 +179,11 @@ export { AnnotationBook, type ListedAnnotation, type Statement } from './record-
 export {
   ANNOTATIONS_JUDGED_MAX,
   judgeAnnotations,
+  readAnnotations,
   type AnnotationRefusal,
   type FindTarget,
   type JudgedAnnotation,
+  type ReadAnnotation,
   type WithdrawalTarget,
 } from './record-log/annotations/annotation-judge.ts';
 export {
@@ -189,6 +191,7 @@ export {
   annotationBody,
   checkAnnotation,
   isAnnotationTypeKnown,
+  isFreeAnnotationType,
   readAnnotationBody,
   type Advisory,
   type AnnotationBodies,
