@@ -273,5 +273,5 @@ export {
   type VerifiedCheckpoint,
 } from './verify/checkpoint.ts';
 export { checkAbsence, checkHeads, type ClaimedHead } from './verify/inclusion.ts';
-export { isStable, newestRelease, releaseOf, type FetchableRelease } from './verify/release.ts';
+export { isStable, releaseOf, type FetchableRelease } from './verify/release.ts';
 export type { Verified } from './verify/verified.ts';
