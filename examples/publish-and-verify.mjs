@@ -57,6 +57,7 @@ const published = await publish(
   {
     name,
     entries: () => [{ type: 'release', version: parseVersion('1.0.0'), content }],
+    annotations: [],
     contents: new Map([[content, async () => new Blob([bytes])]]),
     final: false,
   },
@@ -72,7 +73,7 @@ console.log(`published as record ${published.registryIndex} of the registry log`
 
 const client = clientFor('reader');
 const view = await client.view([name]);
-const release = resolveRelease(view.packages.get(name).state, { name, version: '^1' });
+const release = resolveRelease(view.packages.get(name), { name, version: '^1' }, 'pass over');
 const cache = openContentCache(path.join(folder, 'content'));
 await fetchContent(release.content, { client, cache, onProgress: () => undefined });
 const chunks = [];

@@ -14,7 +14,7 @@ export function algorithmOf(text: string | undefined): JoseAlgorithm | null {
   throw new RegistryError('usage/invalid', `--alg takes one of ${JOSE_ALGORITHM_NAMES.join(', ')}`);
 }
 
-const KEY_TEXT = /^\s*(?:\{|jwk:|jwk-private:|ecdsa-p256:)|-----BEGIN |[\r\n]/;
+const KEY_TEXT = /^\s*(?:\{(?!\s*\})|jwk:|jwk-private:|ecdsa-p256:)|-----BEGIN |[\r\n]/;
 
 /**
  * A key typed where a file, a program or a name belongs is no such thing, and must reach nothing that would print it.

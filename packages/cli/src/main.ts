@@ -1,5 +1,6 @@
 import { buildApplication, buildRouteMap, proposeCompletions, run, type Application } from '@stricli/core';
 import { hasCode } from '@waybill/client/node';
+import { annotateCommand, deprecateCommand } from './commands/annotate.ts';
 import { backupCommand } from './commands/backup.ts';
 import { configCommand } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
@@ -31,6 +32,8 @@ const root = buildRouteMap({
     get: getCommand,
     yank: yankCommand,
     restore: restoreCommand,
+    deprecate: deprecateCommand,
+    annotate: annotateCommand,
     grant: grantCommand,
     revoke: revokeCommand,
     transfer: transferCommand,

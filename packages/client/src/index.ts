@@ -1,5 +1,6 @@
 /* The client, for any platform: what it needs of one comes as arguments. Node's parts are in `@waybill/client/node`. */
 
+export { encodeDraft } from './annotation-draft.ts';
 export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
 export type {
   Clock,
@@ -22,7 +23,16 @@ export {
   type VerifiedPackage,
   type VerifiedView,
 } from './registry-client.ts';
-export { parseRequirement, resolveRelease, type Requirement } from './requirement.ts';
+export {
+  advisoryText,
+  parseRequirement,
+  resolveRelease,
+  type AdvisoryPolicy,
+  type AffectedRelease,
+  type Requirement,
+  type ResolvedRelease,
+  type Warnings,
+} from './requirement.ts';
 export {
   isLoopbackHost,
   parseRegistryUrl,

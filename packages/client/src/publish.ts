@@ -1,9 +1,13 @@
 import {
+  AnnotationBook,
+  annotationIdOf,
   emptyLogState,
   isRegistryError,
   packageLogId,
   parseRecordId,
   RegistryError,
+  type AnnotationDraft,
+  type AnnotationId,
   type Digest,
   type LogId,
   type PackageEntry,
@@ -22,7 +26,8 @@ export interface PublishPlan {
   readonly name: PackageName;
   /** Made for the state the record will follow; called again after every rebase. */
   readonly entries: (state: PackageState) => readonly PackageEntry[];
-  /** The bytes of content that the entries name. */
+  readonly annotations: readonly AnnotationDraft[];
+  /** The bytes of content that entries and annotations name. */
   readonly contents: ReadonlyMap<Digest, () => Promise<Blob>>;
   /** Locking everybody out of a permission for ever is meant. */
   readonly final: boolean;
@@ -44,6 +49,7 @@ export interface PublishedPlan {
   readonly started: boolean;
   /** What the record says, also what was added by itself. */
   readonly entries: readonly PackageEntry[];
+  readonly annotations: readonly AnnotationId[];
 }
 
 /** Publishers that were first, in a row, before this one gives up. */
@@ -83,7 +89,9 @@ async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<A
   const view = await client.view([plan.name]);
   const home = { log: logId, origin: originOf(view.operator, plan.name) };
   const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState(home);
-  const record = await makeRecord(plan.entries(state), state, { ...parts, home });
+  const said = { entries: plan.entries(state), annotations: plan.annotations };
+  const book = view.packages.get(plan.name)?.annotations ?? new AnnotationBook();
+  const record = await makeRecord(said, { state, book }, { ...parts, home });
   onStep('publishing the record');
   const status = await client.api.publish(logId, plan.name, record.envelope, plan.final);
   if (status.state === 'sourcing') await uploadMissing(plan, status.missingContent, parts);
@@ -170,7 +178,13 @@ async function verifyPublished(
   const view = await client.view([name]);
   for (const { registryIndex, envelope } of view.packages.get(name)?.records ?? []) {
     if (sameContents(envelope.contents, record.envelope.contents))
-      return { recordId: record.id, registryIndex, started, entries: record.entries };
+      return {
+        recordId: record.id,
+        registryIndex,
+        started,
+        entries: record.entries,
+        annotations: record.annotations.map((_, index) => annotationIdOf(record.id, index)),
+      };
   }
   throw new RegistryError(
     'log/incomplete',

@@ -1,7 +1,10 @@
 import {
+  annotatePermission,
   compareTimestamps,
+  findRefusal,
   formatJosePrivateKey,
   holderOf,
+  judgeAnnotations,
   judgeRecord,
   localSigner,
   PACKAGE_LOG,
@@ -13,9 +16,14 @@ import {
   signRecordJointly,
   timestampFromMs,
   tryEntry,
+  type Actor,
+  type AnnotationBook,
+  type AnnotationDraft,
+  type AnnotationRefusal,
   type GrantId,
   type Holder,
   type JosePrivateKey,
+  type JudgedAnnotation,
   type LogHead,
   type LogHome,
   type PackageEntry,
@@ -26,6 +34,7 @@ import {
   type Signer,
   type Timestamp,
 } from '@waybill/protocol';
+import { encodeDraft, unknownType } from './annotation-draft.ts';
 import type { Clock, Random } from './ports.ts';
 
 /** Who signs a record: all of `signers` one of version 1; one of version 0 the first alone, which must be of P-256. */
@@ -60,29 +69,65 @@ export interface RecordParts {
 
 const NANOS_BELOW_MS = 1_000_000;
 
+/** What a record is to say. */
+export interface RecordSpeech {
+  readonly entries: readonly PackageEntry[];
+  readonly annotations: readonly AnnotationDraft[];
+}
+
+/** The log that a record is to follow. */
+export interface RecordPlace {
+  readonly state: PackageState;
+  readonly book: AnnotationBook;
+}
+
 /**
  * Signs the next record of a log, of version 1 where the log is of version 1, is asked to become so, or is new and its
- * author has no key of version 0. Entries that name no grant are put under one that allows them. Throws the `record/…` code
- * of a rule that the record would break.
+ * author has no key of version 0. Entries and annotations that name no grant are put under one that allows them. Throws the
+ * `record/…` code of a rule that the record would break, `record/unauthorized` also for an annotation that would mean nothing,
+ * and `usage/invalid` for one that nobody could read.
  */
 export async function makeRecord(
-  entries: readonly PackageEntry[],
-  state: PackageState,
+  { entries, annotations: drafts }: RecordSpeech,
+  { state, book }: RecordPlace,
   parts: RecordParts,
 ): Promise<SignedRecord<PackageEntry>> {
   const time = recordTime(state.head, parts);
   const prev = state.head?.id ?? null;
+  const annotations = drafts.map((draft) => encodeDraft(placed(draft, state, { ...parts, time })));
   const isVersion1 = state.root !== null || entries[0]?.type === 'root' || isNewWithoutWargKey(state, parts.author);
   const record = isVersion1
     ? await signRecordJointly(
         PACKAGE_LOG,
-        { prev, time, entries: grantedEntriesOf(entries, state, { ...parts, time }), home: parts.home },
+        { prev, time, entries: grantedEntriesOf(entries, state, { ...parts, time }), annotations, home: parts.home },
         parts.author.signers,
       )
-    : await signRecord(PACKAGE_LOG, { prev, time, entries: withInit(entries, state, parts) }, wargKeyOf(parts.author));
-  judgeRecord(PACKAGE_LOG, state, record);
+    : await signRecord(
+        PACKAGE_LOG,
+        { prev, time, entries: withInit(entries, state, parts), annotations },
+        wargKeyOf(parts.author),
+      );
+  const { draft } = judgeRecord(PACKAGE_LOG, state, record);
+  for (const judged of judgeAnnotations(record, { before: state, after: draft }, book.findTarget)) requireMeant(judged);
   return record;
 }
+
+function requireMeant(judged: JudgedAnnotation): void {
+  if (judged.verdict === 'authorized') return;
+  if (judged.verdict === 'unreadable') throw new RegistryError('usage/invalid', judged.why);
+  const { type } = judged.annotation;
+  if (!('reason' in judged)) throw unknownType(type);
+  const { reason } = judged;
+  const words = type === 'withdrawal' ? WITHDRAWAL_WORDS.get(reason) : undefined;
+  const why = words ?? 'its signers may not make it; in version 0 it takes release or yank';
+  const message = `the annotation of type ${type} would mean nothing: ${why}`;
+  throw new RegistryError('record/unauthorized', message, { reason, grant: '' });
+}
+
+const WITHDRAWAL_WORDS: ReadonlyMap<AnnotationRefusal, string> = new Map([
+  ['target', 'no annotation with that id stands in the log that could be withdrawn'],
+  ['holder', 'whoever signed the other one withdraws it, or the root'],
+]);
 
 function isNewWithoutWargKey(state: PackageState, { wargKey }: Author): boolean {
   return state.length === 0 && wargKey === null;
@@ -132,23 +177,44 @@ function grantedEntriesOf(
   }
   return entries.map((entry) => {
     if ('under' in entry || entry.type === 'transfer') return entry;
-    const under = findUnder(state, entry, parts);
+    const { time } = parts;
+    const deed = {
+      what: entry.type,
+      refuse: (actor: Actor) => tryEntry(PACKAGE_LOG, state, { entry, actor, time }),
+    };
+    const under = findUnder(state, deed, parts);
     return under === null ? entry : { ...entry, under };
   });
 }
 
-/** The root if the signers hold it, else the first grant that allows the entry. Throws `record/unauthorized`. */
-function findUnder(state: PackageState, entry: PackageEntry, { author, time }: GrantedParts): GrantId | null {
+/** An annotation under a grant that allows it, where the log has grants and it takes one. */
+function placed(draft: AnnotationDraft, state: PackageState, parts: GrantedParts): AnnotationDraft {
+  const { type, version = null, under } = draft;
+  if (state.root === null || under !== undefined || type === 'withdrawal') return draft;
+  const act = { permission: annotatePermission(type), time: parts.time, version, annotationType: type };
+  const deed = { what: act.permission, refuse: (actor: Actor) => findRefusal(state, actor, act) };
+  return { ...draft, under: findUnder(state, deed, parts) };
+}
+
+/** Something to be done under the root or a grant. */
+interface Deed {
+  /** For a person. */
+  readonly what: string;
+  readonly refuse: (actor: Actor) => Refusal | null;
+}
+
+/** The root if the signers hold it, else the first grant that allows the deed. Throws `record/unauthorized`. */
+function findUnder(state: PackageState, { what, refuse }: Deed, { author }: GrantedParts): GrantId | null {
   const signers = new Set(author.signers.map(({ publicKey }) => publicKey.id));
   const near: Refusal[] = [];
   for (const candidate of [null, ...state.grants.values()]) {
     if (!isPartOf(candidate === null ? state.root : candidate.holder, signers)) continue;
     const under = candidate === null ? null : candidate.id;
-    const refusal = tryEntry(PACKAGE_LOG, state, { entry, actor: { signers, under }, time });
+    const refusal = refuse({ signers, under });
     if (refusal === null) return under;
     near.push(refusal);
   }
-  throw nothingAllows(entry, { state, signers, near });
+  throw nothingAllows(what, { state, signers, near });
 }
 
 function isPartOf(holder: Holder | null, signers: ReadonlySet<string>): boolean {
@@ -163,12 +229,12 @@ interface NothingAllows {
 }
 
 /** Tells the refusal that came furthest: whoever has two grants thinks of the one that nearly allows it. */
-function nothingAllows(entry: PackageEntry, { state, signers, near }: NothingAllows): RegistryError {
+function nothingAllows(what: string, { state, signers, near }: NothingAllows): RegistryError {
   const isEarly = ({ reason }: Refusal): boolean => reason === 'holder' || reason === 'permission';
   const told =
     near.findLast((one) => !isEarly(one)) ?? near.findLast(({ reason }) => reason === 'permission') ?? near[0];
   const why = told === undefined ? '' : `: ${refusalWords(state, told)}`;
-  const message = `nothing that ${[...signers].join(', ')} holds allows ${entry.type} here${why}`;
+  const message = `nothing that ${[...signers].join(', ')} holds allows ${what} here${why}`;
   return new RegistryError('record/unauthorized', message, {
     reason: told?.reason ?? 'holder',
     grant: told?.grant ?? '',

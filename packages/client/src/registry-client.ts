@@ -1,4 +1,5 @@
 import {
+  AnnotationBook,
   checkAbsence,
   checkContinuation,
   checkFreshness,
@@ -29,6 +30,8 @@ import {
   type OperatorState,
   type PackageName,
   type PackageState,
+  type ReplayStep,
+  type SignedRecord,
   type VerifiedCheckpoint,
   type wargApi,
 } from '@waybill/protocol';
@@ -58,6 +61,7 @@ export interface VerifiedPackage {
   readonly name: PackageName;
   readonly logId: LogId;
   readonly state: PackageState;
+  readonly annotations: AnnotationBook;
   readonly records: readonly wargApi.PublishedRecord[];
 }
 
@@ -215,8 +219,9 @@ export class RegistryClient {
       const name = byLog.get(logId);
       if (name === undefined) throw new RegistryError('log/foreign', `log ${logId} was not asked for`);
       const home = { log: logId, origin: originOf(operator, name) };
-      const state = await this.#replay(PACKAGE_LOG, { logId, home }, records);
-      packages.set(name, { name, logId, records, state });
+      const annotations = new AnnotationBook();
+      const state = await this.#replay(PACKAGE_LOG, { logId, home }, records, annotations.add);
+      packages.set(name, { name, logId, records, state, annotations });
     }
     const claims = [...packages.values()].map(({ logId, state, records }) => claimedHead(logId, state, records));
     const heads = [claimedHead(OPERATOR_LOG_ID, operator, fetched.operator), ...claims];
@@ -235,12 +240,14 @@ export class RegistryClient {
     dialect: LogDialect<E, P, B>,
     { logId, home }: { readonly logId: LogId; readonly home: LogHome | null },
     records: readonly wargApi.PublishedRecord[],
+    onRecord?: (record: SignedRecord<E>, step: ReplayStep<P, B>) => void,
   ): Promise<LogState<P, B>> {
     try {
       return await replayLog(
         dialect,
         emptyLogState<P, B>(home),
         records.map(({ envelope }) => envelope),
+        onRecord,
       );
     } catch (cause) {
       if (!isRegistryError(cause)) throw cause;

@@ -1,16 +1,20 @@
 import {
+  compareVersions,
   isStable,
-  newestRelease,
   parsePackageName,
   parseVersion,
   RegistryError,
   releaseOf,
+  type Advisory,
+  type Deprecation,
   type FetchableRelease,
   type PackageName,
   type PackageState,
+  type Statement,
   type VersionText,
 } from '@waybill/protocol';
 import semver from 'semver';
+import type { VerifiedPackage } from './registry-client.ts';
 
 /** A package with what was asked of its version: nothing, one version, or a range. */
 export interface Requirement {
@@ -42,19 +46,98 @@ function isVersion(text: string): boolean {
   }
 }
 
+/** What is said of a release that whoever takes it should know. */
+export interface Warnings {
+  readonly deprecation: Statement<Deprecation> | null;
+  /** Those that affect it. */
+  readonly advisories: readonly Statement<Advisory>[];
+}
+
+/** A release that is affected by advisories. */
+export interface AffectedRelease {
+  readonly version: VersionText;
+  readonly advisories: readonly Statement<Advisory>[];
+}
+
+/** A release with what must be said beside it. */
+export interface ResolvedRelease extends FetchableRelease, Warnings {
+  /** Newer ones that match, and were not taken for their advisories. */
+  readonly passedOver: readonly AffectedRelease[];
+}
+
+/** What is done with releases that advisories affect, where a range leaves a choice. */
+export type AdvisoryPolicy = 'pass over' | 'allow';
+
 /**
  * The release that a requirement means: exactly the version written, else the newest in the range; pre-releases only where
- * the range names one of the same version. A yanked version is given only to whoever names exactly it. Throws
- * `release/not-found`.
+ * the range names one of the same version. A yanked version is given only to whoever names exactly it, one that an advisory
+ * affects also to whoever allows that, and a deprecated one only where there is no other. Throws `release/not-found`, and
+ * `release/affected` where advisories alone stand in the way.
  */
-export function resolveRelease(state: PackageState, { name, version }: Requirement): FetchableRelease {
-  if (version !== null && isVersion(version)) return releaseOf(state, parseVersion(version));
+export function resolveRelease(
+  log: Pick<VerifiedPackage, 'state' | 'annotations'>,
+  { name, version }: Requirement,
+  policy: AdvisoryPolicy,
+): ResolvedRelease {
+  const { state, annotations } = log;
+  if (version !== null && isVersion(version)) return resolved(log, parseVersion(version), []);
   const matches = version === null ? isStable : (candidate: VersionText) => semver.satisfies(candidate, version);
-  try {
-    return newestRelease(state, matches);
-  } catch (cause) {
-    if (!(cause instanceof RegistryError) || cause.code !== 'release/not-found') throw cause;
-    const range = version === null ? 'a stable release' : `a release that satisfies ${version}`;
-    throw new RegistryError('release/not-found', `${name} has not ${range} that is not yanked`, {}, { cause });
+  const affected: AffectedRelease[] = [];
+  let deprecated: ResolvedRelease | null = null;
+  for (const candidate of standingVersions(state, matches)) {
+    const advisories = annotations.advisoriesOf(candidate, isAffected);
+    if (policy === 'pass over' && advisories.length > 0) affected.push({ version: candidate, advisories });
+    else if (annotations.deprecationOf(candidate) === null) return resolved(log, candidate, [...affected]);
+    else deprecated ??= resolved(log, candidate, [...affected]);
   }
+  if (deprecated !== null) return deprecated;
+  const [newest] = affected;
+  const wanted = version === null ? 'stable release' : `release that satisfies ${version}`;
+  if (newest !== undefined) throw affectedError(name, wanted, newest);
+  throw new RegistryError('release/not-found', `${name} has no ${wanted} that is not yanked`);
+}
+
+function resolved(
+  { state, annotations }: Pick<VerifiedPackage, 'state' | 'annotations'>,
+  version: VersionText,
+  passedOver: readonly AffectedRelease[],
+): ResolvedRelease {
+  const deprecation = annotations.deprecationOf(version);
+  return {
+    ...releaseOf(state, version),
+    deprecation,
+    advisories: annotations.advisoriesOf(version, isAffected),
+    passedOver,
+  };
+}
+
+/** Newest first. */
+function standingVersions({ bindings }: PackageState, matches: (version: VersionText) => boolean): VersionText[] {
+  const releases = [...bindings.values()].filter(({ version, state }) => state.status !== 'yanked' && matches(version));
+  return releases.map(({ version }) => version).toSorted((a, b) => compareVersions(b, a));
+}
+
+/**
+ * Whether a release is in the range of an advisory, pre-releases by their place among all others: what is wrong with 1.2.0 is
+ * not right in its candidates. A range or a version that npm's rules do not read affects (spec/version1.md 6.5).
+ */
+function isAffected(range: string, version: VersionText): boolean {
+  if (semver.validRange(range) === null || semver.valid(version) === null) return true;
+  return semver.satisfies(version, range, { includePrerelease: true });
+}
+
+function affectedError(name: PackageName, wanted: string, { version, advisories }: AffectedRelease): RegistryError {
+  const why = advisories.map(advisoryText).join('; ');
+  const [first] = advisories;
+  return new RegistryError(
+    'release/affected',
+    `each ${wanted} of ${name} is affected by an advisory; of the newest, ${version}: ${why}`,
+    { version, advisory: first?.body.id ?? '', severity: first?.body.severity ?? '' },
+  );
+}
+
+/** An advisory in a sentence. */
+export function advisoryText({ body: { id, severity, message, fixed } }: Statement<Advisory>): string {
+  const what = message === null || message === '' ? '' : `: ${message}`;
+  return `${id} (${severity})${what}${fixed === null ? '' : `, fixed in ${fixed.join(', ')}`}`;
 }

@@ -76,6 +76,7 @@ export type ErrorCode =
   | 'content/not-found'
   | 'content/policy'
   | 'content/size'
+  | 'release/affected'
   | 'release/not-found'
   // Admission: what our server refuses although a log could hold it (spec/admission.md).
   | 'admission/denied'

@@ -179,9 +179,11 @@ export { AnnotationBook, type ListedAnnotation, type Statement } from './record-
 export {
   ANNOTATIONS_JUDGED_MAX,
   judgeAnnotations,
+  readAnnotations,
   type AnnotationRefusal,
   type FindTarget,
   type JudgedAnnotation,
+  type ReadAnnotation,
   type WithdrawalTarget,
 } from './record-log/annotations/annotation-judge.ts';
 export {
@@ -189,6 +191,7 @@ export {
   annotationBody,
   checkAnnotation,
   isAnnotationTypeKnown,
+  isFreeAnnotationType,
   readAnnotationBody,
   type Advisory,
   type AnnotationBodies,
@@ -235,3 +238,42 @@ export {
   decodeSignedRecord,
   encodeRecordContents,
   keyCountOf,
+  signContents,
+  signRecord,
+  signRecordJointly,
+  type RecordDraft,
+  type RecordSignature,
+  type SignedRecord,
+} from './record-log/signed-record.ts';
+
+export { EMPTY_LOG_ROOT, hashLogLeaf } from './merkle/log-hash.ts';
+export {
+  appendToLog,
+  edgeTileCoordinates,
+  emptyLogEdge,
+  logEdgeFromTiles,
+  logRootOfEdge,
+  type LogEdge,
+  type TileCoordinates,
+} from './merkle/log-tile.ts';
+export { logRootOfStack, logStackOf, recheckLog, unconfirmed, type LogStack } from './merkle/log-recheck.ts';
+export { proveLog, type LogProofRequest } from './merkle/log-proof.ts';
+export { hashMapLeaf, mapPath } from './merkle/map-hash.ts';
+export { recheckMap } from './merkle/map-recheck.ts';
+export { foldMapProof } from './merkle/map-proof.ts';
+export { emptyMapRoot, proveMap, updateMap, type MapPageRef, type MapRoot } from './merkle/map-tree.ts';
+
+export {
+  CHECKPOINT_AHEAD_SECONDS_MAX,
+  checkContinuation,
+  checkFreshness,
+  checkOperatorPin,
+  needsConsistencyProof,
+  openCheckpoint,
+  operatorInitKey,
+  reopenCheckpoint,
+  type VerifiedCheckpoint,
+} from './verify/checkpoint.ts';
+export { checkAbsence, checkHeads, type ClaimedHead } from './verify/inclusion.ts';
+export { isStable, releaseOf, type FetchableRelease } from './verify/release.ts';
+export type { Verified } from './verify/verified.ts';

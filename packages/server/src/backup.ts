@@ -4,7 +4,6 @@ import path from 'node:path';
 import {
   decodeSignedRecord,
   digestHex,
-  isDigest,
   isRegistryError,
   messageOf,
   OPERATOR_LOG_ID,
@@ -18,6 +17,7 @@ import {
 import { readContentFiles } from './blobs/files/content-files.ts';
 import { withFileFailures } from './blobs/files/file-failure.ts';
 import { DigestSet } from './core/fsck/digest-set.ts';
+import { namedContents } from './core/named-content.ts';
 import type { ContentStore, StoreInspection } from './core/ports.ts';
 import { dataFolder, existingDataFolder, type DataFolder } from './data-folder.ts';
 import { logKeyFile } from './log-keys.ts';
@@ -154,8 +154,8 @@ class ContentCopy {
   /** Everything that a record names; what is not `required` may be missing. */
   async takeAll(at: string, envelope: Envelope, required: boolean): Promise<void> {
     try {
-      for (const entry of decodeSignedRecord(PACKAGE_LOG, envelope).entries) {
-        if (entry.type === 'release' && isDigest(entry.content)) await this.#take(at, entry.content, required);
+      for (const { digest } of namedContents(decodeSignedRecord(PACKAGE_LOG, envelope))) {
+        await this.#take(at, digest, required);
       }
     } catch (failure) {
       if (!isRegistryError(failure, 'record/decode')) throw failure;

@@ -57,12 +57,13 @@ export interface JointParts {
   readonly time: Timestamp;
   readonly home: LogHome;
   readonly by: readonly string[];
+  readonly annotations?: readonly Uint8Array[];
 }
 
 export function signJointly(
   entries: readonly PackageEntry[],
-  { prev, time, home, by }: JointParts,
+  { prev, time, home, by, annotations = [] }: JointParts,
 ): Promise<SignedRecord<PackageEntry>> {
   const signers = by.map((name) => localSigner(joseKeyOf(name)));
-  return signRecordJointly(PACKAGE_LOG, { prev, time, entries, home }, signers);
+  return signRecordJointly(PACKAGE_LOG, { prev, time, entries, annotations, home }, signers);
 }

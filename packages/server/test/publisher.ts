@@ -82,8 +82,12 @@ export class Publisher {
   }
 
   /** A record after `head`. Two packages never share one, for the name goes into the time. */
-  record(entries: readonly PackageEntry[], time: Timestamp = this.now()): Promise<LooseRecord> {
-    return signContents(encodeRecordContents(PACKAGE_LOG, { prev: this.head, time, entries }), this.key);
+  record(
+    entries: readonly PackageEntry[],
+    time: Timestamp = this.now(),
+    annotations: readonly Uint8Array[] = [],
+  ): Promise<LooseRecord> {
+    return signContents(encodeRecordContents(PACKAGE_LOG, { prev: this.head, time, entries, annotations }), this.key);
   }
 
   now(): Timestamp {

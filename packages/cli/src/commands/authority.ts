@@ -64,6 +64,7 @@ given to several keys of which it takes some, and has an id, by which it is revo
     publishPlan(context, flags, progress, {
       package: name,
       entries: (state) => [grantEntryFor(state, flags.to, flags)],
+      annotations: [],
       files: NO_FILES,
     }),
   ),
@@ -94,6 +95,7 @@ hangs below them ends, too.
     publishPlan(context, flags, progress, {
       package: name,
       entries: (state) => revokeEntriesFor(state, flags),
+      annotations: [],
       files: NO_FILES,
     }),
   ),
@@ -117,6 +119,7 @@ There is no way back, and the Rust warg client cannot read the package any more;
         if (state.root === null) return [{ type: 'root', holder }];
         throw new RegistryError('usage/invalid', `${name} is of version 1 already: see waybill who ${name}`);
       },
+      annotations: [],
       files: NO_FILES,
     });
   }),
@@ -154,6 +157,7 @@ export const transferCommand: Command<CliContext> = buildCommand({
           `${name} is of version 0, which has no root: see waybill upgrade --help`,
         );
       },
+      annotations: [],
       files: NO_FILES,
     });
   }),

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { buildCommand, type Command } from '@stricli/core';
 import {
@@ -8,20 +7,22 @@ import {
   resolveRelease,
   type RegistryClient,
   type Requirement,
+  type ResolvedRelease,
   type VerifiedPackage,
 } from '@waybill/client';
 import { fileWriter } from '@waybill/client/node';
 import {
   digestHex,
   encodeHex,
-  parseDigest,
   RegistryError,
   sha256Stream,
   type Digest,
   type FetchableRelease,
 } from '@waybill/protocol';
 import { action, type CommandResult } from '../action.ts';
+import { warningLines } from '../annotation-text.ts';
 import type { CliContext } from '../context.ts';
+import { digestOfFile } from '../file-digest.ts';
 import { argument, registryFlags, requiredFlag, textFlag } from '../flags.ts';
 import { OUTPUT_MODE, writeStandardOutput } from '../output.ts';
 import { formatBytes, type Progress } from '../progress.ts';
@@ -29,6 +30,7 @@ import { contentCacheOf, openClient, type RegistryFlags } from '../session.ts';
 
 interface GetFlags extends RegistryFlags {
   readonly output?: string;
+  readonly allowAdvisory?: boolean;
   readonly json?: boolean;
 }
 
@@ -36,7 +38,8 @@ export const getCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Fetch a package, verified',
     fullDescription: `Resolves the version, verifies the log, the proofs and the bytes, and writes the file.
-Without a version: the newest stable release. Ranges are those of npm and skip pre-releases.
+Without a version: the newest stable release. Ranges are those of npm and skip pre-releases. A release that an advisory affects
+is passed over, and a deprecated one taken only where there is no other; a full version is given with a warning.
 
   waybill get demo:hello
   waybill get demo:hello@1.0.0 -o hello.wasm
@@ -45,6 +48,12 @@ Without a version: the newest stable release. Ranges are those of npm and skip p
   parameters: {
     flags: {
       output: textFlag("Where to write; '-' is standard output (default: <name>.wasm)", 'file'),
+      allowAdvisory: {
+        kind: 'boolean',
+        brief: 'Take also what an advisory affects',
+        optional: true,
+        withNegated: false,
+      },
       ...registryFlags,
     },
     aliases: { o: 'output' },
@@ -65,8 +74,10 @@ async function get(
   const requirement = parseRequirement(target);
   const client = await openClient(context, flags);
   progress.step('verifying the log');
-  const { release, content } = resolveRelease((await verifiedPackage(client, requirement)).state, requirement);
-  warnOfYank(context, release);
+  const policy = flags.allowAdvisory ? 'allow' : 'pass over';
+  const resolved = resolveRelease(await verifiedPackage(client, requirement), requirement, policy);
+  const { release, content } = resolved;
+  warn(context, requirement.name, resolved);
   const cache = contentCacheOf(context);
   await client.reading(() =>
     fetchContent(content, {
@@ -90,6 +101,7 @@ async function get(
     digest: content,
     recordId: release.recordId,
     file: path.resolve(output),
+    warnings: warningsOf(requirement.name, resolved),
   };
   return { text: `${requirement.name}@${release.version} → ${output} (${size}, ${content}, verified)`, json };
 }
@@ -106,11 +118,18 @@ async function requireClaim(
   throw new RegistryError('content/size', `version ${version} says that it has ${claim.size} bytes, and has ${size}`);
 }
 
-/** Only whoever names a yanked version exactly gets it. */
-function warnOfYank({ process }: CliContext, { version, state }: FetchableRelease['release']): void {
-  if (state.status !== 'yanked') return;
-  const why = state.reason === '' ? '' : `: ${state.reason}`;
-  process.stderr.write(`warning: version ${version} was yanked${why}\n`);
+function warn({ process }: CliContext, name: string, resolved: ResolvedRelease): void {
+  for (const line of warningsOf(name, resolved)) process.stderr.write(`warning: ${line}\n`);
+}
+
+function warningsOf(name: string, resolved: ResolvedRelease): string[] {
+  const { version, state } = resolved.release;
+  // Only whoever names a yanked version exactly gets it.
+  const yank = state.status === 'yanked' ? [`version ${version} was yanked${state.reason && `: ${state.reason}`}`] : [];
+  const passedOver = resolved.passedOver.flatMap(({ version: newer, advisories }) =>
+    warningLines(`${name}@${newer}, which is newer,`, { deprecation: null, advisories }),
+  );
+  return [...yank, ...warningLines(`${name}@${version}`, resolved), ...passedOver];
 }
 
 function progressText(received: number, total: number | null): string {
@@ -185,13 +204,13 @@ export const verifyCommand: Command<CliContext> = buildCommand({
   func: action<VerifyFlags, [string]>(async (context, flags, progress, file) => {
     const requirement = parseRequirement(flags.package);
     progress.step(`hashing ${file}`);
-    const digest = await digestOfFile(file);
+    const { digest } = await digestOfFile(file);
     progress.step('verifying the log');
-    const { state } = await verifiedPackage(await openClient(context, flags), requirement);
+    const log = await verifiedPackage(await openClient(context, flags), requirement);
     const { release } =
       requirement.version === null
-        ? releaseWith(state.bindings.values(), digest)
-        : exactly(resolveRelease(state, requirement), digest, file);
+        ? releaseWith(log.state.bindings.values(), digest)
+        : exactly(resolveRelease(log, requirement, 'allow'), digest, file);
     const json = {
       package: requirement.name,
       version: release.version,
@@ -202,15 +221,6 @@ export const verifyCommand: Command<CliContext> = buildCommand({
     return { text: `${file} is ${requirement.name}@${release.version} (${digest}), released by ${release.by}`, json };
   }),
 });
-
-async function digestOfFile(file: string): Promise<Digest> {
-  const hash = sha256Stream();
-  for await (const chunk of createReadStream(file)) {
-    if (!(chunk instanceof Uint8Array)) throw new TypeError('a file is bytes');
-    hash.update(chunk);
-  }
-  return parseDigest(`sha256:${encodeHex(hash.digest())}`);
-}
 
 function releaseWith(releases: Iterable<FetchableRelease['release']>, digest: Digest): FetchableRelease {
   for (const release of releases) {

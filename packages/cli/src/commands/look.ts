@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { buildCommand, type Command } from '@stricli/core';
+import type { VerifiedPackage } from '@waybill/client';
 import { replaceFile } from '@waybill/client/node';
 import {
   compareVersions,
@@ -13,6 +14,7 @@ import {
   PACKAGE_LOG,
   packageLogId,
   parsePackageName,
+  readAnnotations,
   readLogFile,
   replayLog,
   type Envelope,
@@ -20,8 +22,10 @@ import {
   type LogDialect,
   type LogHome,
   type PackageState,
+  type ReadAnnotation,
 } from '@waybill/protocol';
 import { action, type CommandResult } from '../action.ts';
+import { annotationJson, annotationLine, bookJson, bookLines } from '../annotation-text.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
 import { entryBody, entryLine, holderBody, holderText } from '../entry-text.ts';
@@ -43,12 +47,12 @@ export const infoCommand: Command<CliContext> = buildCommand({
   parameters: { flags: registryFlags, positional: packageArgument },
   func: action<LookFlags, [string]>(async (context, flags, progress, text) => {
     progress.step('verifying the log');
-    const { name, state } = await verifiedPackage(await openClient(context, flags), { name: parsePackageName(text) });
-    return { text: infoText(name, state), json: infoBody(name, state) };
+    const found = await verifiedPackage(await openClient(context, flags), { name: parsePackageName(text) });
+    return { text: infoText(found), json: infoBody(found) };
   }),
 });
 
-function infoText(name: string, state: PackageState): string {
+function infoText({ name, state, annotations }: VerifiedPackage): string {
   const lines = [name, `  head ${state.head?.id ?? '-'}, ${state.length} records`, '  versions'];
   for (const { version, content, by, time, state: status } of sortedReleases(state)) {
     const yank =
@@ -60,14 +64,14 @@ function infoText(name: string, state: PackageState): string {
     for (const [keyId, permissions] of state.permissions)
       lines.push(`    ${keyId}  ${[...permissions.keys()].join(', ') || 'nothing any more'}`);
   } else lines.push(`  root ${holderText(state.root)}`, '  grants: see waybill who');
-  return lines.join('\n');
+  return [...lines, ...bookLines(annotations)].join('\n');
 }
 
 function sortedReleases(state: PackageState) {
   return [...state.bindings.values()].toSorted((a, b) => compareVersions(b.version, a.version));
 }
 
-function infoBody(name: string, state: PackageState): JsonValue {
+function infoBody({ name, state, annotations }: VerifiedPackage): JsonValue {
   return {
     package: name,
     head: state.head?.id ?? null,
@@ -88,6 +92,7 @@ function infoBody(name: string, state: PackageState): JsonValue {
       ]),
     ),
     root: state.root === null ? null : holderBody(state.root),
+    annotations: bookJson(annotations),
   };
 }
 
@@ -99,18 +104,30 @@ export const logShowCommand: Command<CliContext> = buildCommand({
     const { records } = await verifiedPackage(await openClient(context, flags), { name: parsePackageName(text) });
     const shown = records.map(({ envelope, registryIndex }) => {
       const record = decodeSignedRecord(PACKAGE_LOG, envelope);
+      const { id: recordId, time } = record;
+      const body = { recordId, registryIndex, time: formatTimestamp(time), keyId: envelope.keyId };
       const entries = record.entries.map(entryBody);
-      return { recordId: record.id, registryIndex, time: formatTimestamp(record.time), keyId: envelope.keyId, entries };
+      const lines = entries.map((entry) => `    ${entryLine(entry)}`);
+      const said = readAnnotations(record).map((read) => annotationShown(read));
+      return {
+        text: [
+          `${registryIndex}  ${recordId}  ${body.time}  by ${body.keyId}`,
+          ...lines,
+          ...said.map(({ line }) => line),
+        ],
+        json: { ...body, entries, annotations: said.map(({ json }) => json) },
+      };
     });
-    const shownLines = shown.map(({ recordId, registryIndex, time, keyId, entries }) =>
-      [
-        `${registryIndex}  ${recordId}  ${time}  by ${keyId}`,
-        ...entries.map((entry) => `    ${entryLine(entry)}`),
-      ].join('\n'),
-    );
-    return { text: shownLines.join('\n'), json: shown };
+    return { text: shown.flatMap(({ text: lines }) => lines).join('\n'), json: shown.map(({ json }) => json) };
   }),
 });
+
+function annotationShown(read: ReadAnnotation): { readonly line: string; readonly json: JsonValue } {
+  const { id } = read;
+  if ('why' in read) return { line: `    annotation that cannot be read: ${read.why}`, json: { id, why: read.why } };
+  const { annotation } = read;
+  return { line: `    annotation ${annotationLine(annotation)}`, json: { id, ...annotationJson(annotation) } };
+}
 
 interface ExportFlags extends LookFlags {
   readonly output: string;

@@ -9,6 +9,7 @@ import {
   RegistryError,
   sha256Stream,
   WasmScanner,
+  type AnnotationDraft,
   type Digest,
   type JosePrivateKey,
   type PackageEntry,
@@ -25,11 +26,12 @@ export interface PlanFlags extends RegistryFlags, SigningFlags {
   readonly json?: boolean;
 }
 
-/** Entries of one record in the making, with the files whose content they name. */
+/** What one record in the making is to say, with the files whose content they name. */
 export interface Plan {
   readonly package: string;
   /** For the state that the record will follow. */
   readonly entries: (state: PackageState) => readonly PackageEntry[];
+  readonly annotations: readonly AnnotationDraft[];
   readonly files: ReadonlyMap<Digest, string>;
 }
 
@@ -51,17 +53,35 @@ export async function publishPlan(
   };
   const contents = new Map([...plan.files].map(([digest, file]) => [digest, () => openAsBlob(file)] as const));
   const done = await client.withEvidence(() =>
-    publish({ name, entries: (state) => entriesFor(state, plan), contents, final: flags.final ?? false }, parts),
+    publish(
+      {
+        name,
+        entries: (state) => entriesFor(state, plan),
+        annotations: plan.annotations,
+        contents,
+        final: flags.final ?? false,
+      },
+      parts,
+    ),
   );
-  const lines = done.entries.map((entry) => describeEntry(plan.package, entry));
+  const lines = [
+    ...done.entries.map((entry) => describeEntry(plan.package, entry)),
+    ...plan.annotations.map((draft, index) => annotatedLine(plan.package, draft, done.annotations[index])),
+  ];
   lines.push(`record ${done.recordId} is number ${done.registryIndex} of the registry log, verified`);
   const json = {
     package: plan.package,
     recordId: done.recordId,
     registryIndex: done.registryIndex,
     startedLog: done.started,
+    annotations: [...done.annotations],
   };
   return { text: lines.join('\n'), json };
+}
+
+function annotatedLine(name: string, { type, version = null, target }: AnnotationDraft, id = ''): string {
+  if (type === 'withdrawal') return `withdrew ${target ?? ''} on ${name}`;
+  return `said ${type} of ${name}${version === null ? '' : `@${version}`} (${id})`;
 }
 
 /** The keys that sign: the first is the author's own. */

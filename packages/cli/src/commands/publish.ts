@@ -33,6 +33,7 @@ The first release starts the package's log.
     return publishPlan(context, flags, progress, {
       package: flags.package,
       entries: () => [entry],
+      annotations: [],
       files: new Map([[content, file]]),
     });
   }),
@@ -88,6 +89,7 @@ function onVersion(type: 'yank' | 'restore', target: string, { reason }: YankFla
         `${name} is of version 0, which knows neither restore nor reasons: see waybill upgrade --help`,
       );
     },
+    annotations: [],
     files: new Map(),
   };
 }
@@ -127,7 +129,7 @@ export const recordCommand: Command<CliContext> = buildCommand({
       files.set(content, file);
     }
     const entries = (state: PackageState): PackageEntry[] => recordEntries(state, flags, releases);
-    return publishPlan(context, flags, progress, { package: name, entries, files });
+    return publishPlan(context, flags, progress, { package: name, entries, annotations: [], files });
   }),
 });
 

@@ -56,7 +56,7 @@ export async function readPackage(
     checkpointAgeSecondsMax: 86_400,
   });
   const requirement = parseRequirement(target);
-  const { release, content } = resolveRelease((await verifiedPackage(client, requirement)).state, requirement);
+  const { release, content } = resolveRelease(await verifiedPackage(client, requirement), requirement, 'pass over');
   const cache = contentIn(memory);
   await client.reading(() => fetchContent(content, { client, cache, onProgress: () => undefined }));
   const bytes = memory.contents.get(content) ?? assert.fail('the content is not in the cache');

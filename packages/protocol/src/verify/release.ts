@@ -1,6 +1,6 @@
 import { RegistryError } from '../errors.ts';
 import { isDigest, type Digest } from '../names/digest.ts';
-import { compareVersions, isPreRelease, type VersionText } from '../names/version.ts';
+import { isPreRelease, type VersionText } from '../names/version.ts';
 import type { Release } from '../record-log/kinds/package/release.ts';
 import type { PackageState } from '../record-log/package-log.ts';
 
@@ -22,20 +22,6 @@ function fetchable(release: Release): FetchableRelease {
   const { version, content } = release;
   if (isDigest(content)) return { release, content };
   throw new RegistryError('content/digest', `version ${version} names its content by ${content}, which is no SHA-256`);
-}
-
-/**
- * The newest release that `matches`, by the total order of versions; yanked ones are passed over. Throws
- * `release/not-found`.
- */
-export function newestRelease(state: PackageState, matches: (version: VersionText) => boolean): FetchableRelease {
-  let newest: Release | null = null;
-  for (const release of state.bindings.values()) {
-    if (release.state.status === 'yanked' || !matches(release.version)) continue;
-    if (newest === null || compareVersions(release.version, newest.version) > 0) newest = release;
-  }
-  if (newest === null) throw new RegistryError('release/not-found', 'no release that is not yanked matches');
-  return fetchable(newest);
 }
 
 /** True for versions that a bare request for "the latest" may give. */

@@ -204,6 +204,23 @@ test('version1 6.7: the latest counts, the release before the package; advisorie
   assert.equal(book.accountOf(log.state.head?.id ?? assert.fail()), null);
 });
 
+test('version1 6.7: what was replaced or withdrawn, and a withdrawal itself, means nothing any more', () => {
+  const log = logOfVersion0();
+  const add = (...annotations: readonly Uint8Array[]) =>
+    annotationIdOf(log.add({ version: 0, signers: ['alice'], annotations }).id, 0);
+  const advisory = note('advisory', { id: 'A-1', severity: 'low' });
+  const [first, , second] = [add(deprecation('old')), add(advisory), add(deprecation('new')), add(advisory)];
+  const meant = () =>
+    [...log.book.list()].filter((one) => log.book.isMeant(one)).map(({ annotation }) => annotation?.type);
+  assert.deepEqual(meant(), ['advisory', 'deprecation', 'advisory']);
+  add(encodeAnnotation({ type: 'withdrawal', target: second }));
+  assert.equal(log.book.latest('deprecation', null)?.id, first);
+  assert.deepEqual(meant(), ['advisory', 'advisory', 'deprecation']);
+  // Bob's key may yank, and carol's holds nothing any more.
+  log.add({ version: 0, signers: ['carol'], annotations: [deprecation('theirs')] });
+  assert.equal(meant().length, 3);
+});
+
 test('L13: text beyond a sentence and whole documents are named by digest, so that they can be taken down', () => {
   const log = logOfVersion0();
   const content = { digest: digestOf(utf8('a readme')), size: 8, mediaType: 'text/markdown' };

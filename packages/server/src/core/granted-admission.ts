@@ -1,10 +1,12 @@
 import {
   canNeverHold,
   chainOf,
+  readAnnotations,
   RegistryError,
   type Authority,
   type Grant,
   type GrantId,
+  type Holder,
   type Judged,
   type PackageEntry,
   type PackagePermission,
@@ -28,8 +30,10 @@ export function admitGranted(
   { state, judged, nowMs }: GrantedContext,
 ): void {
   const { draft } = judged;
-  const unders = record.entries.flatMap((entry) => ('under' in entry && entry.under ? [entry.under] : []));
-  const idle = signers.find((keyId) => !takesPart(keyId, { record, state, unders, draft }));
+  const annotations = readAnnotations(record).flatMap((read) => ('annotation' in read ? [read.annotation] : []));
+  const unders = [...record.entries, ...annotations].flatMap((act) => ('under' in act && act.under ? [act.under] : []));
+  const withdraws = annotations.some(({ type }) => type === 'withdrawal');
+  const idle = signers.find((keyId) => !takesPart(keyId, { record, state, unders, withdraws, draft }));
   if (idle !== undefined) throw refusal(`key ${idle} holds nothing that the record needs: sign without it`);
   for (const grant of draft.touchedGrants) {
     if (grant.revokedBy !== null) continue;
@@ -46,18 +50,30 @@ interface Part {
   readonly record: SignedRecord<PackageEntry>;
   readonly state: PackageState;
   readonly unders: readonly GrantId[];
+  readonly withdraws: boolean;
   readonly draft: Authority;
 }
 
-/** Holds the root, before the record or after it, or something that the record is done under or gives. */
-function takesPart(keyId: string, { record, state, unders, draft }: Part): boolean {
+/**
+ * Holds the root, before the record or after it, or something that the record is done under or gives. To take a word back it is
+ * enough to hold any grant that stands.
+ */
+function takesPart(keyId: string, { record, state, unders, withdraws, draft }: Part): boolean {
   const holders = [
     ...(state.root === null ? [] : [state.root]),
     ...(draft.root === null ? [] : [draft.root]),
     ...unders.flatMap((id) => draft.grant(id)?.holder ?? []),
     ...record.entries.flatMap((entry) => ('holder' in entry ? [entry.holder] : [])),
+    ...(withdraws ? standingHolders(state, draft) : []),
   ];
   return holders.some(({ keys }) => keys.some(({ id }) => id === keyId));
+}
+
+function standingHolders({ grants }: PackageState, draft: Authority): Holder[] {
+  const standing = [...grants.values()].filter((grant) =>
+    [...chainOf(draft, grant)].every(({ revokedBy }) => revokedBy === null),
+  );
+  return standing.map(({ holder }) => holder);
 }
 
 function isExpiring(authority: Authority, id: GrantId): boolean {

@@ -22,9 +22,9 @@ export type Publishers =
     };
 
 /** Kinds of entries that start a log. */
-const STARTING: ReadonlySet<PackageEntry['type']> = new Set(['init', 'root']);
+const STARTING: ReadonlySet<string> = new Set(['init', 'root']);
 
-/** Of every entry a signer must be allowed (the Rust server's authorized-keys policy). Throws `admission/denied`. */
+/** Of every entry, and of annotations, a signer must be allowed (the Rust server's authorized-keys policy). Throws `admission/denied`. */
 export function checkPublisher(
   publishers: Publishers,
   package_: { readonly name: PackageName; readonly namespace: Namespace },
@@ -33,7 +33,8 @@ export function checkPublisher(
   if (publishers === 'open') return;
   const rules = [publishers.namespaces.get(package_.namespace), publishers.packages.get(package_.name)];
   const keyIds = record.signatures.map(({ keyId }) => keyId);
-  for (const { type } of record.entries) {
+  const annotated = record.annotations.length > 0 ? (['annotation'] as const) : [];
+  for (const type of [...record.entries.map((entry) => entry.type), ...annotated]) {
     const allowed = rules.some(
       (rule) => keyIds.some((id) => rule?.keys.has(id)) || (rule?.delegation && !STARTING.has(type)),
     );

@@ -1,5 +1,4 @@
 import {
-  isDigest,
   isRegistryError,
   decodeSignedRecord,
   judgeRecord,
@@ -17,14 +16,14 @@ import {
   type PackageEntry,
   type PackageName,
   type RecordId,
-  type ReleaseEntry,
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
 import { admitPackageRecord, refuseManyParts } from './admission.ts';
-import { receiveContent, type ContentPolicy } from './content.ts';
+import { JudgedContents, receiveContent, type ContentPolicy } from './content.ts';
 import { settledWithin } from './deadline.ts';
-import { COMMIT_WAIT_MS, PACKAGE_NAME_LENGTH_MAX, SOURCING_IDLE_MS } from './limits.ts';
+import { COMMIT_WAIT_MS, CONTENT_BYTES_MAX, PACKAGE_NAME_LENGTH_MAX, SOURCING_IDLE_MS } from './limits.ts';
+import { namedContents, type NamedContent } from './named-content.ts';
 import { owedSignatures } from './owed-signatures.ts';
 import type { Clock, ContentStore, PendingWriter, RegistryReader } from './ports.ts';
 import { checkPublisher, type Publishers } from './publishers.ts';
@@ -52,11 +51,18 @@ export interface PublishCommand {
   readonly final: boolean;
 }
 
+/** Content that a record waits for, and all that names it there. */
+interface Wanted {
+  readonly digest: Digest;
+  readonly named: readonly NamedContent[];
+}
+
 /** Takes records and their content from publishers: admit, validate, source content, sequence (spec/http.md 5). */
 export class Publishing {
   readonly #parts: PublishingParts;
   readonly #reservations = new Reservations();
   readonly #rejections = new Rejections();
+  readonly #judged = new JudgedContents();
 
   constructor(parts: PublishingParts) {
     this.#parts = parts;
@@ -85,9 +91,16 @@ export class Publishing {
       const reservation = this.#reserve({ ...pending, record });
       reservation.durable = Promise.resolve();
       reservation.sourcing = this.#findMissing(reservation);
-      await reservation.sourcing;
+      await reservation.sourcing.catch((failure: unknown) => this.#rejectUnusable(reservation, failure));
     }
     await this.sweep();
+  }
+
+  /** Its content has come meanwhile, perhaps by another package's record, and is not what the record says. */
+  async #rejectUnusable(reservation: Reservation, failure: unknown): Promise<void> {
+    if (!isRegistryError(failure, 'admission/policy', 'content/policy')) throw failure;
+    reservation.sourcing = Promise.resolve();
+    await this.#rejectWaiting(reservation, messageOf(failure));
   }
 
   /**
@@ -233,11 +246,16 @@ export class Publishing {
   }
 
   async #findMissing(reservation: Reservation): Promise<void> {
-    for (const entry of reservation.record.entries) {
-      if (entry.type !== 'release' || !isDigest(entry.content)) continue;
-      const size = await this.#parts.content.size(entry.content);
-      if (size === null) reservation.missing.add(entry.content);
-      else checkSize(entry, size);
+    const { content, contentPolicy } = this.#parts;
+    for (const named of namedContents(reservation.record)) {
+      const size = await content.size(named.digest);
+      if (size === null) {
+        reservation.missing.add(named.digest);
+        continue;
+      }
+      checkSize(named, size);
+      // It may be there because an annotation names it, for which no policy asked.
+      if (named.by === 'release' && contentPolicy === 'wasm') await this.#judged.judgeKept(content, named.digest, size);
     }
   }
 
@@ -372,10 +390,12 @@ export class Publishing {
       await this.status(logId, recordId);
       throw new RegistryError('publish/not-sourcing', `record ${recordId} does not wait for content`);
     }
-    const wanted = reservation.record.entries.some((entry) => entry.type === 'release' && entry.content === digest);
-    if (!wanted) throw new RegistryError('publish/not-wanted', `record ${recordId} does not want content ${digest}`);
-    await this.#receive(reservation, digest, body);
-    await this.#checkSizes(reservation, digest);
+    const named = namedContents(reservation.record).filter((one) => one.digest === digest);
+    if (named.length === 0) {
+      throw new RegistryError('publish/not-wanted', `record ${recordId} does not want content ${digest}`);
+    }
+    await this.#receive(reservation, { digest, named }, body);
+    await this.#checkSizes(reservation, { digest, named });
     reservation.missing.delete(digest);
     if (reservation.missing.size > 0 || !this.#reservations.has(reservation)) return;
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
@@ -383,26 +403,26 @@ export class Publishing {
   }
 
   /** The content may be right and the record wrong: it can never be published then. */
-  async #checkSizes(reservation: Reservation, digest: Digest): Promise<void> {
+  async #checkSizes(reservation: Reservation, { digest, named }: Wanted): Promise<void> {
     const size = await this.#parts.content.size(digest);
     try {
-      for (const entry of reservation.record.entries) {
-        if (entry.type === 'release' && entry.content === digest && size !== null) checkSize(entry, size);
-      }
+      for (const one of named) if (size !== null) checkSize(one, size);
     } catch (failure) {
       await this.#rejectWaiting(reservation, messageOf(failure));
       throw failure;
     }
   }
 
-  async #receive(reservation: Reservation, digest: Digest, body: AsyncIterable<Uint8Array>): Promise<void> {
-    const { content, contentPolicy: policy, clock } = this.#parts;
+  async #receive(reservation: Reservation, { digest, named }: Wanted, body: AsyncIterable<Uint8Array>): Promise<void> {
+    const { content, contentPolicy, clock } = this.#parts;
+    const policy = named.some(({ by }) => by === 'release') ? contentPolicy : 'any';
     const onProgress = (): void => {
       reservation.lastProgressMs = clock();
     };
     onProgress();
     try {
-      await receiveContent(content, { digest, body, policy, onProgress });
+      await receiveContent(content, { digest, body, policy, bytesMax: bytesMaxOf(named), onProgress });
+      if (policy === 'wasm') this.#judged.add(digest);
     } catch (failure) {
       if (isRegistryError(failure, 'content/policy')) {
         await this.#rejectWaiting(
@@ -460,11 +480,14 @@ function sourcing({ logId, record, missing }: Reservation): wargApi.RecordStatus
   return { recordId: record.id, state: 'sourcing', missingContent };
 }
 
-/** Throws `admission/policy` when the release claims another size than the content has (spec/version1.md 5.4). */
-function checkSize({ content, claim = null }: ReleaseEntry, size: number): void {
+/** Throws `admission/policy` when another size is claimed than the content has (spec/admission.md 6.5). */
+function checkSize({ digest, claim, by }: NamedContent, size: number): void {
   if (claim === null || claim.size === size) return;
-  throw new RegistryError(
-    'admission/policy',
-    `content ${content} has ${size} bytes, and the release says ${claim.size}`,
-  );
+  throw new RegistryError('admission/policy', `content ${digest} has ${size} bytes, and the ${by} says ${claim.size}`);
+}
+
+/** What an annotation names may be anything, but no larger than it says. */
+function bytesMaxOf(named: readonly NamedContent[]): number {
+  const sizes = named.map(({ by, claim }) => (by === 'annotation' && claim !== null ? claim.size : CONTENT_BYTES_MAX));
+  return Math.min(CONTENT_BYTES_MAX, Math.max(...sizes));
 }

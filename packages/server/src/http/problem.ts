@@ -70,6 +70,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'content/not-found': 404,
   'content/policy': 422,
   'content/size': 413,
+  'release/affected': 500,
   'release/not-found': 404,
   'admission/denied': 401,
   'admission/not-canonical': 422,

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
+  annotationIdOf,
   concatBytes,
   digestOf,
+  encodeAnnotation,
   HOLDER_KEYS_MAX,
   isRegistryError,
   packageLogId,
@@ -44,11 +46,12 @@ interface Given {
   readonly by?: readonly string[];
   readonly home?: LogHome;
   readonly ms?: number;
+  readonly annotations?: readonly Uint8Array[];
 }
 
 function signed(entries: readonly PackageEntry[], given: Given = {}): Promise<SignedRecord<PackageEntry>> {
-  const { by = BOTH, home = testHomeOf(LOG), ms = core.nowMs } = given;
-  return signJointly(entries, { prev: head, time: timestampFromMs(ms), home, by });
+  const { by = BOTH, home = testHomeOf(LOG), ms = core.nowMs, annotations = [] } = given;
+  return signJointly(entries, { prev: head, time: timestampFromMs(ms), home, by, annotations });
 }
 
 async function publish(entries: readonly PackageEntry[], given: Given = {}): Promise<SignedRecord<PackageEntry>> {
@@ -114,6 +117,26 @@ test('T9: under a grant that expires a record must not be dated long ago', async
   await publish([act], { by: ['cyd'] });
   core.nowMs = Number(nowSeconds + 901n) * 1000;
   await assertRefused('record/unauthorized', [{ ...delegateTo(['fay'], ['yank']), under }], { by: ['cyd'] });
+});
+
+test('P7: a record of annotations alone is by who holds what they are under; a withdrawal, by who holds anything yet', async () => {
+  const record = await publish([ROOT, delegateTo(['cyd'], ['annotate:x.note']), delegateTo(['dan'], ['yank'])]);
+  const note = encodeAnnotation({ type: 'x.note', under: grantIn(record, 1) });
+  await assertRefused('admission/policy', [], { by: ['cyd', 'dan'], annotations: [note] });
+  const { id } = await publish([], { by: ['cyd'], annotations: [note] });
+  const withdrawal = encodeAnnotation({ type: 'withdrawal', target: annotationIdOf(id, 0) });
+  await publish([], { by: ['cyd'], annotations: [withdrawal] });
+  await publish([{ type: 'revokeGrant', grant: grantIn(record, 1) }]);
+  await assertRefused('admission/policy', [], { by: ['cyd'], annotations: [withdrawal] });
+});
+
+test('T9: an annotation under a grant that expires is not dated long ago', async () => {
+  const notAfter = BigInt(STARTED_MS / 1000) + 900n;
+  const record = await publish([ROOT, delegateTo(['cyd'], ['annotate:x.note'], { notAfter })]);
+  const annotations = [encodeAnnotation({ type: 'x.note', under: grantIn(record, 1) })];
+  core.nowMs += (EXPIRING_RECORD_AGE_SECONDS_MAX + 1) * 1000;
+  await assertRefused('admission/policy', [], { by: ['cyd'], ms: STARTED_MS, annotations });
+  await publish([], { by: ['cyd'], annotations });
 });
 
 test('a size that is not that of the content is refused at post where the content is, else at upload', async () => {

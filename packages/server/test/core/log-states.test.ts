@@ -17,7 +17,7 @@ import {
   type Release,
 } from '@waybill/protocol';
 import { LogStates } from '../../src/core/log-states.ts';
-import type { StoredRecord } from '../../src/core/ports.ts';
+import type { ContentStore, StoredRecord } from '../../src/core/ports.ts';
 import { keyOf, releaseOf, signContents, wasmOf } from '../publisher.ts';
 import { openCore, STARTED_MS, type RegistryCore } from './registry-core.ts';
 import { testHomeOf } from '../home.ts';
@@ -27,6 +27,17 @@ const CONTENT = wasmOf('content');
 /** More than one such state, and fewer than two, fit into the caches of these tests. */
 const VERSIONS = 100;
 const ITEMS_MAX = 150;
+
+/** Nothing is uploaded: whatever is asked for is there. */
+function withContent(content: ContentStore): ContentStore {
+  return {
+    ...content,
+    size: async () => CONTENT.length,
+    async *read() {
+      yield CONTENT;
+    },
+  };
+}
 
 /** A package with one record that binds many versions. */
 async function publishVersions(core: RegistryCore, text: string, nanos: number): Promise<LogId> {
@@ -39,7 +50,7 @@ async function publishVersions(core: RegistryCore, text: string, nanos: number):
 }
 
 test('the cache of states counts versions, not records alone (threats W16)', async () => {
-  const core = await openCore({ wrap: (content) => ({ ...content, size: async () => CONTENT.length }) });
+  const core = await openCore({ wrap: withContent });
   try {
     const one = await publishVersions(core, 'test:one', 0);
     const two = await publishVersions(core, 'test:two', 1);
@@ -58,7 +69,7 @@ test('the cache of states counts versions, not records alone (threats W16)', asy
 });
 
 test('a state is looked at as it is then, although it moved on while it was waited for', async () => {
-  const core = await openCore({ wrap: (content) => ({ ...content, size: async () => CONTENT.length }) });
+  const core = await openCore({ wrap: withContent });
   try {
     const one = await publishVersions(core, 'test:one', 0);
     const states = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store: core.store });
@@ -91,7 +102,7 @@ async function secondRecord(states: LogStates<PackageEntry, PackagePermission, R
 }
 
 test('a state that is ahead of the store is waited for, not replayed, when it had to make room (threats D1)', async () => {
-  const core = await openCore({ wrap: (content) => ({ ...content, size: async () => CONTENT.length }) });
+  const core = await openCore({ wrap: withContent });
   try {
     const [one, two] = [await publishVersions(core, 'test:one', 0), await publishVersions(core, 'test:two', 1)];
     const states = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store: core.store, itemsMax: ITEMS_MAX });
@@ -114,7 +125,7 @@ test('a state that is ahead of the store is waited for, not replayed, when it ha
 });
 
 test('a stored record that is damaged is a fault of the store, and rejects no record after it (threats D10)', async () => {
-  const core = await openCore({ wrap: (content) => ({ ...content, size: async () => CONTENT.length }) });
+  const core = await openCore({ wrap: withContent });
   try {
     const one = await publishVersions(core, 'test:one', 0);
     const isDamaged = (thrown: unknown): boolean => isRegistryError(thrown, 'storage/damaged');

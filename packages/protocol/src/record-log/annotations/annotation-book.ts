@@ -6,8 +6,13 @@ import type { PackageEntry } from '../package-log.ts';
 import type { ReplayStep } from '../replay.ts';
 import type { SignedRecord } from '../signed-record.ts';
 import type { Annotation, AnnotationId, ContentReference } from './annotation.ts';
-import { judgeAnnotations, signersOf, type JudgedAnnotation, type WithdrawalTarget } from './annotation-judge.ts';
-import { readAnnotationBody, type AnnotationBodies, type AnnotationType } from './annotation-types.ts';
+import { judgeAnnotations, signersOf, type FindTarget, type JudgedAnnotation } from './annotation-judge.ts';
+import {
+  isReplacedByLater,
+  readAnnotationBody,
+  type AnnotationBodies,
+  type AnnotationType,
+} from './annotation-types.ts';
 
 /** An annotation that is authorized and not withdrawn. */
 export interface Statement<B> {
@@ -58,16 +63,17 @@ export class AnnotationBook {
 
   readonly add = (record: SignedRecord<PackageEntry>, step: ReplayStep<PackagePermission, Release>): void => {
     if (record.annotations.length === 0) return;
-    const annotations = judgeAnnotations(record, step, (id) => this.#target(id));
+    const annotations = judgeAnnotations(record, step, this.findTarget);
     const annotated = { id: record.id, signers: signersOf(record), time: record.time, annotations };
     this.#records.set(record.id, annotated);
     for (const judged of annotations) if (judged.verdict === 'authorized') this.#file(annotated, judged);
   };
 
-  #target(id: AnnotationId): WithdrawalTarget | null {
+  /** What a withdrawal in the next record would ask of the annotation that it names. */
+  readonly findTarget: FindTarget = (id) => {
     const found = this.#find(id);
     return found && { signers: found.record.signers, isWithdrawal: found.judged.annotation?.type === 'withdrawal' };
-  }
+  };
 
   #find(id: AnnotationId): { readonly record: AnnotatedRecord; readonly judged: JudgedAnnotation } | null {
     const [recordId = '', index] = id.split(ID_INFIX);
@@ -152,6 +158,13 @@ export class AnnotationBook {
       return readAnnotationBody('on-behalf', annotation).account;
     }
     return null;
+  }
+
+  /** True for one that means something now: authorized, not withdrawn, no withdrawal, and said by no later one instead. */
+  isMeant({ id, verdict, annotation, withdrawnBy }: ListedAnnotation): boolean {
+    if (verdict !== 'authorized' || withdrawnBy !== null || annotation.type === 'withdrawal') return false;
+    const { type, version } = annotation;
+    return !isReplacedByLater(type) || this.latest(type, version)?.id === id;
   }
 
   /** Every annotation that was judged, latest first: those that mean nothing, too. */

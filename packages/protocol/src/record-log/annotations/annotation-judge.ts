@@ -55,11 +55,25 @@ export function judgeAnnotations(
 ): readonly JudgedAnnotation[] {
   if (record.annotations.length === 0) return NONE;
   const court = courtOf(record, step, findTarget);
-  return record.annotations.slice(0, ANNOTATIONS_JUDGED_MAX).map((bytes, index) => {
-    const id = annotationIdOf(record.id, index);
-    const read = readAnnotation(bytes);
-    return 'why' in read ? { id, verdict: 'unreadable', annotation: null, why: read.why } : judge(court, id, read);
-  });
+  return readAnnotations(record).map((read) =>
+    'why' in read ? { ...read, verdict: 'unreadable', annotation: null } : judge(court, read.id, read.annotation),
+  );
+}
+
+/** An annotation as far as it can be read by itself, or why not, for a person. */
+export type ReadAnnotation = { readonly id: AnnotationId } & (
+  | { readonly annotation: Annotation }
+  | { readonly why: string }
+);
+
+/** What the annotations of a record say, whatever they are worth: the first {@link ANNOTATIONS_JUDGED_MAX} of them. */
+export function readAnnotations({
+  id: recordId,
+  annotations,
+}: Pick<SignedRecord<PackageEntry>, 'id' | 'annotations'>): readonly ReadAnnotation[] {
+  return annotations
+    .slice(0, ANNOTATIONS_JUDGED_MAX)
+    .map((bytes, index) => ({ id: annotationIdOf(recordId, index), ...readAnnotation(bytes) }));
 }
 
 /** Who signed the record: in version 0, whoever its envelope says. */
@@ -97,11 +111,11 @@ function courtOf(
   };
 }
 
-function readAnnotation(bytes: Uint8Array): Annotation | { readonly why: string } {
+function readAnnotation(bytes: Uint8Array): { readonly annotation: Annotation } | { readonly why: string } {
   try {
     const annotation = decodeAnnotation(bytes);
     checkAnnotation(annotation);
-    return annotation;
+    return { annotation };
   } catch (thrown) {
     if (isRegistryError(thrown)) return { why: thrown.message };
     throw thrown;

@@ -187,6 +187,13 @@ const SUBJECT_FIELDS: Readonly<
   annotation: { version: false, target: true },
 };
 
+/** spec/version1.md 6.7: of these the latest counts; all others count side by side. */
+const REPLACED_BY_LATER: readonly string[] = ['deprecation', 'licence', 'readme'] satisfies AnnotationType[];
+
+export function isReplacedByLater(type: string): type is 'deprecation' | 'licence' | 'readme' {
+  return REPLACED_BY_LATER.includes(type);
+}
+
 const FREE_PREFIX = 'x.';
 
 /** True for a type of 6.5. */
@@ -205,8 +212,9 @@ export function checkAnnotation(annotation: Annotation): void {
   if (!isAnnotationTypeKnown(type)) return;
   const { about, mediaTypes } = ANNOTATION_TYPES[type];
   const fields = SUBJECT_FIELDS[about];
-  if (fields.version !== null && fields.version !== (version !== null)) throw malformed(`${type} is about a ${about}`);
-  if (fields.target !== (target !== null)) throw malformed(`${type} is about a ${about}`);
+  if (fields.version !== null && fields.version !== (version !== null))
+    throw malformed(`${type} is about the ${about} that it names`);
+  if (fields.target !== (target !== null)) throw malformed(`${type} is about the ${about} that it names`);
   if (content !== null && mediaTypes !== 'any' && !mediaTypes.includes(content.mediaType)) {
     throw malformed(`${type} names no content of type ${content.mediaType}`);
   }

@@ -16,7 +16,7 @@ export class ContentCheck {
     this.#findings = findings;
   }
 
-  /** Content of a release, which `at` names: it must be there, and be right. */
+  /** Content that a record names, which `at` names: it must be there, and be right. */
   async require(digest: Digest, at: string): Promise<void> {
     if (!this.#known.add(digest) || this.#content === null) return;
     const problem = await contentProblem(this.#content, digest);

@@ -1,7 +1,6 @@
 import {
   decodeSignedRecord,
   emptyLogState,
-  isDigest,
   isRegistryError,
   judgeRecord,
   messageOf,
@@ -14,6 +13,7 @@ import {
   type PackageState,
   type RecordId,
 } from '@waybill/protocol';
+import { namedContents } from '../named-content.ts';
 import type { PendingRecord, StoreInspection } from '../ports.ts';
 import type { Findings } from './findings.ts';
 import type { RepairPlan } from './repair-plan.ts';
@@ -94,9 +94,7 @@ export class PendingCheck {
 /** Digests of the content that a pending record names; none for one that does not decode. */
 function contentsOf({ envelope }: PendingRecord): Digest[] {
   try {
-    return decodeSignedRecord(PACKAGE_LOG, envelope).entries.flatMap((entry) =>
-      entry.type === 'release' && isDigest(entry.content) ? [entry.content] : [],
-    );
+    return namedContents(decodeSignedRecord(PACKAGE_LOG, envelope)).map(({ digest }) => digest);
   } catch (failure) {
     if (isRegistryError(failure)) return [];
     throw failure;

@@ -1,5 +1,4 @@
 import {
-  isDigest,
   isRegistryError,
   messageOf,
   registryOrigin,
@@ -8,6 +7,7 @@ import {
   type SignedRecord,
 } from '@waybill/protocol';
 import { noteStates } from '../log-note.ts';
+import { namedContents } from '../named-content.ts';
 import type { LogName, LogNotes, LogSigner, StoredHead, StoreInspection } from '../ports.ts';
 import { checkChains } from './chain-check.ts';
 import { CheckQueue } from './check-queue.ts';
@@ -143,10 +143,5 @@ function isRight(notes: LogNotes | null, right: LogNotes | null, replayed: Repla
 }
 
 async function requireContents(record: SignedRecord<PackageEntry>, content: ContentCheck): Promise<void> {
-  for (const entry of record.entries) {
-    if (entry.type !== 'release') continue;
-    // Admission lets no other hash in, and content can only be kept under a digest.
-    if (isDigest(entry.content))
-      await content.require(entry.content, `release ${entry.version} by record ${record.id}`);
-  }
+  for (const { digest, at } of namedContents(record)) await content.require(digest, at);
 }
