@@ -34,15 +34,20 @@ export function readHolder(message: ProtoMessage): Holder {
 }
 
 function checkHolder({ keys, threshold }: Holder): void {
-  if (keys.length === 0 || keys.length > HOLDER_KEYS_MAX) throw malformed(`not 1 to ${HOLDER_KEYS_MAX} keys`);
-  if (!isAscending(keys.map(({ id }) => id))) throw malformed('keys not in ascending order of their ids, each once');
+  checkRecordKeys(keys, HOLDER_KEYS_MAX);
   if (!Number.isInteger(threshold) || threshold < 1 || threshold > keys.length) {
     throw malformed(`a threshold of ${threshold} for ${keys.length} keys`);
   }
-  const unusable = keys.find(({ algorithm }) => !JOSE_ALGORITHMS[algorithm].isEverywhere);
-  if (unusable !== undefined) throw malformed(`no record can be signed by a key of ${unusable.algorithm}`);
   // One person's RSA key under PS256 and RS256 would count for two.
   if (new Set(keys.map(materialOf)).size < keys.length) throw malformed('two of the keys are one key');
+}
+
+/** A list of keys that can sign records, in the one order that it may have. Throws `wire/shape`. */
+export function checkRecordKeys(keys: readonly JosePublicKey[], countMax: number): void {
+  if (keys.length === 0 || keys.length > countMax) throw malformed(`not 1 to ${countMax} keys`);
+  if (!isAscending(keys.map(({ id }) => id))) throw malformed('keys not in ascending order of their ids, each once');
+  const unusable = keys.find(({ algorithm }) => !JOSE_ALGORITHMS[algorithm].isEverywhere);
+  if (unusable !== undefined) throw malformed(`no record can be signed by a key of ${unusable.algorithm}`);
 }
 
 /** What RFC 7638 hashes: the key without what it is used for. */
@@ -66,5 +71,5 @@ export function isSignedFor({ keys, threshold }: Holder, signers: ReadonlySet<st
 }
 
 function malformed(why: string): RegistryError {
-  return new RegistryError('wire/shape', `malformed holder: ${why}`);
+  return new RegistryError('wire/shape', `malformed list of keys: ${why}`);
 }
