@@ -46,11 +46,13 @@ export {
   type SigningContext,
 } from './names/key.ts';
 export {
+  namespaceLogId,
   OPERATOR_LOG_ID,
   packageLogId,
   parseLogId,
   parseRecordId,
   recordIdOf,
+  REGISTRY_LOG_ID,
   type LogId,
   type LogKind,
   type RecordId,
@@ -216,6 +218,25 @@ export type {
   NamespaceBinding,
   OperatorPermission,
 } from './record-log/kinds/operator/namespace.ts';
+export type { AbandonEntry } from './record-log/kinds/governance/abandon.ts';
+export type {
+  Abandonment,
+  GovernanceBinding,
+  Policy,
+  Starters,
+  Takedown,
+} from './record-log/kinds/governance/binding.ts';
+export { POLICY_KEYS_MAX, startersOf, type PolicyEntry } from './record-log/kinds/governance/policy.ts';
+export { TAKEDOWN_CODES, type ReinstateEntry, type TakedownEntry } from './record-log/kinds/governance/takedown.ts';
+export {
+  abandonmentOf,
+  GOVERNANCE_LOG,
+  policyOf,
+  takedownOf,
+  takedownsOf,
+  type GovernanceEntry,
+  type GovernanceState,
+} from './record-log/governance-log.ts';
 export {
   applyRecord,
   judgeRecord,
@@ -274,6 +295,14 @@ export {
   reopenCheckpoint,
   type VerifiedCheckpoint,
 } from './verify/checkpoint.ts';
+export { checkGovernanceStart } from './verify/governance-start.ts';
 export { checkAbsence, checkHeads, type ClaimedHead } from './verify/inclusion.ts';
 export { isStable, releaseOf, type FetchableRelease } from './verify/release.ts';
+export {
+  policyInForce,
+  rootednessOf,
+  takedownInForce,
+  type GovernanceStates,
+  type Rootedness,
+} from './verify/rootedness.ts';
 export type { Verified } from './verify/verified.ts';

@@ -192,7 +192,7 @@ async function verdictOf<E extends { readonly type: string }, P extends string, 
   let state: LogState<P, B> = emptyLogState(null);
   for (const [i, record] of records.entries()) {
     const contents = encodeContents(record, state.head?.id ?? null, dialect.kind === 'operator');
-    const context: SigningContext = record.context ?? SIGNING_CONTEXT[dialect.kind];
+    const context: SigningContext = record.context ?? SIGNING_CONTEXT[dialect.kind] ?? assert.fail(dialect.kind);
     const signature = await signBytes(context, contents, keyOf(record.signWith ?? record.signer));
     const envelope = {
       contents,

@@ -8,7 +8,7 @@ import { verifySignature, type Signer } from './signer.ts';
  * What a signature is for, as its `typ`: a signature for one context never verifies in another (spec/jose.md 3.2). What
  * people sign at the command line has a context of its own, so nobody can be talked into signing a record with it.
  */
-export type JwsContext = 'vnd.waybill.file' | 'vnd.waybill.package-record';
+export type JwsContext = 'vnd.waybill.file' | 'vnd.waybill.governance-record' | 'vnd.waybill.package-record';
 
 /** Signs `payload` as a compact JWS without its payload (RFC 7515 appendix F). Throws `signer/failed`. */
 export async function signDetached(signer: Signer, context: JwsContext, payload: Uint8Array): Promise<string> {

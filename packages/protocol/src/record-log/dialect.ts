@@ -22,14 +22,37 @@ interface EntryWithType {
 /** One of the logs as the machine sees it: entries `E`, permissions of version 0 `P`, bindings `B`. */
 export interface LogDialect<E extends EntryWithType, P extends string, B> {
   readonly kind: LogKind;
-  /** By record version. */
-  readonly entries: readonly [EntrySet<E, P, B>, ...EntrySet<E, P, B>[]];
+  /** By record version; `null` where the log has no records of version 0. */
+  readonly entries: readonly [EntrySet<E, P, B> | null, ...EntrySet<E, P, B>[]];
 }
 
-/** The entries of a version; those of version 0 where the version is none that the log has. */
+/** Whether the log may hold records of a version. */
+export function hasVersion<E extends EntryWithType, P extends string, B>(
+  { entries }: LogDialect<E, P, B>,
+  version: number,
+): boolean {
+  return (entries[version] ?? null) !== null;
+}
+
+/** The entries of a version that the log has. Throws TypeError for another. */
 export function entriesOf<E extends EntryWithType, P extends string, B>(
   { entries }: LogDialect<E, P, B>,
   version: number,
 ): EntrySet<E, P, B> {
-  return entries[version] ?? entries[0];
+  const set = entries[version] ?? null;
+  if (set === null) throw new TypeError(`the log has no records of version ${version}`);
+  return set;
+}
+
+/**
+ * Reads the entries of a record: as those of version 0 where the log does not have the record's version, and not at all
+ * where it does not have version 0 either. Throws when one does not parse.
+ */
+export function readEntries<E extends EntryWithType, P extends string, B>(
+  { entries }: LogDialect<E, P, B>,
+  version: number,
+  messages: readonly ProtoMessage[],
+): E[] {
+  const set = entries[version] ?? entries[0];
+  return set === null ? [] : messages.map((message) => set.read(message));
 }

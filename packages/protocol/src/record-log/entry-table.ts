@@ -1,6 +1,7 @@
 import { ProtoWriter, type ProtoMessage, type ProtoShape } from '../bytes/protobuf.ts';
 import { RegistryError } from '../errors.ts';
 import { parseGrantId, type GrantId } from './authority/grant.ts';
+import { requireMay } from './authority/verdict.ts';
 import type { EntrySet } from './dialect.ts';
 import type { EntryKind, RecordContext } from './entry-kind.ts';
 import { requirePermission, type LogDraft } from './log-state.ts';
@@ -47,6 +48,19 @@ export function grantedEntries<M extends EntryFields, P extends string, B>(
     writeUnder: (writer, entry) =>
       'under' in entry && typeof entry.under === 'string' ? writer.string(UNDER_FIELD, entry.under) : writer,
     check: () => undefined,
+  });
+}
+
+/** Makes the entries of version 1 where nothing is granted: the root's holder does all that follows root. */
+export function rootOnlyEntries<M extends EntryFields, P extends string, B>(
+  table: EntryTable<M, P, B>,
+): EntrySet<EntryOf<M>, P, B> {
+  return entrySetOf(table, {
+    underOf: () => null,
+    writeUnder: (writer) => writer,
+    check(draft, _entry, _row, { signers, time }) {
+      if (draft.root !== null) requireMay(draft, { signers, under: null }, { permission: null, time });
+    },
   });
 }
 

@@ -187,6 +187,10 @@ export class LogDraft<P extends string, B> implements Authority {
     this.#initialised = base.length > 0;
   }
 
+  get home(): LogHome | null {
+    return this.#base.home;
+  }
+
   get initialised(): boolean {
     return this.#initialised;
   }

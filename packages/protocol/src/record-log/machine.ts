@@ -4,7 +4,7 @@ import { verifyDetached } from '../jose/typed-jws.ts';
 import { verifyBytes, type PublicKey, type Signature } from '../names/key.ts';
 import { compareTimestamps } from '../names/timestamp.ts';
 import { RECORD_VERSION_1 } from '../wire/record.ts';
-import { entriesOf, type LogDialect } from './dialect.ts';
+import { entriesOf, hasVersion, type LogDialect } from './dialect.ts';
 import type { RecordContext } from './entry-kind.ts';
 import { LogDraft, type LogState } from './log-state.ts';
 import { JWS_CONTEXT, SIGNING_CONTEXT, type RecordSignature, type SignedRecord } from './signed-record.ts';
@@ -22,7 +22,7 @@ export interface Judged<P extends string, B> {
 
 /**
  * Judges one record against a state, which stays untouched: the checks of spec/record-log.md 3 in Rust's order, and of
- * spec/version1.md 7, all but the signatures. Throws the first failing check's `record/…` code.
+ * spec/version1.md 7 and spec/governance.md 3, all but the signatures. Throws the first failing check's `record/…` code.
  */
 export function judgeRecord<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
@@ -56,12 +56,12 @@ function checkPrev<E, P extends string, B>(state: LogState<P, B>, record: Signed
 }
 
 function checkVersion<E extends { readonly type: string }, P extends string, B>(
-  { entries }: LogDialect<E, P, B>,
+  dialect: LogDialect<E, P, B>,
   { root }: LogState<P, B>,
   { version }: SignedRecord<E>,
 ): void {
-  if (version >= entries.length) {
-    throw new RegistryError('record/version', `record version ${version} is above ${entries.length - 1}`);
+  if (!hasVersion(dialect, version)) {
+    throw new RegistryError('record/version', `logs of this kind have no records of version ${version}`);
   }
   if (version === RECORD_VERSION_1 || root === null) return;
   throw new RegistryError('record/version-backwards', 'a record of version 0 after one of version 1');
@@ -144,10 +144,14 @@ async function isPaid<E extends { readonly type: string }, P extends string, B>(
   contents: Uint8Array,
   owed: OwedSignature,
 ): Promise<boolean> {
-  if ('der' in owed) return verifyBytes(SIGNING_CONTEXT[kind], contents, owed.key, owed.der);
-  if (kind === 'operator') return false;
+  if ('der' in owed) {
+    const former = SIGNING_CONTEXT[kind];
+    return former !== null && verifyBytes(former, contents, owed.key, owed.der);
+  }
+  const context = JWS_CONTEXT[kind];
+  if (context === null) return false;
   try {
-    await verifyDetached(owed.jws, { key: owed.key, context: JWS_CONTEXT[kind], payload: contents });
+    await verifyDetached(owed.jws, { key: owed.key, context, payload: contents });
     return true;
   } catch (thrown) {
     if (isRegistryError(thrown, 'jws/malformed', 'jws/header', 'jws/signature')) return false;

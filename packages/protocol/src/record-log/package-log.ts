@@ -1,7 +1,7 @@
 import type { LogDialect } from './dialect.ts';
 import { grantedEntries, wargEntries } from './entry-table.ts';
 import { delegateKind, revokeGrantKind, type DelegateEntry, type RevokeGrantEntry } from './kinds/authority/grant.ts';
-import { rootKind, transferKind, type RootEntry, type TransferEntry } from './kinds/authority/root.ts';
+import { transferKind, upgradeKind, type RootEntry, type TransferEntry } from './kinds/authority/root.ts';
 import { grantKind, revokeKind, type GrantEntry, type RevokeEntry } from './kinds/shared/grant.ts';
 import { initKind, type InitEntry } from './kinds/shared/init.ts';
 import {
@@ -62,7 +62,7 @@ export const PACKAGE_LOG: LogDialect<PackageEntry, PackagePermission, Release> &
       yank: yankKind,
     }),
     grantedEntries<FieldsOf<GrantedPackageEntry>, PackagePermission, Release>({
-      root: rootKind(),
+      root: upgradeKind(),
       transfer: transferKind(),
       delegate: delegateKind(),
       revokeGrant: revokeGrantKind(),

@@ -15,7 +15,7 @@ import {
   SIGNERS_MAX,
   type RecordBinding,
 } from '../wire/record.ts';
-import { entriesOf, type LogDialect } from './dialect.ts';
+import { entriesOf, hasVersion, readEntries, type LogDialect } from './dialect.ts';
 
 /** A decoded record beside the bytes it was decoded from, which are what is hashed, stored and served. */
 export interface SignedRecord<E> {
@@ -45,13 +45,26 @@ export interface RecordDraft<E> {
   readonly annotations?: readonly Uint8Array[];
 }
 
-export const SIGNING_CONTEXT: Readonly<Record<LogKind, SigningContext>> = {
+/** The kinds of log that have records of version 0. */
+type WargKind = 'package' | 'operator';
+/** The kinds of log that have records of version 1. */
+type JointKind = 'package' | 'governance';
+/** One for each kind of log that signs so, and `null` for the others. */
+type ContextTable<K extends LogKind, C> = Readonly<Record<K, C> & Record<Exclude<LogKind, K>, null>>;
+
+/** The contexts of version 0. */
+export const SIGNING_CONTEXT: ContextTable<WargKind, SigningContext> = {
   package: 'package-record',
   operator: 'operator-record',
+  governance: null,
 };
 
-/** The contexts of version 1: spec/version1.md 3.2. */
-export const JWS_CONTEXT: Readonly<Record<'package', JwsContext>> = { package: 'vnd.waybill.package-record' };
+/** The contexts of version 1: spec/version1.md 3.2 and spec/governance.md 2.9. */
+export const JWS_CONTEXT: ContextTable<JointKind, JwsContext> = {
+  package: 'vnd.waybill.package-record',
+  operator: null,
+  governance: 'vnd.waybill.governance-record',
+};
 
 const JWS_PREFIX = 'jws:';
 /** RSA of 4096 bits takes 683 characters, and the header some 150. */
@@ -64,9 +77,8 @@ export function decodeSignedRecord<E extends { readonly type: string }, P extend
 ): SignedRecord<E> {
   try {
     const { prev, version, time, entries, annotations, binding } = decodeRecordFrame(envelope.contents, {
-      hasVersion1: dialect.entries.length > RECORD_VERSION_1,
+      hasVersion1: hasVersion(dialect, RECORD_VERSION_1),
     });
-    const set = entriesOf(dialect, version);
     const record = {
       id: recordIdOf(dialect.kind, envelope.contents),
       envelope,
@@ -74,7 +86,7 @@ export function decodeSignedRecord<E extends { readonly type: string }, P extend
       prev,
       version,
       time,
-      entries: entries.map((entry) => set.read(entry)),
+      entries: readEntries(dialect, version, entries),
       annotations,
       binding,
     };
@@ -137,7 +149,7 @@ export function encodeRecordContents<E extends { readonly type: string }, P exte
   return encodeRecordFrame({ prev, time, entries: entries.map((entry) => set.write(entry)), annotations, binding });
 }
 
-/** Encodes and signs a new record of version 0. */
+/** Encodes and signs a new record of version 0. Throws TypeError for a log that has none. */
 export async function signRecord<E extends { readonly type: string }, P extends string, B>(
   dialect: LogDialect<E, P, B>,
   draft: RecordDraft<E>,
@@ -152,7 +164,9 @@ export async function signContents<E extends { readonly type: string }, P extend
   contents: Uint8Array,
   key: PrivateKey,
 ): Promise<SignedRecord<E>> {
-  const signature = await signBytes(SIGNING_CONTEXT[dialect.kind], contents, key);
+  const context = SIGNING_CONTEXT[dialect.kind];
+  if (context === null) throw new TypeError('the log has no records of version 0');
+  const signature = await signBytes(context, contents, key);
   return decodeSignedRecord(dialect, {
     contents,
     keyId: key.publicKey.id,
@@ -163,7 +177,7 @@ export async function signContents<E extends { readonly type: string }, P extend
 
 /** Encodes a new record of version 1 and has all `signers` sign it. Throws `signer/failed`. */
 export async function signRecordJointly<E extends { readonly type: string }, P extends string, B>(
-  dialect: LogDialect<E, P, B> & { readonly kind: 'package' },
+  dialect: LogDialect<E, P, B> & { readonly kind: JointKind },
   { home, ...draft }: RecordDraft<E> & { readonly home: Pick<RecordBinding, 'log' | 'origin'> },
   signers: readonly Signer[],
 ): Promise<SignedRecord<E>> {
@@ -177,7 +191,7 @@ export async function signRecordJointly<E extends { readonly type: string }, P e
   return decodeSignedRecord(dialect, { contents, ...first, cosignatures });
 }
 
-async function envelopeSignature(signer: Signer, kind: 'package', contents: Uint8Array): Promise<EnvelopeSignature> {
+async function envelopeSignature(signer: Signer, kind: JointKind, contents: Uint8Array): Promise<EnvelopeSignature> {
   const jws = await signDetached(signer, JWS_CONTEXT[kind], contents);
   return { keyId: signer.publicKey.id, signature: `${JWS_PREFIX}${jws}` };
 }

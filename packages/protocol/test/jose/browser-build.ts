@@ -6,6 +6,7 @@ import { launchChromium, servePage } from '@waybill/tools/chromium';
 import { build } from 'esbuild';
 import * as node from '../../src/index.ts';
 import type { JoseAlgorithm } from '../../src/jose/algorithms.ts';
+import type { RootednessCase } from '../governance/rootedness-verdict.ts';
 import type { SignedCase } from '../version1/verdict.ts';
 import type { Protocol, Vector } from './vector-checks.ts';
 import type { PlatformSigned } from './webcrypto-checks.ts';
@@ -40,9 +41,11 @@ const PAGE_SCRIPT = `
   import * as protocol from '../../src/index.js';
   import { outcomeOf } from './vector-checks.js';
   import { signWithPlatformKey } from './webcrypto-checks.js';
+  import { rootednessVerdictOf } from '../governance/rootedness-verdict.js';
   import { verdictOf } from '../version1/verdict.js';
+  const judges = { version1: verdictOf, rootedness: rootednessVerdictOf };
   const judge = (kind, vector) =>
-    kind === 'version1' ? verdictOf(protocol, vector) : outcomeOf(protocol, kind, vector);
+    Object.hasOwn(judges, kind) ? judges[kind](protocol, vector) : outcomeOf(protocol, kind, vector);
   globalThis.outcomes = (files) => Promise.all(files.map(({ kind, vectors }) =>
     Promise.all(vectors.map((vector) => judge(kind, vector).catch(String)))));
   globalThis.signed = (algorithms) => Promise.all(algorithms.map((name) => signWithPlatformKey(protocol, name)));
@@ -50,7 +53,7 @@ const PAGE_SCRIPT = `
 
 export interface VectorFile {
   readonly kind: string;
-  readonly vectors: readonly (Vector | SignedCase)[];
+  readonly vectors: readonly (Vector | SignedCase | RootednessCase)[];
 }
 
 /** What a page can be asked. */

@@ -8,13 +8,14 @@ import { parseJosePrivateKey } from '../../src/jose/private-key.ts';
 import { localSigner, type Signer } from '../../src/jose/signer.ts';
 import { digestBytes, digestOf } from '../../src/names/digest.ts';
 import { parsePrivateKey, signBytes } from '../../src/names/key.ts';
-import { packageLogId, recordIdOf } from '../../src/names/log-id.ts';
-import { parsePackageName } from '../../src/names/package-name.ts';
+import { namespaceLogId, packageLogId, recordIdOf, REGISTRY_LOG_ID, type LogId } from '../../src/names/log-id.ts';
+import { parseNamespace, parsePackageName } from '../../src/names/package-name.ts';
 import { encodeEnvelope } from '../../src/wire/envelope.ts';
 import type { SignedCase } from './verdict.ts';
 
-const VECTORS = new URL('../../../../../vectors/version1/', import.meta.url);
+const VECTORS = new URL('../../../../../vectors/', import.meta.url);
 const PACKAGE = 'test:package';
+const REGISTRY = 'registry';
 const ORIGIN = 'registry.example';
 
 /** What a case says of a holder: names of keys.json, or a text that is no key's name. */
@@ -34,6 +35,13 @@ interface PredicatesCase {
   readonly annotationTypes?: readonly string[];
 }
 
+interface PolicyCase {
+  readonly start?: number;
+  readonly keys?: readonly string[];
+  readonly asGiven?: boolean;
+  readonly gateway?: number;
+}
+
 /** An entry, said by the member that is there. A grant is named by its record's and entry's place: `0/1`. */
 export interface EntryCase {
   readonly under?: string;
@@ -49,6 +57,13 @@ export interface EntryCase {
   readonly yank?: string;
   readonly restore?: string;
   readonly reason?: string;
+  /** Of a governance log. What is taken down is named by a text, or by `raw:` and the digest as it stands there. */
+  readonly policy?: PolicyCase;
+  readonly takedown?: string;
+  readonly code?: string;
+  readonly reinstate?: string;
+  /** The successor. */
+  readonly abandon?: string;
   /** Of version 0. */
   readonly init?: string;
   readonly grant0?: string;
@@ -78,7 +93,7 @@ export interface RecordCase {
   readonly asGiven?: boolean;
   readonly time?: number;
   readonly prev?: string;
-  /** The name of another package, or bytes in hex after `hex:`. */
+  /** The name of another package or namespace, `registry`, or bytes in hex after `hex:`. */
   readonly log?: string;
   readonly origin?: string;
   readonly entries: readonly EntryCase[];
@@ -99,10 +114,17 @@ export interface LogCase {
 }
 
 export function readCases(kind: string): readonly LogCase[] {
-  return JSON.parse(readFileSync(new URL(`${kind}.json`, VECTORS), 'utf8'));
+  return JSON.parse(readFileSync(new URL(`version1/${kind}.json`, VECTORS), 'utf8'));
 }
 
-const KEY_TEXTS: Readonly<Record<string, string>> = JSON.parse(readFileSync(new URL('keys.json', VECTORS), 'utf8'));
+/** The last record of a case is the one in question. */
+export function expectedOf({ records, expect, reason }: LogCase): string {
+  return expect === 'ok' ? 'ok' : [records.length - 1, expect, ...(reason === undefined ? [] : [reason])].join(' ');
+}
+
+const KEY_TEXTS: Readonly<Record<string, string>> = JSON.parse(
+  readFileSync(new URL('version1/keys.json', VECTORS), 'utf8'),
+);
 const SIGNERS = new Map<string, Signer>();
 
 function signerOf(name: string): Signer {
@@ -111,23 +133,30 @@ function signerOf(name: string): Signer {
   return known;
 }
 
+/** Which log a name stands for: a package's, a namespace's, or the registry's. */
+function logIdOf(name: string): LogId {
+  if (name === REGISTRY) return REGISTRY_LOG_ID;
+  return name.includes(':') ? packageLogId(parsePackageName(name)) : namespaceLogId(parseNamespace(name));
+}
+
 /** Writes and signs the records of a case; each follows the one before it. */
-export async function signCase(records: readonly RecordCase[]): Promise<SignedCase> {
+export async function signCase(records: readonly RecordCase[], log = PACKAGE): Promise<SignedCase> {
+  const kind = log.includes(':') ? 'package' : 'governance';
   const ids: string[] = [];
   const envelopes: string[] = [];
   for (const record of records) {
-    const contents = encodeContents(record, ids);
-    ids.push(recordIdOf('package', contents));
+    const contents = encodeContents({ log, ...record }, ids);
+    ids.push(recordIdOf(kind, contents));
     const [first, ...cosignatures] = await Promise.all(
       signaturesOf(record).map(async (one) => ({
         keyId: keyIdOf(one.as),
-        signature: await signatureText(one, contents),
+        signature: await signatureText({ typ: `vnd.waybill.${kind}-record`, ...one }, contents),
       })),
     );
     const signed = first ?? { keyId: '', signature: '' };
     envelopes.push(encodeBase64(encodeEnvelope({ contents, ...signed, cosignatures })));
   }
-  return { log: packageLogId(parsePackageName(PACKAGE)), origin: ORIGIN, envelopes };
+  return { kind, log: logIdOf(log), origin: ORIGIN, envelopes };
 }
 
 function signaturesOf(record: RecordCase): readonly SignatureCase[] {
@@ -148,11 +177,16 @@ function keyIdOf(name: string): string {
   return KEY_TEXTS[name] === undefined ? name : signerOf(name).publicKey.id;
 }
 
+/** The text of a private key of version 0. */
+export function privateKeyText(name: string): string {
+  return KEY_TEXTS[name] ?? assert.fail(`no key ${name}`);
+}
+
 function keyTextOf(name: string): string {
   return KEY_TEXTS[name] === undefined ? name : signerOf(name).publicKey.text;
 }
 
-async function signatureText(one: SignatureCase, contents: Uint8Array): Promise<string> {
+async function signatureText(one: SignatureCase & { readonly typ: string }, contents: Uint8Array): Promise<string> {
   if (one.text !== undefined) return one.text;
   const name = one.by ?? one.as;
   if (one.form === 'warg') {
@@ -160,8 +194,7 @@ async function signatureText(one: SignatureCase, contents: Uint8Array): Promise<
   }
   const signer = signerOf(name);
   const { algorithm, id } = signer.publicKey;
-  const typ = one.typ ?? 'vnd.waybill.package-record';
-  const said = one.header ?? `{"alg":"${algorithm}","kid":"{kid}","typ":"${typ}"}`;
+  const said = one.header ?? `{"alg":"${algorithm}","kid":"{kid}","typ":"${one.typ}"}`;
   const header = encodeBase64url(utf8(said.replaceAll('{kid}', id).replaceAll('{jwk}', '{"kty":"EC","crv":"P-256"}')));
   const payload = encodeBase64url(one.form === 'other bytes' ? utf8('other bytes') : contents);
   const signature = encodeBase64url(await signer.sign(utf8(`${header}.${payload}`)));
@@ -184,9 +217,7 @@ function encodeContents(record: RecordCase, ids: readonly string[]): Uint8Array 
   for (const entry of record.entries) writer.message(4, encodeEntry(entry, version, ids));
   for (const annotation of annotations) writer.message(16, decodeHex(annotation));
   if (version === 1) {
-    const logBytes = log.startsWith('hex:')
-      ? decodeHex(log.slice('hex:'.length))
-      : digestBytes(packageLogId(parsePackageName(log)));
+    const logBytes = log.startsWith('hex:') ? decodeHex(log.slice('hex:'.length)) : digestBytes(logIdOf(log));
     writer.bytes(17, logBytes).string(18, origin).strings(19, signersOf(record).map(keyIdOf));
   }
   return concatBytes(writer.finish(), decodeHex(record.extra ?? ''));
@@ -195,13 +226,31 @@ function encodeContents(record: RecordCase, ids: readonly string[]): Uint8Array 
 const PERMISSIONS_0: readonly string[] = ['release', 'yank'];
 
 function encodeEntry(entry: EntryCase, version: number, ids: readonly string[]): Uint8Array {
-  const [number, body] = version === 0 ? encodeBody0(entry) : encodeBody(entry, ids);
+  const [number, body] = version === 0 ? encodeBody0(entry) : (encodeGovernance(entry) ?? encodeBody(entry, ids));
   const under = grantIdOf(entry.under ?? '', ids);
   const bytes = new ProtoWriter().message(number, body.finish()).string(31, under).finish();
   return concatBytes(bytes, decodeHex(entry.extra ?? ''));
 }
 
 type Body = [member: number, body: ProtoWriter];
+
+/** Entries of governance logs alone; `null` for another. */
+function encodeGovernance({ policy, takedown, code = '', reinstate, abandon, reason = '' }: EntryCase): Body | null {
+  const inner = new ProtoWriter();
+  if (takedown !== undefined) {
+    return [25, inner.string(1, contentDigest(takedown)).string(2, code).string(16, reason)];
+  }
+  if (reinstate !== undefined) return [26, inner.string(1, contentDigest(reinstate)).string(16, reason)];
+  if (abandon !== undefined) return [27, inner.string(1, abandon).string(16, reason)];
+  if (policy === undefined) return null;
+  const { start = 2, keys = [], asGiven = false, gateway = 1 } = policy;
+  const texts = (asGiven ? keys : byKeyId(keys)).map(keyTextOf);
+  return [24, inner.varint(1, start).strings(2, texts).varint(3, gateway)];
+}
+
+function contentDigest(text: string): string {
+  return text.startsWith('raw:') ? text.slice('raw:'.length) : digestOf(utf8(text));
+}
 
 function encodeBody0({ init, grant0, revoke0, permissions = [], release, yank = '' }: EntryCase): Body {
   const inner = new ProtoWriter();

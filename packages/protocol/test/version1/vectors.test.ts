@@ -2,15 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findChromium } from '@waybill/tools/chromium';
 import { inChromium, PLATFORMS } from '../jose/browser-build.ts';
-import { readCases, signCase, type LogCase } from './record-case.ts';
+import { expectedOf, readCases, signCase } from './record-case.ts';
 import { verdictOf } from './verdict.ts';
 
 const KINDS = ['authority', 'encoding', 'envelope', 'log'] as const;
-
-/** The last record of a case is the one in question. */
-function expectedOf({ records, expect, reason }: LogCase): string {
-  return expect === 'ok' ? 'ok' : [records.length - 1, expect, ...(reason === undefined ? [] : [reason])].join(' ');
-}
 
 for (const kind of KINDS) {
   for (const [platform, protocol] of PLATFORMS) {

@@ -29,7 +29,7 @@ export function holderOf(keys: readonly JosePublicKey[], threshold: number): Hol
 /** spec/version1.md 2.4. Throws `wire/shape`, `wire/protobuf`, `text/key`. */
 export function readHolder(message: ProtoMessage): Holder {
   // Twenty thousand keys have room in one record, and each that is looked at costs as much as a signature.
-  checkKeyCount(holderKeyCount(message));
+  checkKeyCount(holderKeyCount(message), HOLDER_KEYS_MAX);
   const holder = { keys: message.repeatedStrings(1).map(parseJosePublicKey), threshold: message.uint32(2) || 1 };
   checkHolder(holder);
   return holder;
@@ -40,20 +40,26 @@ export function holderKeyCount(message: ProtoMessage | null): number {
   return message?.count(1) ?? 0;
 }
 
-function checkKeyCount(count: number): void {
-  if (count === 0 || count > HOLDER_KEYS_MAX) throw malformed(`not 1 to ${HOLDER_KEYS_MAX} keys`);
+/** Before the keys are looked at. Throws `wire/shape`. */
+export function checkKeyCount(count: number, countMax: number): void {
+  if (count === 0 || count > countMax) throw malformed(`not 1 to ${countMax} keys`);
 }
 
 function checkHolder({ keys, threshold }: Holder): void {
-  checkKeyCount(keys.length);
-  if (!isAscending(keys.map(({ id }) => id))) throw malformed('keys not in ascending order of their ids, each once');
+  checkRecordKeys(keys, HOLDER_KEYS_MAX);
   if (!Number.isInteger(threshold) || threshold < 1 || threshold > keys.length) {
     throw malformed(`a threshold of ${threshold} for ${keys.length} keys`);
   }
-  const unusable = keys.find(({ algorithm }) => !JOSE_ALGORITHMS[algorithm].isEverywhere);
-  if (unusable !== undefined) throw malformed(`no record can be signed by a key of ${unusable.algorithm}`);
   // One person's RSA key under PS256 and RS256 would count for two.
   if (new Set(keys.map(materialOf)).size < keys.length) throw malformed('two of the keys are one key');
+}
+
+/** A list of keys that can sign records, in the one order that it may have. Throws `wire/shape`. */
+export function checkRecordKeys(keys: readonly JosePublicKey[], countMax: number): void {
+  checkKeyCount(keys.length, countMax);
+  if (!isAscending(keys.map(({ id }) => id))) throw malformed('keys not in ascending order of their ids, each once');
+  const unusable = keys.find(({ algorithm }) => !JOSE_ALGORITHMS[algorithm].isEverywhere);
+  if (unusable !== undefined) throw malformed(`no record can be signed by a key of ${unusable.algorithm}`);
 }
 
 /** What RFC 7638 hashes: the key without what it is used for. */
@@ -77,5 +83,5 @@ export function isSignedFor({ keys, threshold }: Holder, signers: ReadonlySet<st
 }
 
 function malformed(why: string): RegistryError {
-  return new RegistryError('wire/shape', `malformed holder: ${why}`);
+  return new RegistryError('wire/shape', `malformed list of keys: ${why}`);
 }

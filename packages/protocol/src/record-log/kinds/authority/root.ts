@@ -32,8 +32,8 @@ const HOLDER_SHAPE = new Map([
   [2, 'varint'],
 ] as const);
 
-/** spec/version1.md 7.5 and 7.6. That it stands at the beginning and nowhere else is the machine's to check (7.4). */
-export function rootKind<B>(): EntryKind<RootEntry, PackagePermission, B> {
+/** spec/version1.md 7.5, in an empty log. That it stands at the beginning and nowhere else is the machine's to check (7.4). */
+export function rootKind<P extends string, B>(): EntryKind<RootEntry, P, B> {
   return {
     number: 16,
     shape: HOLDER_SHAPE,
@@ -43,11 +43,22 @@ export function rootKind<B>(): EntryKind<RootEntry, PackagePermission, B> {
     write: ({ holder }) => writeHolder(holder),
     apply(draft, { holder, under = null }, { signers }) {
       if (under !== null || !isSignedFor(holder, signers)) throw notByHolder();
-      const isUpgrade = draft.initialised;
-      if (isUpgrade) checkUpgrader(draft, holder);
       draft.initialise();
       draft.setRoot(holder);
-      if (isUpgrade) inherit(draft, holder);
+    },
+  };
+}
+
+/** The same where records of version 0 may stand before it: spec/version1.md 7.6. */
+export function upgradeKind<B>(): EntryKind<RootEntry, PackagePermission, B> {
+  const kind = rootKind<PackagePermission, B>();
+  return {
+    ...kind,
+    apply(draft, entry, context) {
+      const isUpgrade = draft.initialised;
+      if (isUpgrade) checkUpgrader(draft, entry.holder);
+      kind.apply(draft, entry, context);
+      if (isUpgrade) inherit(draft, entry.holder);
     },
   };
 }

@@ -1,0 +1,68 @@
+import { ProtoWriter } from '../../../bytes/protobuf.ts';
+import { RegistryError } from '../../../errors.ts';
+import { parseJosePublicKey, type JosePublicKey } from '../../../jose/public-key.ts';
+import { checkKeyCount, checkRecordKeys } from '../../authority/holder.ts';
+import type { EntryKind } from '../../entry-kind.ts';
+import type { GovernanceBinding, Policy, Starters } from './binding.ts';
+
+/** spec/governance.md 2.4. */
+export const POLICY_KEYS_MAX = 64;
+
+/** Says who may start packages, and whether the registry may for others. */
+export interface PolicyEntry {
+  readonly type: 'policy';
+  readonly starters: Starters;
+  readonly gateway: Policy['gateway'];
+}
+
+const START_OPEN = 1;
+const START_LISTED = 2;
+/** In the order of their numbers, from 1. */
+const GATEWAYS: readonly Policy['gateway'][] = ['allowed', 'refused'];
+
+/** spec/governance.md 3.4. */
+export const policyKind: EntryKind<PolicyEntry, never, GovernanceBinding> = {
+  number: 24,
+  shape: new Map([
+    [1, 'varint'],
+    [2, 'string'],
+    [3, 'varint'],
+  ]),
+  needs: null,
+  keyCount: (message) => message.count(2),
+  read(message) {
+    const gateway = GATEWAYS[message.uint32(3) - 1];
+    if (gateway === undefined) throw new RegistryError('wire/shape', 'a policy does not say whether a gateway may');
+    return { type: 'policy', starters: readStarters(message.uint32(1), message.repeatedStrings(2)), gateway };
+  },
+  write({ starters, gateway }) {
+    const isOpen = starters === 'open';
+    return new ProtoWriter()
+      .varint(1, isOpen ? START_OPEN : START_LISTED)
+      .strings(2, isOpen ? [] : starters.map(({ text }) => text))
+      .varint(3, GATEWAYS.indexOf(gateway) + 1)
+      .finish();
+  },
+  apply(draft, { starters, gateway }, { recordId, time }) {
+    draft.bind('policy', { about: 'policy', starters, gateway, recordId, time });
+  },
+};
+
+/** Some keys, in whatever order, as a policy lists them. Throws `wire/shape`. */
+export function startersOf(keys: readonly JosePublicKey[]): readonly JosePublicKey[] {
+  const ordered = keys.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  checkRecordKeys(ordered, POLICY_KEYS_MAX);
+  return ordered;
+}
+
+function readStarters(start: number, texts: readonly string[]): Starters {
+  if (start === START_OPEN && texts.length === 0) return 'open';
+  if (start !== START_LISTED) {
+    throw new RegistryError('wire/shape', 'a policy is neither open and without keys, nor a list of keys');
+  }
+  // Each that is looked at costs as much as a signature.
+  checkKeyCount(texts.length, POLICY_KEYS_MAX);
+  const keys = texts.map(parseJosePublicKey);
+  checkRecordKeys(keys, POLICY_KEYS_MAX);
+  return keys;
+}
