@@ -3,6 +3,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
+  digestBytes,
   packageLogId,
   recordIdOf,
   type Envelope,
@@ -10,7 +11,7 @@ import {
   type PackageName,
   type RecordId,
 } from '@waybill/protocol';
-import { openSqliteReader, openWriteDesk, type WriteDesk } from '@waybill/server';
+import { openDatabase, openSqliteReader, openWriteDesk, type WriteDesk } from '@waybill/server';
 import { openRegistry, type TestRegistry } from './registry.ts';
 
 const RECORDS_READ_MAX = 1_000;
@@ -38,6 +39,12 @@ export async function readHistory({ folder }: TestRegistry): Promise<History> {
   }
 }
 
+export interface ServedHistory {
+  readonly listen?: string;
+  /** A package whose newest record stands in the registry log, and the newest map names the one before it. */
+  readonly passedOver?: PackageName | null;
+}
+
 /**
  * Serves any records from a database of their own, with the keys and the content of a registry. They pass no admission: the
  * code that commits hashes and signs them as they are.
@@ -45,18 +52,21 @@ export async function readHistory({ folder }: TestRegistry): Promise<History> {
 export async function serveHistory(
   { folder }: TestRegistry,
   history: History,
-  listen = '127.0.0.1:0',
+  { listen = '127.0.0.1:0', passedOver = null }: ServedHistory = {},
 ): Promise<TestRegistry> {
   const data = await mkdtemp(path.join(tmpdir(), 'waybill-history-'));
   for (const taken of ['operator.key', 'records-log.key', 'heads-log.key', 'content']) {
     await cp(path.join(folder, taken), path.join(data, taken), { recursive: true });
   }
+  const storeFile = path.join(data, 'registry.sqlite');
   const desk = await openWriteDesk({
-    storeFile: path.join(data, 'registry.sqlite'),
+    storeFile,
     dataDirectory: data,
     lastSignedFile: path.join(data, 'last-signed'),
   });
   await commitAll(desk, history);
+  if (passedOver !== null) await passOver(desk, { storeFile, history, log: logOf(history, passedOver) });
+  await desk.run({ type: 'close' });
   const registry = await openRegistry({ data, listen });
   return {
     ...registry,
@@ -78,7 +88,32 @@ async function commitAll(desk: WriteDesk, history: History): Promise<void> {
     const names = logPosition === 0 && name !== null ? [{ logId, name }] : [];
     await desk.run({ type: 'commit', batch: { records: [record], names, settled: [] } });
   }
-  await desk.run({ type: 'close' });
+}
+
+interface PassedOver {
+  readonly storeFile: string;
+  readonly history: History;
+  readonly log: History;
+}
+
+/** The record before the newest one gets a second leaf, and so the map names it. No row says so: a store has each record once. */
+async function passOver(desk: WriteDesk, { storeFile, history, log }: PassedOver): Promise<void> {
+  const [before, newest] = [log.at(-2) ?? assert.fail(), log.at(-1) ?? assert.fail()];
+  const [recordId, hidden] = [idOf(before), idOf(newest)];
+  const [registryIndex, logPosition] = [history.length, log.length - 1];
+  const database = openDatabase(storeFile, 'write');
+  try {
+    const rename = database.prepare('UPDATE records SET record_id = ? WHERE record_id = ?');
+    const aside = new Uint8Array(32);
+    database.prepare('DELETE FROM records WHERE record_id = ?').run(digestBytes(hidden));
+    rename.run(aside, digestBytes(recordId));
+    const record = { registryIndex, logId: before.logId, logPosition, recordId, envelope: before.envelope };
+    await desk.run({ type: 'commit', batch: { records: [record], names: [], settled: [] } });
+    database.prepare('DELETE FROM records WHERE registry_index = ?').run(registryIndex);
+    rename.run(digestBytes(recordId), aside);
+  } finally {
+    database.close();
+  }
 }
 
 export function idOf({ name, envelope }: HistoryRecord): RecordId {

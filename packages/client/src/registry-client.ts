@@ -6,6 +6,7 @@ import {
   checkHeads,
   checkOperatorPin,
   emptyLogState,
+  equalBytes,
   isRegistryError,
   messageOf,
   namespaceOf,
@@ -36,7 +37,7 @@ import {
   type wargApi,
 } from '@waybill/protocol';
 import { fetchLogs, type FetchedLogs } from './log-fetch.ts';
-import type { LogCache, RememberedRegistry, TrustRevision, TrustStore } from './ports.ts';
+import type { LogCache, TrustRevision, TrustStore } from './ports.ts';
 import type { RegistryApi } from './registry-api.ts';
 
 export interface RegistryClientParts {
@@ -123,10 +124,13 @@ export class RegistryClient {
   }
 
   async #view(names: readonly PackageName[]): Promise<VerifiedView> {
+    let { logs } = this.#parts;
     for (let attempt = 1; ; attempt++) {
-      const view = await this.#attemptView(names).catch((failure: unknown) =>
-        this.#retryWithoutCache(names, attempt, failure),
-      );
+      const view = await this.#attemptView(names, logs).catch(async (failure: unknown) => {
+        await this.#requireAnotherTry(names, attempt, failure);
+        logs = emptied(logs);
+        return null;
+      });
       if (view !== null) return view;
       if (attempt === ATTEMPTS_MAX)
         throw new RegistryError('storage/busy', 'other processes keep changing the memory of this registry');
@@ -134,18 +138,15 @@ export class RegistryClient {
   }
 
   /** What was read from the cache may be at fault: once, everything is fetched afresh before the registry is blamed. */
-  async #retryWithoutCache(names: readonly PackageName[], attempt: number, failure: unknown): Promise<null> {
+  async #requireAnotherTry(names: readonly PackageName[], attempt: number, failure: unknown): Promise<void> {
     // A cursor of another registry's log is refused: what stands at this address now is looked at without it.
     if (attempt > 1 || !isRegistryError(failure, ...EVIDENCE_CODES, 'registry/refused')) throw failure;
     // Two signed checkpoints that contradict each other do: the evidence must not be lost to a second, honest answer.
     if (isRegistryError(failure, 'checkpoint/fork', 'checkpoint/rollback')) throw failure;
-    let cached = 0;
     for (const logId of [OPERATOR_LOG_ID, ...names.map(packageLogId)]) {
-      cached += (await this.#parts.logs.read(logId))?.length ?? 0;
-      await this.#parts.logs.write(logId, []);
+      if (((await this.#parts.logs.read(logId))?.length ?? 0) > 0) return;
     }
-    if (cached === 0) throw failure;
-    return null;
+    throw failure;
   }
 
   /** Runs `work`, which only reads: {@link withEvidence}, and no refusal. Throws `registry/unreachable` for one. */
@@ -176,8 +177,8 @@ export class RegistryClient {
   }
 
   /** `null` when another process replaced the remembered head meanwhile. */
-  async #attemptView(names: readonly PackageName[]): Promise<VerifiedView | null> {
-    const { api, logs: cache, trust } = this.#parts;
+  async #attemptView(names: readonly PackageName[], cache: LogCache): Promise<VerifiedView | null> {
+    const { api, trust } = this.#parts;
     const previous = await trust.read();
     const signed = await api.checkpoint();
     const byLog = new Map(names.map((name) => [packageLogId(name), name]));
@@ -189,10 +190,33 @@ export class RegistryClient {
     checkFreshness(checkpoint, clock() / 1000, checkpointAgeSecondsMax);
     const packages = await this.#verifyPackages(checkpoint, fetched, byLog, operator);
     const absent = await this.#verifyAbsence(checkpoint, fetched.missing, byLog);
-    if (!(await this.#remember(previous, { operatorKeyId, checkpoint }, checkpoint, operator))) return null;
+    const isNews = previous === null || (await this.#continues(previous, checkpoint, operator));
+    if (cache !== this.#parts.logs && previous !== null)
+      await this.#requireShown(previous, fetched, { byLog, operator });
+    if (isNews && !(await trust.replace(previous, { operatorKeyId, checkpoint }))) return null;
     await cache.write(OPERATOR_LOG_ID, fetched.operator);
     for (const { logId, records } of packages.values()) await cache.write(logId, records);
     return { checkpoint, operator, packages, absent };
+  }
+
+  /**
+   * What has stood under a head that was verified stands for ever: a map that passes over it is signed like any other, and only
+   * whoever has kept the records can tell (SECURITY.md L4). Records that do not hold were no registry's: the cache was at fault.
+   */
+  async #requireShown(
+    { remembered }: TrustRevision,
+    fetched: FetchedLogs,
+    { byLog, operator }: { readonly byLog: ReadonlyMap<LogId, PackageName>; readonly operator: OperatorState },
+  ): Promise<void> {
+    const { logLength } = remembered.checkpoint.contents;
+    for (const [logId, name] of byLog) {
+      const cached = (await this.#parts.logs.read(logId)) ?? [];
+      const shown = cached.filter(({ registryIndex }) => registryIndex < logLength);
+      if (isContinued(shown, fetched.packages.get(logId) ?? [])) continue;
+      const home = { log: logId, origin: originOf(operator, name) };
+      const stands = await this.#replay(PACKAGE_LOG, { logId, home }, shown).then(() => true, isNoLog);
+      if (stands) throw withdrawn(name, logId);
+    }
   }
 
   async #checkOperator(operator: OperatorState, previous: TrustRevision | null): Promise<Digest> {
@@ -279,23 +303,43 @@ export class RegistryClient {
     return absent;
   }
 
-  /** Compares with what was believed before, and believes the newer from now on. */
-  async #remember(
-    previous: TrustRevision | null,
-    next: RememberedRegistry,
+  /** Compares with what was believed before. False when it says nothing new. */
+  async #continues(
+    { remembered }: TrustRevision,
     checkpoint: VerifiedCheckpoint,
     operator: OperatorState,
   ): Promise<boolean> {
-    if (previous !== null) {
-      const earlier = await reopenCheckpoint(previous.remembered.checkpoint, operator);
-      const [from, to] = [earlier.contents.logLength, checkpoint.contents.logLength];
-      const proof =
-        needsConsistencyProof(earlier, checkpoint) && from < to ? await this.api.consistency(from, to) : null;
-      checkContinuation(earlier, checkpoint, proof);
-      if (from === to && earlier.contents.timestamp >= checkpoint.contents.timestamp) return true;
-    }
-    return this.#parts.trust.replace(previous, next);
+    const earlier = await reopenCheckpoint(remembered.checkpoint, operator);
+    const [from, to] = [earlier.contents.logLength, checkpoint.contents.logLength];
+    const proof = needsConsistencyProof(earlier, checkpoint) && from < to ? await this.api.consistency(from, to) : null;
+    checkContinuation(earlier, checkpoint, proof);
+    return from !== to || earlier.contents.timestamp < checkpoint.contents.timestamp;
   }
+}
+
+/** Forgets nothing: what is read from it is left out, so that what the cache had can be compared. */
+function emptied(cache: LogCache): LogCache {
+  return { read: () => Promise.resolve(null), write: (logId, records) => cache.write(logId, records) };
+}
+
+function isContinued(
+  earlier: readonly wargApi.PublishedRecord[],
+  records: readonly wargApi.PublishedRecord[],
+): boolean {
+  return earlier.every(({ envelope, registryIndex }, i) => {
+    const now = records[i];
+    return now?.registryIndex === registryIndex && equalBytes(now.envelope.contents, envelope.contents);
+  });
+}
+
+function isNoLog(failure: unknown): false {
+  if (isRegistryError(failure, 'log/invalid')) return false;
+  throw failure;
+}
+
+function withdrawn(name: PackageName, logId: LogId): RegistryError {
+  const message = `the registry leaves out records of ${name} that it has shown under an earlier head`;
+  return new RegistryError('log/incomplete', message, { logId });
 }
 
 function unanswered(cause: unknown): never {

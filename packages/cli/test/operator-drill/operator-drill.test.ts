@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { wargApi } from '@waybill/protocol';
+import { packageLogId, wargApi } from '@waybill/protocol';
 import { CORE_MODULE, openUser, type CommandOutcome, type TestRegistry, type TestUser } from '../registry.ts';
 import { ATTEMPTS, carried, OTHER_HISTORIES, type Attempt } from './attempts.ts';
 import { sampleOf } from '../scale.ts';
-import { logOf, type History, type HistoryRecord } from '../registry-history.ts';
+import { logOf, type History, type HistoryRecord, type ServedHistory } from '../registry-history.ts';
 import { COPY, NEW, OLD, stealRegistry, type StolenRegistry } from './stolen-registry.ts';
 
 /*
@@ -37,8 +37,10 @@ async function assertGot(user: TestUser, name: string, registry: TestRegistry, v
   assert.equal(JSON.parse(stdout).version, version);
 }
 
+type Named = Pick<Attempt, 'wanted' | 'code' | 'detail'>;
+
 /** Caught, named, kept as evidence; and neither a file nor anything to be believed later was written. */
-async function assertNamed(user: TestUser, { wanted, code, detail }: Attempt, registry: TestRegistry): Promise<void> {
+async function assertNamed(user: TestUser, { wanted, code, detail }: Named, registry: TestRegistry): Promise<void> {
   const believed = await believedBy(user);
   const outcome = await get(user, wanted, registry);
   assert.equal(outcome.code, EXIT_TAMPERED, outcome.stderr);
@@ -67,9 +69,9 @@ async function believedBy({ home }: TestUser): Promise<ReadonlyMap<string, strin
 async function withServed(
   history: History,
   use: (registry: TestRegistry) => Promise<void>,
-  listen?: string,
+  served?: ServedHistory,
 ): Promise<void> {
-  const registry = await stolen.serve(history, listen);
+  const registry = await stolen.serve(history, served);
   try {
     await use(registry);
   } finally {
@@ -114,9 +116,31 @@ for (const attempt of OTHER_HISTORIES) {
         address = honest.url.host;
         await assertGot(user, attempt.wanted, honest, '1.0.0');
       });
-      await withServed(await attempt.forge(stolen), (forged) => assertNamed(user, attempt, forged), address);
+      await withServed(await attempt.forge(stolen), (forged) => assertNamed(user, attempt, forged), {
+        listen: address,
+      });
     }));
 }
+
+test('L4: a map that passes over a yank in the registry log: who has kept that log names it, who comes anew cannot', () =>
+  withUser(async (user) => {
+    let listen = '';
+    await withServed(stolen.history, async (honest) => {
+      listen = honest.url.host;
+      await assertGot(user, OLD, honest, '1.0.0');
+    });
+    const named = { wanted: OLD, code: 'log/incomplete', detail: { logId: packageLogId(OLD) } } as const;
+    await withServed(
+      stolen.history,
+      async (forged) => {
+        // Twice: nothing that it has kept is forgotten over the first refusal.
+        await assertNamed(user, named, forged);
+        await assertNamed(user, named, forged);
+        await withUser((another) => assertGot(another, OLD, forged, '1.1.0'));
+      },
+      { listen, passedOver: OLD },
+    );
+  }));
 
 test('L4: what nobody can tell who comes for the first time: the tail is gone, and a yank with it', () =>
   withServed(stolen.history.slice(0, -1), (forged) => withUser((user) => assertGot(user, OLD, forged, '1.1.0'))));

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parsePackageName, parsePrivateKey, type PrivateKey } from '@waybill/protocol';
-import { readHistory, serveHistory, type History } from '../registry-history.ts';
+import { readHistory, serveHistory, type History, type ServedHistory } from '../registry-history.ts';
 import { CORE_MODULE, openRegistry, openUser, type TestRegistry } from '../registry.ts';
 
 export const ORIGIN = 'registry.example/drill';
@@ -23,7 +23,7 @@ export interface StolenRegistry {
   readonly authorKey: string;
   readonly memberKey: string;
   /** Lays down any records in another database, hashed and signed by the registry's own code, and serves it. */
-  serve(history: History, listen?: string): Promise<TestRegistry>;
+  serve(history: History, served?: ServedHistory): Promise<TestRegistry>;
   dispose(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export async function stealRegistry(): Promise<StolenRegistry> {
     history: await readHistory(honest),
     operatorKey: parsePrivateKey(await readFile(honest.operatorKeyFile, 'utf8')),
     ...keys,
-    serve: (history, listen) => serveHistory(honest, history, listen),
+    serve: (history, served) => serveHistory(honest, history, served),
     dispose: () => honest.dispose(),
   };
 }

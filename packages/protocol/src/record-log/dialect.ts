@@ -45,14 +45,12 @@ export function entriesOf<E extends EntryWithType, P extends string, B>(
 }
 
 /**
- * Reads the entries of a record: as those of version 0 where the log does not have the record's version, and not at all
- * where it does not have version 0 either. Throws when one does not parse.
+ * What reads the entries of a record: those of version 0 where the log does not have the record's version; `null`, for not
+ * at all, where it does not have version 0 either.
  */
-export function readEntries<E extends EntryWithType, P extends string, B>(
+export function readerOf<E extends EntryWithType, P extends string, B>(
   { entries }: LogDialect<E, P, B>,
   version: number,
-  messages: readonly ProtoMessage[],
-): E[] {
-  const set = entries[version] ?? entries[0];
-  return set === null ? [] : messages.map((message) => set.read(message));
+): EntrySet<E, P, B> | null {
+  return entries[version] ?? entries[0];
 }

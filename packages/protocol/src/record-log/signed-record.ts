@@ -15,7 +15,7 @@ import {
   SIGNERS_MAX,
   type RecordBinding,
 } from '../wire/record.ts';
-import { entriesOf, hasVersion, readEntries, type LogDialect } from './dialect.ts';
+import { entriesOf, hasVersion, readerOf, type LogDialect } from './dialect.ts';
 
 /** A decoded record beside the bytes it was decoded from, which are what is hashed, stored and served. */
 export interface SignedRecord<E> {
@@ -79,6 +79,7 @@ export function decodeSignedRecord<E extends { readonly type: string }, P extend
     const { prev, version, time, entries, annotations, binding } = decodeRecordFrame(envelope.contents, {
       hasVersion1: hasVersion(dialect, RECORD_VERSION_1),
     });
+    const reader = readerOf(dialect, version);
     const record = {
       id: recordIdOf(dialect.kind, envelope.contents),
       envelope,
@@ -86,7 +87,7 @@ export function decodeSignedRecord<E extends { readonly type: string }, P extend
       prev,
       version,
       time,
-      entries: readEntries(dialect, version, entries),
+      entries: reader === null ? [] : entries.map((entry) => reader.read(entry)),
       annotations,
       binding,
     };
@@ -107,8 +108,9 @@ export function keyCountOf<E extends { readonly type: string }, P extends string
   contents: Uint8Array,
 ): number {
   const message = ProtoMessage.decode(contents);
-  const set = entriesOf(dialect, message.uint32(2));
-  return message.repeatedMessages(4).reduce((count, entry) => count + set.keyCount(entry), 0);
+  const reader = readerOf(dialect, message.uint32(2));
+  if (reader === null) return 0;
+  return message.repeatedMessages(4).reduce((count, entry) => count + reader.keyCount(entry), 0);
 }
 
 function readSignatures(binding: RecordBinding | null, envelope: Envelope): RecordSignature[] {
