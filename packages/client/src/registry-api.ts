@@ -6,6 +6,7 @@ import {
   type Envelope,
   type JsonValue,
   type LogId,
+  type Namespace,
   type PackageName,
   type RecordId,
   type SignedCheckpoint,
@@ -103,6 +104,23 @@ export class RegistryApi {
   async appendOperatorRecord(envelope: Envelope): Promise<void> {
     const answer = await this.transport.request('POST', 'api/v1/operator/records', wargApi.envelopeBody(envelope));
     if (answer.status !== 201) throw refusal(answer);
+  }
+
+  /** Appends a record to the governance log of a namespace, or, for `null`, of the registry. */
+  async appendGovernanceRecord(namespace: Namespace | null, envelope: Envelope): Promise<void> {
+    const path = namespace === null ? 'api/v1/governance/records' : `api/v1/governance/${namespace}/records`;
+    const answer = await this.transport.request('POST', path, wargApi.envelopeBody(envelope));
+    if (answer.status !== 201) throw refusal(answer);
+  }
+
+  /** Proof that records of any age stand at their indexes: a log proof bundle. A Waybill registry only. */
+  async leaves(logLength: number, leafs: readonly number[]): Promise<Uint8Array> {
+    return this.#call(
+      'POST',
+      'api/v1/proof/leaves',
+      { logLength, leafs: [...leafs] },
+      wargApi.decodeConsistencyResponse,
+    );
   }
 
   async #call<T>(

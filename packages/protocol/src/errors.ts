@@ -61,6 +61,7 @@ export type ErrorCode =
   | 'record/yank-again'
   | 'record/yank-unreleased'
   | 'governance/starter'
+  | 'governance/unrooted'
   // Proofs and checkpoints (spec/merkle.md, spec/verification.md).
   | 'proof/malformed'
   | 'proof/mismatch'
@@ -81,6 +82,7 @@ export type ErrorCode =
   | 'content/not-found'
   | 'content/policy'
   | 'content/size'
+  | 'content/taken-down'
   | 'release/affected'
   | 'release/not-found'
   // Admission: what our server refuses although a log could hold it (spec/admission.md).

@@ -46,6 +46,7 @@ export {
   type SigningContext,
 } from './names/key.ts';
 export {
+  governanceLogId,
   namespaceLogId,
   OPERATOR_LOG_ID,
   packageLogId,

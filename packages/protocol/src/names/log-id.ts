@@ -49,6 +49,11 @@ export function namespaceLogId(namespace: Namespace): LogId {
   return parseLogId(digestOf(concatBytes(utf8('WAYBILL-NAMESPACE-LOG-V1:'), prefixedString(namespace))));
 }
 
+/** The id of the governance log of a namespace; of the registry's for `null`. */
+export function governanceLogId(namespace: Namespace | null): LogId {
+  return namespace === null ? REGISTRY_LOG_ID : namespaceLogId(namespace);
+}
+
 /** The id of a record, from its contents exactly as received. */
 export function recordIdOf(kind: LogKind, contents: Uint8Array): RecordId {
   return parseRecordId(digestOf(concatBytes(RECORD_PREFIX[kind], contents)));

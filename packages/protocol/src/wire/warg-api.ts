@@ -12,6 +12,9 @@ import { base64Bytes, count, decodeJson, parsed } from './shape.ts';
 
 /** Request header that says which record versions a client reads; without it, 0 alone (spec/version1.md 9.1). */
 export const RECORD_VERSIONS_HEADER = 'waybill-record-versions';
+
+/** With the value `omit`, an answer to a fetch leaves out logs that have no record, instead of refusing (spec/http.md 4). */
+export const ABSENT_LOGS_HEADER = 'waybill-absent-logs';
 /** Records a log may answer with in one `fetch/logs`, by Warg's rule. */
 export const FETCH_LIMIT_MAX = 1000;
 /** Records a log answers with when the request names no limit. */
