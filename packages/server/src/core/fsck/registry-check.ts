@@ -6,6 +6,7 @@ import {
   type PackageEntry,
   type SignedRecord,
 } from '@waybill/protocol';
+import { LogKinds } from '../log-kind.ts';
 import { noteStates } from '../log-note.ts';
 import { namedContents } from '../named-content.ts';
 import type { LogName, LogNotes, LogSigner, StoredHead, StoreInspection } from '../ports.ts';
@@ -52,6 +53,7 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
   await guard(findings, () => checkTokens(store, findings));
   const replayed = await guard(findings, () => replay(parts, queue));
   if (replayed !== null) await guard(findings, () => checkNotes(parts, replayed));
+  content.excuse(replayed?.takedowns ?? null);
   const origin = replayed === null || replayed.operator.length === 0 ? null : registryOrigin(replayed.operator);
   const records = await guard(findings, () =>
     checkChains({
@@ -63,6 +65,7 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
       onPackageRecord: (record) => requireContents(record, content),
       onProgress: (done) => onProgress(`replaying the logs: ${done} records`),
       origin,
+      kinds: replayed?.kinds ?? new LogKinds(),
     }),
   );
   await pending.finish(origin);
