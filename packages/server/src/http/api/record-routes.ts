@@ -1,4 +1,4 @@
-import { parseNamespace, wargApi } from '@waybill/protocol';
+import { parseNamespace, wargApi, type Envelope } from '@waybill/protocol';
 import { Hono, type Context } from 'hono';
 import type { GovernanceDesk } from '../../core/governance-desk.ts';
 import type { Appended } from '../../core/log-appending.ts';
@@ -21,15 +21,16 @@ const NAMESPACE = '/api/v1/governance/:namespace/records';
 /** Records for the logs that are no package's, authorised by the signatures inside the body. */
 export function recordRoutes({ desk, governanceDesk, intake }: RecordRoutesParts): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
-  const envelopeIn = async (c: Context<NodeEnv>): Promise<ReturnType<typeof wargApi.decodeEnvelopeBody>> => {
+  // In line with the publishes: who sent a record is known only when its signatures are verified, after its keys are read.
+  const append = (c: Context<NodeEnv>, take: (envelope: Envelope) => Promise<Appended>): Promise<Response> => {
     const received = { request: c.req.raw, incoming: c.env?.incoming, outgoing: c.env?.outgoing };
-    return wargApi.decodeEnvelopeBody(await intake.json(received));
+    return intake.publish(received, async (body) => published(await take(wargApi.decodeEnvelopeBody(body))));
   };
-  app.post(OPERATOR, async (c) => published(await desk.append(await envelopeIn(c))));
-  app.post(REGISTRY, async (c) => published(await governanceDesk.append(null, await envelopeIn(c))));
-  app.post(NAMESPACE, async (c) => {
+  app.post(OPERATOR, (c) => append(c, (envelope) => desk.append(envelope)));
+  app.post(REGISTRY, (c) => append(c, (envelope) => governanceDesk.append(null, envelope)));
+  app.post(NAMESPACE, (c) => {
     const namespace = parseNamespace(c.req.param('namespace'));
-    return published(await governanceDesk.append(namespace, await envelopeIn(c)));
+    return append(c, (envelope) => governanceDesk.append(namespace, envelope));
   });
   for (const path of [OPERATOR, REGISTRY, NAMESPACE]) app.all(path, () => new Response(null, { status: 405 }));
   app.onError(apiProblem);
