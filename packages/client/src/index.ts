@@ -2,6 +2,7 @@
 
 export { encodeDraft } from './annotation-draft.ts';
 export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
+export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
 export type {
   Clock,
   ContentCache,
@@ -18,9 +19,10 @@ export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {
   CHECKPOINT_AGE_SECONDS_MAX,
+  originOf,
   RegistryClient,
+  type GovernanceLook,
   type RegistryClientParts,
-  type VerifiedPackage,
   type VerifiedView,
 } from './registry-client.ts';
 export {

@@ -3,6 +3,7 @@ import {
   annotationIdOf,
   emptyLogState,
   isRegistryError,
+  namespaceOf,
   packageLogId,
   parseRecordId,
   RegistryError,
@@ -87,7 +88,7 @@ async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<A
   onStep('checking the package log');
   const logId = packageLogId(plan.name);
   const view = await client.view([plan.name]);
-  const home = { log: logId, origin: originOf(view.operator, plan.name) };
+  const home = { log: logId, origin: originOf(view.operator, namespaceOf(plan.name)) };
   const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState(home);
   const said = { entries: plan.entries(state), annotations: plan.annotations };
   const book = view.packages.get(plan.name)?.annotations ?? new AnnotationBook();

@@ -20,6 +20,9 @@ const UPLOAD_HEADERS: ReadonlySet<string> = new Set(['authorization', 'content-t
 /** What this client can read: without it a registry keeps records of version 1 to itself (spec/version1.md 9.1). */
 const RECORD_VERSIONS = { [wargApi.RECORD_VERSIONS_HEADER]: '0,1' };
 
+/** A registry that knows it leaves out logs without a record, and so answers at once. */
+const ABSENT_LOGS = { [wargApi.ABSENT_LOGS_HEADER]: 'omit' };
+
 /** Gives the token for this registry, if the user has one. */
 export type TokenSource = () => Promise<BearerToken | null>;
 
@@ -40,10 +43,14 @@ export class RegistryApi {
     return this.#call('GET', 'v1/fetch/checkpoint', undefined, wargApi.decodeSignedCheckpoint);
   }
 
-  /** Throws `log/not-found` with `detail.logId` for the first log that is unknown. */
+  /**
+   * Logs that the registry has no record of are not in the answer; from one that does not leave them out, throws
+   * `log/not-found` with `detail.logId` for the first.
+   */
   async logs(request: wargApi.FetchLogsRequest): Promise<wargApi.FetchLogsResponse> {
+    const headers = { ...RECORD_VERSIONS, ...ABSENT_LOGS };
     return decoded(
-      await this.transport.request('POST', 'v1/fetch/logs', wargApi.fetchLogsBody(request), RECORD_VERSIONS),
+      await this.transport.request('POST', 'v1/fetch/logs', wargApi.fetchLogsBody(request), headers),
       wargApi.decodeFetchLogsResponse,
     );
   }

@@ -14,7 +14,7 @@ import {
   type VersionText,
 } from '@waybill/protocol';
 import semver from 'semver';
-import type { VerifiedPackage } from './registry-client.ts';
+import type { VerifiedPackage } from './governance-view.ts';
 
 /** A package with what was asked of its version: nothing, one version, or a range. */
 export interface Requirement {

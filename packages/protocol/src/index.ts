@@ -297,13 +297,24 @@ export {
   type VerifiedCheckpoint,
 } from './verify/checkpoint.ts';
 export { checkGovernanceStart } from './verify/governance-start.ts';
-export { checkAbsence, checkHeads, type ClaimedHead } from './verify/inclusion.ts';
+export {
+  isVoid,
+  placesOfRootedness,
+  placesOfStart,
+  servedRootedness,
+  type GovernanceLogs,
+  type ServedGovernanceLog,
+} from './verify/governance-order.ts';
+export { checkAbsence, checkHeads, checkPlaces, type ClaimedHead, type ClaimedPlace } from './verify/inclusion.ts';
+export type { ServedLog, ServedRecord } from './verify/log-order.ts';
 export { isStable, releaseOf, type FetchableRelease } from './verify/release.ts';
 export {
   policyInForce,
   rootednessOf,
+  rootednessOfStarters,
   takedownInForce,
   type GovernanceStates,
+  type Governor,
   type Rootedness,
 } from './verify/rootedness.ts';
 export type { Verified } from './verify/verified.ts';
