@@ -1,8 +1,29 @@
 /* The client, for any platform: what it needs of one comes as arguments. Node's parts are in `@waybill/client/node`. */
 
 export { encodeDraft } from './annotation-draft.ts';
+export {
+  envelopeOf,
+  formatCarried,
+  isComplete,
+  mergeCarried,
+  missingSigners,
+  parseCarried,
+  readCarried,
+  signCarried,
+  verifyCarried,
+  type CarriedEntries,
+  type CarriedKind,
+  type CarriedLogs,
+  type CarriedRecord,
+} from './carried-record.ts';
 export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
 export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
+export {
+  checkGovernanceRecord,
+  draftGovernanceRecord,
+  type GovernancePlace,
+  type GovernanceSpeech,
+} from './governance-author.ts';
 export type {
   Clock,
   ContentCache,
@@ -13,7 +34,15 @@ export type {
   TrustRevision,
   TrustStore,
 } from './ports.ts';
-export { publish, type PublishedPlan, type PublishParts, type PublishPlan } from './publish.ts';
+export {
+  draftPublish,
+  publish,
+  publishSigned,
+  type PublishedPlan,
+  type PublishParts,
+  type PublishPlan,
+  type SignedPlan,
+} from './publish.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';

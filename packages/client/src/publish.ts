@@ -4,12 +4,17 @@ import {
   emptyLogState,
   isRegistryError,
   namespaceOf,
+  judgeRecord,
+  PACKAGE_LOG,
   packageLogId,
   parseRecordId,
   RegistryError,
+  verifyRecordSignatures,
   type AnnotationDraft,
   type AnnotationId,
   type Digest,
+  type JosePublicKey,
+  type LogHome,
   type LogId,
   type PackageEntry,
   type PackageName,
@@ -18,8 +23,9 @@ import {
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
+import type { CarriedRecord } from './carried-record.ts';
 import type { Clock, Random } from './ports.ts';
-import { makeRecord, type Author } from './record-author.ts';
+import { draftRecord, makeRecord, requireObeyed, type Author, type RecordPlace } from './record-author.ts';
 import { originOf, type RegistryClient } from './registry-client.ts';
 
 /** What to append, in one record. What a new log begins with is added by itself. */
@@ -84,26 +90,91 @@ interface Attempt {
 }
 
 async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<Attempt> {
-  const { client, onStep } = parts;
-  onStep('checking the package log');
+  parts.onStep('checking the package log');
+  const { home, ...place } = await placeOf(plan.name, parts.client);
+  const said = { entries: plan.entries(place.state), annotations: plan.annotations };
+  const record = await makeRecord(said, place, { ...parts, home });
+  await publishRecord(plan, record, parts);
+  return { record, started: place.state.length === 0 };
+}
+
+interface PackagePlace extends RecordPlace {
+  readonly home: LogHome;
+  readonly records: readonly wargApi.PublishedRecord[];
+}
+
+/** The end of a package's log, verified; that of an empty one where there is none. */
+async function placeOf(name: PackageName, client: RegistryClient): Promise<PackagePlace> {
+  const view = await client.view([name]);
+  const home = { log: packageLogId(name), origin: originOf(view.operator, namespaceOf(name)) };
+  const found = view.packages.get(name);
+  return {
+    home,
+    state: found?.state ?? emptyLogState(home),
+    book: found?.annotations ?? new AnnotationBook(),
+    records: found?.records ?? [],
+  };
+}
+
+/** Makes the next record of a package for others to sign; `keysFor` gives their keys, ascending. Throws as {@link draftRecord}. */
+export async function draftPublish(
+  plan: Pick<PublishPlan, 'name' | 'entries' | 'annotations'>,
+  keysFor: (state: PackageState, entries: readonly PackageEntry[]) => readonly JosePublicKey[],
+  parts: Omit<PublishParts, 'author'>,
+): Promise<CarriedRecord<'package'>> {
+  const { name, annotations } = plan;
+  parts.onStep('checking the package log');
+  const { home, ...place } = await placeOf(name, parts.client);
+  const entries = plan.entries(place.state);
+  const signers = keysFor(place.state, entries);
+  const { envelope } = draftRecord({ entries, annotations }, place, { ...parts, home, keys: signers });
+  return { kind: 'package', log: name, contents: envelope.contents, signers, signatures: [] };
+}
+
+/** A record that is signed by all who were to sign it. */
+export interface SignedPlan extends Pick<PublishPlan, 'name' | 'contents' | 'final'> {
+  readonly record: SignedRecord<PackageEntry>;
+}
+
+/**
+ * Publishes a record that was signed elsewhere, and verifies that it stands in the log. It is never made anew: throws
+ * `publish/conflict` where another record came first, and `record/…` for one that the log would not take, before it is sent.
+ */
+export async function publishSigned(plan: SignedPlan, parts: SendParts): Promise<PublishedPlan> {
+  const { record, name } = plan;
+  parts.onStep('checking the package log');
+  const { state, book, records } = await placeOf(name, parts.client);
+  const attempt = { record, started: record.prev === null };
+  const isThere = records.some(({ envelope }) => sameContents(envelope.contents, record.envelope.contents));
+  if (isThere) return verifyPublished(name, attempt, parts);
+  if ((state.head?.id ?? null) !== record.prev) {
+    const message = `the log of ${name} has moved on since the record was drafted: draft it again`;
+    throw new RegistryError('publish/conflict', message, { recordId: state.head?.id ?? '' });
+  }
+  requireObeyed(record, { state, book });
+  await verifyRecordSignatures(PACKAGE_LOG, record, judgeRecord(PACKAGE_LOG, state, record).owed);
+  await publishRecord(plan, record, parts);
+  return verifyPublished(name, attempt, parts);
+}
+
+type SendParts = Pick<PublishParts, 'client' | 'clock' | 'onStep'>;
+
+async function publishRecord(
+  plan: Pick<PublishPlan, 'name' | 'contents' | 'final'>,
+  record: SignedRecord<PackageEntry>,
+  parts: SendParts,
+): Promise<void> {
   const logId = packageLogId(plan.name);
-  const view = await client.view([plan.name]);
-  const home = { log: logId, origin: originOf(view.operator, namespaceOf(plan.name)) };
-  const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState(home);
-  const said = { entries: plan.entries(state), annotations: plan.annotations };
-  const book = view.packages.get(plan.name)?.annotations ?? new AnnotationBook();
-  const record = await makeRecord(said, { state, book }, { ...parts, home });
-  onStep('publishing the record');
-  const status = await client.api.publish(logId, plan.name, record.envelope, plan.final);
+  parts.onStep('publishing the record');
+  const status = await parts.client.api.publish(logId, plan.name, record.envelope, plan.final);
   if (status.state === 'sourcing') await uploadMissing(plan, status.missingContent, parts);
   await waitUntilPublished(logId, record.id, parts);
-  return { record, started: state.length === 0 };
 }
 
 async function uploadMissing(
-  plan: PublishPlan,
+  plan: Pick<PublishPlan, 'contents'>,
   missing: ReadonlyMap<string, readonly wargApi.UploadEndpoint[]>,
-  { client, onStep }: PublishParts,
+  { client, onStep }: SendParts,
 ): Promise<void> {
   for (const [digest, endpoints] of missing) {
     const content = [...plan.contents].find(([known]) => known === digest)?.[1];
@@ -122,7 +193,7 @@ async function uploadMissing(
 async function waitUntilPublished(
   logId: LogId,
   recordId: RecordId,
-  { client, clock, onStep }: PublishParts,
+  { client, clock, onStep }: SendParts,
 ): Promise<void> {
   const giveUpAtMs = clock() + PUBLISH_MS_MAX;
   for (let pollMs = POLL_MS_FIRST; ; pollMs = Math.min(pollMs * 2, POLL_MS_MAX)) {
@@ -173,7 +244,7 @@ function isLostRace(failure: unknown): boolean {
 async function verifyPublished(
   name: PackageName,
   { record, started }: Attempt,
-  { client, onStep }: PublishParts,
+  { client, onStep }: SendParts,
 ): Promise<PublishedPlan> {
   onStep('verifying that it stands in the log');
   const view = await client.view([name]);

@@ -257,12 +257,17 @@ export { PACKAGE_LOG, PACKAGE_PERMISSIONS, type PackageEntry, type PackageState 
 export { tryEntry } from './record-log/entry-trial.ts';
 export { replayLog, type ReplayStep } from './record-log/replay.ts';
 export {
+  cosignContents,
   decodeSignedRecord,
+  decodeUnsignedRecord,
+  draftRecordJointly,
   encodeRecordContents,
+  jointEnvelope,
   keyCountOf,
   signContents,
   signRecord,
   signRecordJointly,
+  type JointDraft,
   type RecordDraft,
   type RecordSignature,
   type SignedRecord,
