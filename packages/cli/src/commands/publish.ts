@@ -101,7 +101,7 @@ interface RecordFlags extends PlanFlags {
   readonly revoke?: readonly string[];
 }
 
-export const recordCommand: Command<CliContext> = buildCommand({
+export const sayCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Several statements in one record: all of them hold, or none',
     fullDescription: `They apply in this order: grants, releases, yanks, revokes.
@@ -149,7 +149,7 @@ function recordEntries(
   });
   const entries = [...grants, ...releases, ...yanks, ...revokes];
   if (entries.length > 0) return entries;
-  throw new RegistryError('usage/invalid', 'the record says nothing: see waybill record --help');
+  throw new RegistryError('usage/invalid', 'the record says nothing: see waybill record say --help');
 }
 
 /** Base64 of a key may end with '=', so only an '=' before a permission separates. */
