@@ -101,6 +101,9 @@ interface RecordFlags extends PlanFlags {
   readonly revoke?: readonly string[];
 }
 
+/** The commands beside it: whoever types the first word after `waybill record` may mean one of them. */
+const SIBLINGS = ['say', 'sign', 'send', 'show'];
+
 export const sayCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Several statements in one record: all of them hold, or none',
@@ -116,7 +119,15 @@ export const sayCommand: Command<CliContext> = buildCommand({
       revoke: repeatedFlag('Key id, and = with a list of permissions', 'id[=list]'),
       ...signingFlags,
     },
-    positional: { kind: 'tuple', parameters: [argument('Package', 'ns:name')] },
+    positional: {
+      kind: 'tuple',
+      parameters: [
+        {
+          ...argument('Package', 'ns:name'),
+          proposeCompletions: (partial: string) => SIBLINGS.filter((name) => name.startsWith(partial)),
+        },
+      ],
+    },
   },
   func: action<RecordFlags, [string]>(async (context, flags, progress, name) => {
     const files = new Map<Digest, string>();
