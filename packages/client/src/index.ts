@@ -2,6 +2,7 @@
 
 export { encodeDraft } from './annotation-draft.ts';
 export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
+export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
 export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
 export type {
   Clock,
@@ -30,8 +31,9 @@ export {
   parseRequirement,
   resolveRelease,
   type AdvisoryPolicy,
-  type AffectedRelease,
+  type PassedOver,
   type Requirement,
+  type ResolvableLog,
   type ResolvedRelease,
   type Warnings,
 } from './requirement.ts';

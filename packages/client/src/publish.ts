@@ -2,11 +2,13 @@ import {
   AnnotationBook,
   annotationIdOf,
   emptyLogState,
+  isDigest,
   isRegistryError,
   namespaceOf,
   packageLogId,
   parseRecordId,
   RegistryError,
+  rootednessOfStarters,
   type AnnotationDraft,
   type AnnotationId,
   type Digest,
@@ -18,9 +20,11 @@ import {
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
+import { takenDownError, unrootedError } from './governance-refusal.ts';
+import { standingTakedown, statesFor } from './governance-view.ts';
 import type { Clock, Random } from './ports.ts';
-import { makeRecord, type Author } from './record-author.ts';
-import { originOf, type RegistryClient } from './registry-client.ts';
+import { makeRecord, starterIds, type Author } from './record-author.ts';
+import { originOf, type RegistryClient, type VerifiedView } from './registry-client.ts';
 
 /** What to append, in one record. What a new log begins with is added by itself. */
 export interface PublishPlan {
@@ -64,7 +68,8 @@ const PUBLISH_MS_MAX = 120_000;
 
 /**
  * Signs and publishes a record, and verifies that it stands in the log. When another publisher is first, the record is made
- * and signed anew on the new head. Throws the `record/…` code of a rule that the record would break, before it is sent.
+ * and signed anew on the new head. Throws before anything is sent: the `record/…` code of a rule that the record would break,
+ * `governance/unrooted` for a package that would be, `content/taken-down`.
  */
 export async function publish(plan: PublishPlan, parts: PublishParts): Promise<PublishedPlan> {
   for (let rebases = 0; ; rebases++) {
@@ -91,6 +96,7 @@ async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<A
   const home = { log: logId, origin: originOf(view.operator, namespaceOf(plan.name)) };
   const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState(home);
   const said = { entries: plan.entries(state), annotations: plan.annotations };
+  requireGoverned({ plan, view, entries: said.entries }, parts.author);
   const book = view.packages.get(plan.name)?.annotations ?? new AnnotationBook();
   const record = await makeRecord(said, { state, book }, { ...parts, home });
   onStep('publishing the record');
@@ -98,6 +104,28 @@ async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<A
   if (status.state === 'sourcing') await uploadMissing(plan, status.missingContent, parts);
   await waitUntilPublished(logId, record.id, parts);
   return { record, started: state.length === 0 };
+}
+
+interface GovernedAttempt {
+  readonly plan: PublishPlan;
+  readonly view: VerifiedView;
+  readonly entries: readonly PackageEntry[];
+}
+
+/** What a registry that obeys its governance logs would refuse, found before anything is signed. */
+function requireGoverned({ plan: { name, contents }, view, entries }: GovernedAttempt, author: Author): void {
+  const states = statesFor(view.governance, namespaceOf(name));
+  if (!view.packages.has(name)) {
+    const rootedness = rootednessOfStarters(states, starterIds(entries, author));
+    if (rootedness.verdict === 'unrooted') throw unrootedError(name, rootedness);
+  }
+  const released = entries.flatMap((entry) =>
+    entry.type === 'release' && isDigest(entry.content) ? entry.content : [],
+  );
+  for (const digest of new Set([...released, ...contents.keys()])) {
+    const takedown = standingTakedown(states, digest);
+    if (takedown !== null) throw takenDownError(name, 'what is to be published', takedown);
+  }
 }
 
 async function uploadMissing(
