@@ -1,4 +1,5 @@
 import {
+  governanceLogText,
   missingSigners,
   readCarried,
   type CarriedEntries,
@@ -41,11 +42,6 @@ const WORDS: { readonly [K in CarriedKind]: Words<K> } = {
     command: 'waybill record',
   },
 };
-
-/** A governance log, as people are told of it. */
-export function governanceLogText(namespace: string | null): string {
-  return `the governance log of ${namespace === null ? 'the registry' : `namespace ${namespace}`}`;
-}
 
 /** The command before `sign` and `send`. */
 export function carryCommand({ kind }: Pick<CarriedRecord, 'kind'>): string {

@@ -144,6 +144,9 @@ export const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
   'operator/changed': 'do not go on before the operator has explained it by another way',
   'checkpoint/fork': 'this registry shows you another history than before: keep the evidence and tell others',
   'checkpoint/rollback': 'this registry hides records it has shown you: keep the evidence and tell others',
+  'content/taken-down': 'see what else there is: waybill info <namespace:name>',
+  'governance/unrooted':
+    'whoever governs the namespace says which keys may start packages: ask there for a package of theirs',
   'release/affected': 'take a version that is fixed, or this one all the same: --allow-advisory',
   'release/not-found': 'see what there is: waybill info <namespace:name>',
   'log/not-found': 'check the name; nothing was published under it',

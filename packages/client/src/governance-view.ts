@@ -55,8 +55,10 @@ export interface VerifiedPackage extends ReplayedPackage {
   readonly rootedness: Rootedness;
   /** As they stand at the head. */
   readonly governance: GovernanceStates;
+  /** Of these logs those that are void; the registry's is `null`. */
+  readonly voidGovernance: readonly (Namespace | null)[];
   /** Whether content of the package is taken down, by the registry or its namespace. */
-  takedownOf(digest: Digest): TakedownInForce | null;
+  readonly takedownOf: (digest: Digest) => TakedownInForce | null;
 }
 
 /** A governance log proven complete under a head. */
@@ -109,23 +111,31 @@ export function judgeGovernance(logs: GovernedLogs): GovernedView {
     if (isStanding) standing.set(namespace, log);
     governance.set(namespace, { home, records, state: isStanding ? log.state : null, isVoid: startedVoid });
   }
-  const packages = logs.packages.map((log) => [log.name, verifiedPackageOf(log, standing)] as const);
+  const packages = logs.packages.map((log) => [log.name, judgePackage(log, governance, standing)] as const);
   return { governance, packages: new Map(packages) };
 }
 
-function verifiedPackageOf(
+function judgePackage(
   log: ReplayedPackage,
+  verified: ReadonlyMap<Namespace | null, VerifiedGovernance>,
   standing: ReadonlyMap<Namespace | null, ReplayedGovernance>,
 ): VerifiedPackage {
-  const namespace = standing.get(namespaceOf(log.name))?.state ?? null;
-  const registry = standing.get(null)?.state ?? null;
-  const governance = { namespace, registry };
+  const states = statesFor(verified, namespaceOf(log.name));
   return {
     ...log,
-    governance,
+    governance: states,
+    voidGovernance: [namespaceOf(log.name), null].filter((namespace) => verified.get(namespace)?.isVoid === true),
     rootedness: servedRootedness(log, governanceLogsOf(standing, log.name)),
-    takedownOf: (digest) => standingTakedown(governance, digest),
+    takedownOf: (digest) => standingTakedown(states, digest),
   };
+}
+
+/** What governs a namespace at the head. */
+export function statesFor(
+  governance: ReadonlyMap<Namespace | null, VerifiedGovernance>,
+  namespace: Namespace,
+): GovernanceStates {
+  return { namespace: governance.get(namespace)?.state ?? null, registry: governance.get(null)?.state ?? null };
 }
 
 /** The takedown of a digest that holds in a namespace, and whose log says so. */

@@ -17,6 +17,7 @@ export {
   type CarriedRecord,
 } from './carried-record.ts';
 export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
+export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
 export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
 export {
   checkGovernanceRecord,
@@ -59,8 +60,9 @@ export {
   parseRequirement,
   resolveRelease,
   type AdvisoryPolicy,
-  type AffectedRelease,
+  type PassedOver,
   type Requirement,
+  type ResolvableLog,
   type ResolvedRelease,
   type Warnings,
 } from './requirement.ts';

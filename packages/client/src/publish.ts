@@ -2,6 +2,7 @@ import {
   AnnotationBook,
   annotationIdOf,
   emptyLogState,
+  isDigest,
   isRegistryError,
   namespaceOf,
   judgeRecord,
@@ -9,10 +10,13 @@ import {
   packageLogId,
   parseRecordId,
   RegistryError,
+  rootednessOf,
+  rootednessOfStarters,
   verifyRecordSignatures,
   type AnnotationDraft,
   type AnnotationId,
   type Digest,
+  type GovernanceStates,
   type JosePublicKey,
   type LogHome,
   type LogId,
@@ -20,12 +24,15 @@ import {
   type PackageName,
   type PackageState,
   type RecordId,
+  type Rootedness,
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
 import type { CarriedRecord } from './carried-record.ts';
+import { takenDownError, unrootedError } from './governance-refusal.ts';
+import { standingTakedown, statesFor } from './governance-view.ts';
 import type { Clock, Random } from './ports.ts';
-import { draftRecord, makeRecord, requireObeyed, type Author, type RecordPlace } from './record-author.ts';
+import { draftRecord, makeRecord, requireObeyed, starterIds, type Author, type RecordPlace } from './record-author.ts';
 import { originOf, type RegistryClient } from './registry-client.ts';
 
 /** What to append, in one record. What a new log begins with is added by itself. */
@@ -70,7 +77,8 @@ const PUBLISH_MS_MAX = 120_000;
 
 /**
  * Signs and publishes a record, and verifies that it stands in the log. When another publisher is first, the record is made
- * and signed anew on the new head. Throws the `record/…` code of a rule that the record would break, before it is sent.
+ * and signed anew on the new head. Throws before anything is sent: the `record/…` code of a rule that the record would break,
+ * `governance/unrooted` for a package that would be, `content/taken-down`.
  */
 export async function publish(plan: PublishPlan, parts: PublishParts): Promise<PublishedPlan> {
   for (let rebases = 0; ; rebases++) {
@@ -93,6 +101,9 @@ async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<A
   parts.onStep('checking the package log');
   const { home, ...place } = await placeOf(plan.name, parts.client);
   const said = { entries: plan.entries(place.state), annotations: plan.annotations };
+  const starters = starterIds(said.entries, parts.author);
+  if (place.state.length === 0) requireRooted(plan.name, rootednessOfStarters(place.governance, starters));
+  requireServed(plan.name, place.governance, [...contentOf(said.entries), ...plan.contents.keys()]);
   const record = await makeRecord(said, place, { ...parts, home });
   await publishRecord(plan, record, parts);
   return { record, started: place.state.length === 0 };
@@ -101,6 +112,7 @@ async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<A
 interface PackagePlace extends RecordPlace {
   readonly home: LogHome;
   readonly records: readonly wargApi.PublishedRecord[];
+  readonly governance: GovernanceStates;
 }
 
 /** The end of a package's log, verified; that of an empty one where there is none. */
@@ -113,7 +125,24 @@ async function placeOf(name: PackageName, client: RegistryClient): Promise<Packa
     state: found?.state ?? emptyLogState(home),
     book: found?.annotations ?? new AnnotationBook(),
     records: found?.records ?? [],
+    governance: statesFor(view.governance, namespaceOf(name)),
   };
+}
+
+/** What a registry that obeys its governance logs would refuse. */
+function requireRooted(name: PackageName, rootedness: Rootedness): void {
+  if (rootedness.verdict === 'unrooted') throw unrootedError(name, rootedness);
+}
+
+function requireServed(name: PackageName, governance: GovernanceStates, digests: readonly Digest[]): void {
+  for (const digest of new Set(digests)) {
+    const takedown = standingTakedown(governance, digest);
+    if (takedown !== null) throw takenDownError(name, 'what is to be published', takedown);
+  }
+}
+
+function contentOf(entries: readonly PackageEntry[]): Digest[] {
+  return entries.flatMap((entry) => (entry.type === 'release' && isDigest(entry.content) ? entry.content : []));
 }
 
 /** Makes the next record of a package for others to sign; `keysFor` gives their keys, ascending. Throws as {@link draftRecord}. */
@@ -127,8 +156,14 @@ export async function draftPublish(
   const { home, ...place } = await placeOf(name, parts.client);
   const entries = plan.entries(place.state);
   const signers = keysFor(place.state, entries);
-  const { envelope } = draftRecord({ entries, annotations }, place, { ...parts, home, keys: signers });
-  return { kind: 'package', log: name, contents: envelope.contents, signers, signatures: [] };
+  const record = draftRecord({ entries, annotations }, place, { ...parts, home, keys: signers });
+  requireGoverned(name, record, place.governance);
+  return { kind: 'package', log: name, contents: record.envelope.contents, signers, signatures: [] };
+}
+
+function requireGoverned(name: PackageName, record: SignedRecord<PackageEntry>, governance: GovernanceStates): void {
+  if (record.prev === null) requireRooted(name, rootednessOf(governance, record));
+  requireServed(name, governance, contentOf(record.entries));
 }
 
 /** A record that is signed by all who were to sign it. */
@@ -143,7 +178,7 @@ export interface SignedPlan extends Pick<PublishPlan, 'name' | 'contents' | 'fin
 export async function publishSigned(plan: SignedPlan, parts: SendParts): Promise<PublishedPlan> {
   const { record, name } = plan;
   parts.onStep('checking the package log');
-  const { state, book, records } = await placeOf(name, parts.client);
+  const { state, book, records, governance } = await placeOf(name, parts.client);
   const attempt = { record, started: record.prev === null };
   const isThere = records.some(({ envelope }) => sameContents(envelope.contents, record.envelope.contents));
   if (isThere) return verifyPublished(name, attempt, parts);
@@ -152,6 +187,7 @@ export async function publishSigned(plan: SignedPlan, parts: SendParts): Promise
     throw new RegistryError('publish/conflict', message, { recordId: state.head?.id ?? '' });
   }
   requireObeyed(record, { state, book });
+  requireGoverned(name, record, governance);
   await verifyRecordSignatures(PACKAGE_LOG, record, judgeRecord(PACKAGE_LOG, state, record).owed);
   await publishRecord(plan, record, parts);
   return verifyPublished(name, attempt, parts);

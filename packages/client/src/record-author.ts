@@ -181,6 +181,14 @@ const WITHDRAWAL_WORDS: ReadonlyMap<AnnotationRefusal, string> = new Map([
   ['holder', 'whoever signed the other one withdraws it, or the root'],
 ]);
 
+/** The key ids by which a new log that begins with these entries is judged: spec/governance.md 6.2. */
+export function starterIds(entries: readonly PackageEntry[], { signers, wargKey }: Author): readonly string[] {
+  const keyIds = signers.map(({ publicKey }) => publicKey.id);
+  const [first] = entries;
+  if (first?.type === 'root') return keyIds.filter((id) => first.holder.keys.some((key) => key.id === id));
+  return wargKey === null ? keyIds : keyIds.slice(0, 1);
+}
+
 function wargKeyOf({ wargKey, signers: [first] }: Author): PrivateKey {
   if (wargKey !== null) return wargKey;
   throw new RegistryError(

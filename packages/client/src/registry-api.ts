@@ -75,6 +75,11 @@ export class RegistryApi {
     return sources.get(digest) ?? [];
   }
 
+  /** What stands in the answer of a source that gives no content. */
+  async refusalOf(response: Response): Promise<RegistryError> {
+    return refusal(await this.transport.read(response));
+  }
+
   /**
    * Shows the token, which no other call does: reading needs none, and answers to requests that carry one are kept by no
    * shared cache. Throws `publish/conflict` with `detail.recordId` when another record came first, `token/…`.

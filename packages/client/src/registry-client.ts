@@ -339,7 +339,8 @@ function withdrawn(title: string, logId: LogId): RegistryError {
 }
 
 function unanswered(cause: unknown): never {
-  if (!isRegistryError(cause, ...REFUSALS)) throw cause;
+  // RFC 7725: content may be withheld from a reader whom no log tells why, and who must be told what was said.
+  if (!isRegistryError(cause, ...REFUSALS) || cause.detail['status'] === 451) throw cause;
   throw new RegistryError('registry/unreachable', cause.message, cause.detail, { cause });
 }
 

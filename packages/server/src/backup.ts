@@ -17,8 +17,9 @@ import {
 import { readContentFiles } from './blobs/files/content-files.ts';
 import { withFileFailures } from './blobs/files/file-failure.ts';
 import { DigestSet } from './core/fsck/digest-set.ts';
+import { recordKindOf } from './core/log-kind.ts';
 import { namedContents } from './core/named-content.ts';
-import type { ContentStore, StoreInspection } from './core/ports.ts';
+import type { ContentStore, StoredRecord, StoreInspection } from './core/ports.ts';
 import { dataFolder, existingDataFolder, type DataFolder } from './data-folder.ts';
 import { logKeyFile } from './log-keys.ts';
 import { copySqliteStore } from './storage/sqlite/sqlite-copy.ts';
@@ -116,7 +117,7 @@ async function copyContents(from: DataFolder, to: DataFolder, onProgress: (step:
     for await (const page of store.recordsInOrder()) {
       for (const row of page) {
         if ('problem' in row) copy.damaged.push({ at: `record ${row.key}`, problem: row.problem });
-        else if (row.value.logId !== OPERATOR_LOG_ID) await copy.takeAll(`record ${row.key}`, row.value.envelope, true);
+        else if (namesContent(row.value)) await copy.takeAll(`record ${row.key}`, row.value.envelope, true);
       }
       onProgress(`copying content: ${copy.contents} files, ${copy.contentBytes} bytes`);
     }
@@ -130,6 +131,12 @@ async function copyContents(from: DataFolder, to: DataFolder, onProgress: (step:
   } finally {
     store.close();
   }
+}
+
+/** Of logs that are no package's, records name none. One that is damaged may be any log's, and is named for it. */
+function namesContent(record: StoredRecord): boolean {
+  const kind = recordKindOf(record);
+  return kind === 'package' || (kind === null && record.logId !== OPERATOR_LOG_ID);
 }
 
 async function newestLength(store: StoreInspection): Promise<number> {

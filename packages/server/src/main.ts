@@ -3,7 +3,8 @@ import type { Digest } from '@waybill/protocol';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ContentReading } from './core/content-reading.ts';
-import { operatorRoutes } from './http/api/operator-routes.ts';
+import { proofRoutes } from './http/api/proof-routes.ts';
+import { recordRoutes } from './http/api/record-routes.ts';
 import { TokenGate } from './http/token-gate.ts';
 import { silentHttpObserver, type HttpObserver } from './http/http-observer.ts';
 import { wargRoutes } from './http/warg/warg-routes.ts';
@@ -73,12 +74,16 @@ async function serve(
   { address, publicUrl, tokenPolicy }: Config,
   { registry, bounds, ...watching }: { registry: Registry; bounds: WebBounds; log: Logger; observer: HttpObserver },
 ): Promise<{ web: WebServer; url: URL }> {
-  const { reading, proving, publishing, desk, sequencer } = registry;
+  const { reading, proving, publishing, desk, governanceDesk, sequencer } = registry;
   let url = publicUrl ?? new URL('http://localhost/');
-  const content = new ContentReading(registry.content, () => url);
+  const content = new ContentReading(registry.content, registry.governance, () => url);
   const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
-    (intake) => [wargRoutes({ reading, proving, publishing, content, gate, intake }), operatorRoutes(desk, intake)],
+    (intake) => [
+      wargRoutes({ reading, proving, publishing, content, gate, intake }),
+      recordRoutes({ desk, governanceDesk, intake }),
+      proofRoutes(proving, intake),
+    ],
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },
   );
   url = publicUrl ?? web.url;

@@ -1,9 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  OPERATOR_LOG,
   OPERATOR_LOG_ID,
-  PACKAGE_LOG,
   operatorInitKey,
   registryOrigin,
   type Digest,
@@ -17,7 +15,7 @@ import { withFileFailures } from './blobs/files/file-failure.ts';
 import { WriteThread } from './commit-thread/write-thread.ts';
 import type { Config } from './config.ts';
 import { ContentScrub } from './core/content-scrub.ts';
-import { LogStates } from './core/log-states.ts';
+import { GovernanceDesk } from './core/governance-desk.ts';
 import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
 import { OperatorDesk } from './core/operator-desk.ts';
@@ -26,7 +24,7 @@ import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
-import type { OperatorStates } from './core/state-caches.ts';
+import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
 import { TokenDesk } from './core/token-desk.ts';
 import { watchContent, watchPending, watchPruning, watchTokenUses, type OnFatal } from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
@@ -49,6 +47,8 @@ export interface Registry {
   readonly reading: Reading;
   readonly proving: Proving;
   readonly desk: OperatorDesk;
+  readonly governanceDesk: GovernanceDesk;
+  readonly governance: GovernanceLogStates;
   readonly tokens: TokenDesk;
   readonly content: ContentStore;
   /** Everything sequenced is durable when this resolves. */
@@ -93,13 +93,13 @@ async function openHeld(
   const reader = openSqliteReader(storeFile);
   onClose(() => reader.close());
   const content = watchContent(await openContentFiles(path.join(dataDirectory, 'content')), onFatal);
-  // Known from the operator log's first record on, and no package has one before.
+  // Known from the operator log's first record on, and no other log has one before.
   let origin: string | null = null;
   const homeOf = (logId: LogId): LogHome | null => (origin === null ? null : { log: logId, origin });
-  const packages = new LogStates({ dialect: PACKAGE_LOG, homeOf, store: reader });
-  const operator = new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store: reader });
+  const states = openStateCaches(reader, homeOf);
+  const { operator, governance } = states;
   const clock = Date.now;
-  const sequencer = new Sequencer({ committer: thread, packages, operator, clock, observer, onFatal }, head);
+  const sequencer = new Sequencer({ committer: thread, states, clock, observer, onFatal }, head);
   onClose(() => sequencer.drain());
   const { id: commitKeyId } = key.publicKey;
   const desk = new OperatorDesk({ store: reader, operator, sequencer, commitKeyId, clock });
@@ -107,16 +107,7 @@ async function openHeld(
   origin = named;
   const store = { ...reader, ...watchPending(thread, onFatal) };
   const { publishers, contentPolicy } = config;
-  const publishing = new Publishing({
-    store,
-    content,
-    packages,
-    operator,
-    sequencer,
-    publishers,
-    contentPolicy,
-    clock,
-  });
+  const publishing = new Publishing({ store, content, states, sequencer, publishers, contentPolicy, clock });
   await publishing.resume();
   const reading = new Reading({ store: reader, sequencer, operator });
   const pruning = watchPruning(thread, onFatal);
@@ -138,6 +129,8 @@ async function openHeld(
     reading,
     proving: new Proving(reader, reading),
     desk,
+    governanceDesk: new GovernanceDesk({ store: reader, states, sequencer, clock }),
+    governance,
     tokens,
     content,
   };

@@ -1,5 +1,5 @@
 import { buildCommand, type Command } from '@stricli/core';
-import type { GovernanceLook } from '@waybill/client';
+import { governanceLogText, type GovernanceLook } from '@waybill/client';
 import {
   abandonmentOf,
   decodeSignedRecord,
@@ -10,11 +10,11 @@ import {
   type Abandonment,
   type GovernanceState,
   type JsonValue,
+  type Namespace,
   type Takedown,
   type wargApi,
 } from '@waybill/protocol';
 import { action } from '../action.ts';
-import { governanceLogText } from '../carried-text.ts';
 import type { CliContext } from '../context.ts';
 import { holderBody, holderText } from '../entry-text.ts';
 import { registryFlags } from '../flags.ts';
@@ -39,7 +39,7 @@ export const showCommand: Command<CliContext> = buildCommand({
   }),
 });
 
-function lookText(namespace: string | null, { home, state, records, isVoid }: GovernanceLook): string {
+function lookText(namespace: Namespace | null, { home, state, records, isVoid }: GovernanceLook): string {
   const title = `${governanceLogText(namespace)} at ${home.origin}`;
   const flag = namespace === null ? '' : ` --namespace ${namespace}`;
   if (records.length === 0) return `${title}: not begun; waybill operator governance begin${flag} begins it`;

@@ -1,5 +1,5 @@
 import { buildCommand, buildRouteMap, type Command, type RouteMap } from '@stricli/core';
-import type { GovernanceLook, RegistryClient } from '@waybill/client';
+import { governanceLogText, type GovernanceLook, type RegistryClient } from '@waybill/client';
 import {
   holderOf,
   isKebab,
@@ -22,7 +22,6 @@ import {
 import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, repeatedFlag, requiredFlag, requiredFlags, textFlag } from '../flags.ts';
-import { governanceLogText } from '../carried-text.ts';
 import { policyText } from '../governance-entry-text.ts';
 import { holderOfTexts, positive } from '../grant-flags.ts';
 import { openClient } from '../session.ts';
@@ -110,7 +109,7 @@ function noPolicy({ key = [], gateway }: PolicyFlags): readonly PolicyEntry[] {
 
 function requireUnbegun({ state }: GovernanceLook, flags: NamespaceFlags): void {
   if (state === null) return;
-  const log = governanceLogText(flags.namespace ?? null);
+  const log = governanceLogText(namespaceNamed(flags));
   throw new RegistryError('usage/invalid', `${log} has begun already: ${showOf(flags)}`);
 }
 

@@ -9,6 +9,8 @@ import {
   keyCountOf,
   RegistryError,
   withoutBuild,
+  type GovernanceBinding,
+  type GovernanceEntry,
   type Judged,
   type LogDialect,
   type LogState,
@@ -19,7 +21,7 @@ import {
   type Release,
   type SignedRecord,
 } from '@waybill/protocol';
-import { admitGranted, refusal } from './granted-admission.ts';
+import { admitGranted, refusal, refuseIdleSigner } from './granted-admission.ts';
 import { RECORD_AHEAD_SECONDS_MAX, RECORD_ENTRIES_MAX, RECORD_KEYS_MAX, VERSION_LENGTH_MAX } from './limits.ts';
 
 /*
@@ -89,6 +91,19 @@ export function admitOperatorRecord<P extends string, B>(
       throw refusal('this server signs its checkpoints with that key: start it with another one first');
     }
   }
+}
+
+/** Throws `admission/policy` or `admission/not-canonical`: spec/admission.md 7.5. */
+export function admitGovernanceRecord(
+  dialect: LogDialect<GovernanceEntry, never, GovernanceBinding>,
+  record: SignedRecord<GovernanceEntry>,
+  context: AdmissionContext<never, GovernanceBinding>,
+): void {
+  if (record.annotations.length > 0) throw refusal('annotations mean nothing in a governance log');
+  admitRecord(dialect, record, context);
+  const { state, judged } = context;
+  const roots = [state.root, judged.draft.root].flatMap((root) => root?.keys ?? []);
+  refuseIdleSigner(record.binding?.signers ?? [], (keyId) => roots.some(({ id }) => id === keyId));
 }
 
 /**

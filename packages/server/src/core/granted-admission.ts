@@ -33,8 +33,7 @@ export function admitGranted(
   const annotations = readAnnotations(record).flatMap((read) => ('annotation' in read ? [read.annotation] : []));
   const unders = [...record.entries, ...annotations].flatMap((act) => ('under' in act && act.under ? [act.under] : []));
   const withdraws = annotations.some(({ type }) => type === 'withdrawal');
-  const idle = signers.find((keyId) => !takesPart(keyId, { record, state, unders, withdraws, draft }));
-  if (idle !== undefined) throw refusal(`key ${idle} holds nothing that the record needs: sign without it`);
+  refuseIdleSigner(signers, (keyId) => takesPart(keyId, { record, state, unders, withdraws, draft }));
   for (const grant of draft.touchedGrants) {
     if (grant.revokedBy !== null) continue;
     const chain = [...chainOf(draft, grant)].map(({ predicates }) => predicates);
@@ -44,6 +43,12 @@ export function admitGranted(
   if (unders.some((id) => isExpiring(draft, id)) && isOld(record, nowMs)) {
     throw refusal('the record is dated long ago, under a grant that expires: check the clock');
   }
+}
+
+/** Throws `admission/policy` for the first of the signers that has no part in the record. */
+export function refuseIdleSigner(signers: readonly string[], hasPart: (keyId: string) => boolean): void {
+  const idle = signers.find((keyId) => !hasPart(keyId));
+  if (idle !== undefined) throw refusal(`key ${idle} holds nothing that the record needs: sign without it`);
 }
 
 interface Part {

@@ -20,7 +20,12 @@ export interface LogStatesParts<E extends { readonly type: string }, P extends s
   readonly dialect: LogDialect<E, P, B>;
   readonly homeOf: HomeOf;
   readonly store: RegistryReader;
-  readonly itemsMax?: number;
+  readonly itemsMax?: number | undefined;
+  /**
+   * A log whose state makes no room for others. Where one is named, nor do states that are ahead of the store: the sequencer,
+   * which asks for the same one twice in a batch, would wait for itself.
+   */
+  readonly pinned?: LogId;
 }
 
 /**
@@ -32,6 +37,7 @@ export class LogStates<E extends { readonly type: string }, P extends string, B>
   readonly #homeOf: HomeOf;
   readonly #store: RegistryReader;
   readonly #itemsMax: number;
+  readonly #pinned: LogId | null;
   readonly #states = new Map<LogId, LogState<P, B>>();
   /** What each state counted when it was put: one that has moved on cannot be asked any more. */
   readonly #weights = new Map<LogId, number>();
@@ -40,11 +46,13 @@ export class LogStates<E extends { readonly type: string }, P extends string, B>
   readonly #ahead = new Map<LogId, Ahead>();
   #items = 0;
 
-  constructor({ dialect, homeOf, store, itemsMax = CACHED_STATE_ITEMS_MAX }: LogStatesParts<E, P, B>) {
+  constructor(parts: LogStatesParts<E, P, B>) {
+    const { dialect, homeOf, store, itemsMax = CACHED_STATE_ITEMS_MAX, pinned = null } = parts;
     this.#dialect = dialect;
     this.#homeOf = homeOf;
     this.#store = store;
     this.#itemsMax = itemsMax;
+    this.#pinned = pinned;
   }
 
   /** The state when it is in memory. It may move on at the next `await`: look it up again after one. */
@@ -111,8 +119,12 @@ export class LogStates<E extends { readonly type: string }, P extends string, B>
     this.#items += weight;
     for (const [oldest] of this.#states) {
       if (this.#items <= this.#itemsMax || oldest === logId) break;
-      this.evict(oldest);
+      if (!this.#isPinned(oldest)) this.evict(oldest);
     }
+  }
+
+  #isPinned(logId: LogId): boolean {
+    return this.#pinned !== null && (logId === this.#pinned || this.#ahead.has(logId));
   }
 
   evict(logId: LogId): void {

@@ -1,24 +1,22 @@
 import {
   compareTimestamps,
-  decodeSignedRecord,
   derivedOrigin,
-  isRegistryError,
-  judgeRecord,
   OPERATOR_LOG,
   OPERATOR_LOG_ID,
   RegistryError,
   signRecord,
   timestampFromMs,
-  verifyRecordSignatures,
   type Envelope,
   type Namespace,
+  type NamespaceBinding,
   type OperatorEntry,
+  type OperatorPermission,
   type PrivateKey,
   type PublicKey,
-  type RecordId,
   type SignedRecord,
 } from '@waybill/protocol';
-import { admitOperatorRecord, refuseManyParts } from './admission.ts';
+import { admitOperatorRecord } from './admission.ts';
+import { LogAppending, type AppendableLog, type Appended } from './log-appending.ts';
 import type { Clock, RegistryReader } from './ports.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { OperatorStates } from './state-caches.ts';
@@ -31,12 +29,6 @@ export interface OperatorDeskParts {
   readonly clock: Clock;
 }
 
-/** A record and its place. */
-interface Appended {
-  readonly recordId: RecordId;
-  readonly registryIndex: number;
-}
-
 /** What a start asks of the operator log. */
 export interface OperatorStart {
   readonly namespaces: readonly Namespace[];
@@ -47,61 +39,28 @@ export interface OperatorStart {
 /** Takes records for the operator log. Whoever signs them needs the permission in that log; the server has no say. */
 export class OperatorDesk {
   readonly #parts: OperatorDeskParts;
-  /** Whoever posts the same bytes meanwhile shares the answer. */
-  readonly #underWay = new Map<string, Promise<Appended>>();
+  readonly #appending: LogAppending;
+  readonly #log: AppendableLog<OperatorEntry, OperatorPermission, NamespaceBinding>;
 
   constructor(parts: OperatorDeskParts) {
     this.#parts = parts;
+    this.#appending = new LogAppending(parts);
+    const { operator, clock, commitKeyId } = parts;
+    this.#log = {
+      dialect: OPERATOR_LOG,
+      logId: OPERATOR_LOG_ID,
+      states: operator,
+      refuse: () => undefined,
+      admit: (record, state, judged) =>
+        admitOperatorRecord(OPERATOR_LOG, record, { state, judged, nowMs: clock(), final: false }, commitKeyId),
+      consult: async () => undefined,
+      submission: (record) => ({ kind: 'operator', record }),
+    };
   }
 
-  /**
-   * Appends a signed record; posting the same bytes again gives the same answer.
-   * Throws `record/…`, `admission/…`, `publish/conflict` when another record came first.
-   */
-  async append(envelope: Envelope): Promise<Appended> {
-    refuseManyParts(OPERATOR_LOG, envelope.contents);
-    const record = decodeSignedRecord(OPERATOR_LOG, envelope);
-    // The id says nothing of the signature, which may be wrong in one of two.
-    const sameBytes = `${record.id} ${envelope.keyId} ${envelope.signature}`;
-    const underWay = this.#underWay.get(sameBytes) ?? this.#append(record);
-    this.#underWay.set(sameBytes, underWay);
-    try {
-      return await underWay;
-    } finally {
-      this.#underWay.delete(sameBytes);
-    }
-  }
-
-  async #append(record: SignedRecord<OperatorEntry>): Promise<Appended> {
-    const { operator, store, sequencer, clock, commitKeyId } = this.#parts;
-    const known = await store.readRecord(record.id);
-    if (known !== null) return { recordId: record.id, registryIndex: known.registryIndex };
-    const owed = await operator.read(OPERATOR_LOG_ID, (state) => {
-      if (state.head !== null && record.prev !== state.head.id) {
-        throw new RegistryError('publish/conflict', `another record came first: ${state.head.id}`, {
-          recordId: state.head.id,
-        });
-      }
-      const judged = judgeRecord(OPERATOR_LOG, state, record);
-      admitOperatorRecord(OPERATOR_LOG, record, { state, judged, nowMs: clock(), final: false }, commitKeyId);
-      return judged.owed;
-    });
-    await verifyRecordSignatures(OPERATOR_LOG, record, owed);
-    try {
-      return { recordId: record.id, registryIndex: await sequencer.sequence({ kind: 'operator', record }) };
-    } catch (failure) {
-      if (isRegistryError(failure, 'record/prev-mismatch')) return this.#afterLostRace(record.id, failure);
-      throw failure;
-    }
-  }
-
-  /** Another record took the place meanwhile; it may be this very one, posted twice at once. */
-  async #afterLostRace(recordId: RecordId, cause: unknown): Promise<Appended> {
-    const known = await this.#parts.store.readRecord(recordId);
-    if (known !== null) return { recordId, registryIndex: known.registryIndex };
-    const { head } = await this.#parts.operator.load(OPERATOR_LOG_ID);
-    const first = head?.id ?? recordId;
-    throw new RegistryError('publish/conflict', `another record came first: ${first}`, { recordId: first }, { cause });
+  /** Appends a signed record, as {@link LogAppending.append} says. */
+  append(envelope: Envelope): Promise<Appended> {
+    return this.#appending.append(this.#log, envelope);
   }
 
   /**

@@ -45,6 +45,21 @@ export class Proving {
    * Throws `request/leaf`, `request/log-length`, `request/proof`, `request/not-head`.
    */
   async inclusion(logLength: number, leafs: readonly number[]): Promise<{ log: Uint8Array; map: Uint8Array }> {
+    const { head, records } = await this.#requireLeaves(logLength, leafs);
+    const map = await this.#proveHeads(head, records);
+    return { log: await this.#proveLeaves(logLength, leafs), map };
+  }
+
+  /** That the leaves are in the log at a signed length, whatever came after them. Throws as {@link inclusion}. */
+  async leaves(logLength: number, leafs: readonly number[]): Promise<Uint8Array> {
+    await this.#requireLeaves(logLength, leafs);
+    return this.#proveLeaves(logLength, leafs);
+  }
+
+  async #requireLeaves(
+    logLength: number,
+    leafs: readonly number[],
+  ): Promise<{ readonly head: StoredHead; readonly records: readonly StoredRecord[] }> {
     const newest = this.#reading.head().checkpoint.contents.logLength;
     if (leafs.length === 0) throw new RegistryError('request/proof', 'no leafs were asked for');
     if (leafs.length > PROOF_ITEMS_MAX) throw new RegistryError('request/proof', `more than ${PROOF_ITEMS_MAX} leafs`);
@@ -53,9 +68,11 @@ export class Proving {
     const head = await this.#reading.headAt(logLength);
     const records: StoredRecord[] = [];
     for (const leaf of leafs) records.push(await this.#leaf(leaf, logLength));
-    const map = await this.#proveHeads(head, records);
-    const bundle = await this.#proveLog(logLength, { consistentLengths: [], leafIndexes: leafs });
-    return { log: encodeLogProofBundle(bundle), map };
+    return { head, records };
+  }
+
+  async #proveLeaves(logLength: number, leafIndexes: readonly number[]): Promise<Uint8Array> {
+    return encodeLogProofBundle(await this.#proveLog(logLength, { consistentLengths: [], leafIndexes }));
   }
 
   /** That none of the logs is in the map at a signed length. Throws `request/proof`, `request/log-length`. */

@@ -4,7 +4,6 @@ import {
   judgeRecord,
   messageOf,
   namespaceOf,
-  OPERATOR_LOG_ID,
   PACKAGE_LOG,
   packageLogId,
   RegistryError,
@@ -12,7 +11,6 @@ import {
   type Digest,
   type Envelope,
   type LogId,
-  type Namespace,
   type PackageEntry,
   type PackageName,
   type RecordId,
@@ -22,7 +20,9 @@ import {
 import { admitPackageRecord, refuseManyParts } from './admission.ts';
 import { JudgedContents, receiveContent, type ContentPolicy } from './content.ts';
 import { settledWithin } from './deadline.ts';
+import { GovernanceGate, isGateRefusal } from './governance-gate.ts';
 import { COMMIT_WAIT_MS, CONTENT_BYTES_MAX, PACKAGE_NAME_LENGTH_MAX, SOURCING_IDLE_MS } from './limits.ts';
+import { requireDefined } from './namespace-check.ts';
 import { namedContents, type NamedContent } from './named-content.ts';
 import { owedSignatures } from './owed-signatures.ts';
 import type { Clock, ContentStore, PendingWriter, RegistryReader } from './ports.ts';
@@ -30,13 +30,12 @@ import { checkPublisher, type Publishers } from './publishers.ts';
 import { Rejections } from './rejections.ts';
 import { Reservations, type Reservation } from './reservations.ts';
 import type { Sequencer } from './sequencer.ts';
-import type { OperatorStates, PackageStates } from './state-caches.ts';
+import type { PackageStates, StateCaches } from './state-caches.ts';
 
 export interface PublishingParts {
   readonly store: RegistryReader & PendingWriter;
   readonly content: ContentStore;
-  readonly packages: PackageStates;
-  readonly operator: OperatorStates;
+  readonly states: StateCaches;
   readonly sequencer: Sequencer;
   readonly publishers: Publishers;
   readonly contentPolicy: ContentPolicy;
@@ -60,12 +59,16 @@ interface Wanted {
 /** Takes records and their content from publishers: admit, validate, source content, sequence (spec/http.md 5). */
 export class Publishing {
   readonly #parts: PublishingParts;
+  readonly #packages: PackageStates;
+  readonly #gate: GovernanceGate;
   readonly #reservations = new Reservations();
   readonly #rejections = new Rejections();
   readonly #judged = new JudgedContents();
 
   constructor(parts: PublishingParts) {
     this.#parts = parts;
+    this.#packages = parts.states.packages;
+    this.#gate = new GovernanceGate(parts.states.governance);
   }
 
   /** Takes up the records that waited for content when the server last stopped, with a fresh time to upload. */
@@ -126,28 +129,18 @@ export class Publishing {
   /** What names the head as the record before it cannot stand in the log: the store need not be asked. */
   #comesNext(logId: LogId, { id, prev }: SignedRecord<PackageEntry>): Promise<boolean> {
     if (this.#reservationOf(logId, id) !== null) return Promise.resolve(false);
-    return this.#parts.packages.read(logId, ({ head }) => prev === (head?.id ?? null));
+    return this.#packages.read(logId, ({ head }) => prev === (head?.id ?? null));
   }
 
   async #checkNamespace(name: PackageName): Promise<void> {
     if (name.length > PACKAGE_NAME_LENGTH_MAX) {
       throw new RegistryError('request/invalid', `a package name is longer than ${PACKAGE_NAME_LENGTH_MAX} characters`);
     }
-    const namespace: Namespace = namespaceOf(name);
-    const binding = await this.#parts.operator.read(OPERATOR_LOG_ID, ({ bindings }) => bindings.get(namespace));
-    if (binding === undefined) {
-      throw new RegistryError('namespace/undefined', `namespace ${namespace} is not defined on this registry`, {
-        namespace,
-      });
-    }
-    if (binding.status === 'defined') return;
-    throw new RegistryError('namespace/imported', `namespace ${namespace} belongs to ${binding.registry}`, {
-      namespace,
-    });
+    await requireDefined(this.#parts.states.operator, namespaceOf(name));
   }
 
   async #verifySignatures(logId: LogId, record: SignedRecord<PackageEntry>): Promise<void> {
-    const owed = await this.#parts.packages.read(logId, (state) => owedSignatures(state, record));
+    const owed = await this.#packages.read(logId, (state) => owedSignatures(state, record));
     await verifyRecordSignatures(PACKAGE_LOG, record, owed).catch((cause: unknown) => {
       if (!isRegistryError(cause, 'record/signature')) throw cause;
       const { signature } = record.envelope;
@@ -157,11 +150,11 @@ export class Publishing {
 
   /** From the look-up of the state to the reservation there is no `await`: what is judged here cannot move on meanwhile. */
   async #reserveJudged(command: PublishCommand, record: SignedRecord<PackageEntry>): Promise<Reservation | null> {
-    const { packages, clock } = this.#parts;
     const { logId, name, final } = command;
-    await packages.load(logId);
-    const state = packages.cached(logId);
-    if (state === null) return this.#reserveJudged(command, record);
+    await this.#packages.load(logId);
+    if (!this.#gate.isReady(name)) await this.#gate.load(name);
+    const state = this.#packages.cached(logId);
+    if (state === null || !this.#gate.isReady(name)) return this.#reserveJudged(command, record);
     const standing = this.#reservations.get(logId);
     if (standing?.record.id === record.id) return null;
     if (standing !== undefined) throw conflict(standing.record.id);
@@ -169,7 +162,8 @@ export class Publishing {
     if (state.head?.id === record.id) return null;
     if (state.head !== null && record.prev !== state.head.id) throw conflict(state.head.id);
     const judged = judgeRecord(PACKAGE_LOG, state, record);
-    admitPackageRecord(PACKAGE_LOG, record, { state, judged, nowMs: clock(), final });
+    admitPackageRecord(PACKAGE_LOG, record, { state, judged, nowMs: this.#parts.clock(), final });
+    this.#gate.check(name, record);
     if (this.#reservations.hasRecord(record.id)) throw foreignId();
     if (this.#reservations.full) {
       throw new RegistryError('request/too-many', 'too many records wait for content: try again');
@@ -293,8 +287,8 @@ export class Publishing {
       if (reservation.durable !== durable) void this.#deleteLateRow(reservation);
     } catch (failure) {
       // An infrastructure fault never rejects a record; it is tried again by sweep(), or after the next start.
-      if (isRegistryError(failure) && failure.code.startsWith('record/')) {
-        await this.#reject(reservation, failure.message);
+      if (isRefusal(failure)) {
+        await this.#reject(reservation, messageOf(failure));
       } else this.#waitOn(reservation);
       throw failure;
     }
@@ -381,7 +375,8 @@ export class Publishing {
 
   /**
    * Receives one content of a record that waits for it; the last one sequences the record and waits for the commit.
-   * Throws `log/not-found`, `request/record`, `publish/not-sourcing`, `publish/not-wanted`, `content/…`.
+   * Throws `log/not-found`, `request/record`, `publish/not-sourcing`, `publish/not-wanted`, `content/…`,
+   * and what the sequencer throws.
    */
   async upload(logId: LogId, recordId: RecordId, digest: Digest, body: AsyncIterable<Uint8Array>): Promise<void> {
     const reservation = this.#reservationOf(logId, recordId);
@@ -394,12 +389,24 @@ export class Publishing {
     if (named.length === 0) {
       throw new RegistryError('publish/not-wanted', `record ${recordId} does not want content ${digest}`);
     }
+    await this.#refuseTakenDown(reservation, digest);
     await this.#receive(reservation, { digest, named }, body);
     await this.#checkSizes(reservation, { digest, named });
     reservation.missing.delete(digest);
     if (reservation.missing.size > 0 || !this.#reservations.has(reservation)) return;
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
     if (failure !== null) throw failure;
+  }
+
+  /** It was taken down while the record waited, which can never be published then. */
+  async #refuseTakenDown(reservation: Reservation, digest: Digest): Promise<void> {
+    try {
+      await this.#gate.admitContent(reservation.name, digest);
+    } catch (failure) {
+      const waits = reservation.sequencing === null && this.#reservations.has(reservation);
+      if (isGateRefusal(failure) && waits) await this.#rejectWaiting(reservation, messageOf(failure));
+      throw failure;
+    }
   }
 
   /** The content may be right and the record wrong: it can never be published then. */
@@ -458,6 +465,11 @@ export class Publishing {
       if (pending.rejection !== null) await store.deletePending(recordId);
     }
   }
+}
+
+/** What the sequencer refused for what the record says, as against what failed about the server. */
+function isRefusal(failure: unknown): boolean {
+  return isGateRefusal(failure) || (isRegistryError(failure) && failure.code.startsWith('record/'));
 }
 
 function foreignId(): RegistryError {

@@ -20,6 +20,9 @@ export interface ReadingParts {
   readonly operator: OperatorStates;
 }
 
+/** What becomes of logs that were asked for and are not there. */
+export type AbsentLogs = 'refuse' | 'omit';
+
 /** One page of the ledger: the leaves it describes, both ends included. */
 export interface LedgerSource {
   readonly firstRegistryIndex: number;
@@ -51,10 +54,11 @@ export class Reading {
   }
 
   /**
-   * Records of logs after the given tokens, each log at most `limit`, none at or beyond the length.
+   * Records of logs after the given tokens, each log at most `limit`, none at or beyond the length. Where absent logs are to be
+   * omitted, the answer leaves out those that have no record before the length.
    * Throws `request/log-length`, `log/not-found`, `request/cursor`, `request/invalid`, `request/too-many`.
    */
-  async logs(request: wargApi.FetchLogsRequest): Promise<wargApi.FetchLogsResponse> {
+  async logs(request: wargApi.FetchLogsRequest, absentLogs: AbsentLogs): Promise<wargApi.FetchLogsResponse> {
     if (request.packages.size > FETCH_LOGS_MAX) {
       throw new RegistryError('request/invalid', `at most ${FETCH_LOGS_MAX} logs can be fetched at once`);
     }
@@ -63,19 +67,25 @@ export class Reading {
     const operator = await this.#logPage(OPERATOR_LOG_ID, request.operator, request, answer);
     const packages = new Map<LogId, readonly wargApi.PublishedRecord[]>();
     for (const [logId, token] of request.packages) {
-      packages.set(logId, await this.#logPage(logId, token, request, answer));
+      const page = await this.#logPage(logId, token, request, answer);
+      if (page !== null) packages.set(logId, page);
+      else if (absentLogs === 'refuse') packages.set(logId, await this.#emptyLog(logId));
     }
-    return { more: answer.more, operator, packages };
+    return { more: answer.more, operator: operator ?? [], packages };
   }
 
-  /** At most the limit of the request, and what the answer has room for; it says `more` when either cut the log short. */
+  /**
+   * At most the limit of the request, and what the answer has room for; it says `more` when either cut the log short. `null` for
+   * a log that has no record before the length.
+   */
   async #logPage(
     logId: LogId,
     token: string | null,
     { logLength, limit }: wargApi.FetchLogsRequest,
     answer: { bytesLeft: number; more: boolean },
-  ): Promise<wargApi.PublishedRecord[]> {
+  ): Promise<wargApi.PublishedRecord[] | null> {
     const start = token === null ? 0 : await this.#positionAfter(logId, token);
+    if (start === null) return null;
     const records: wargApi.PublishedRecord[] = [];
     for (;;) {
       const wanted = Math.min(FETCH_PAGE_RECORDS, limit - records.length);
@@ -89,25 +99,31 @@ export class Reading {
       if (records.length === limit) return moreOf(answer, records);
       if (page.length < wanted) break;
     }
-    if (records.length === 0 && start === 0) await this.#requireLog(logId);
-    return records;
+    return records.length === 0 && start === 0 ? null : records;
   }
 
-  async #positionAfter(logId: LogId, token: string): Promise<number> {
+  /** `null` where there is no such log. */
+  async #positionAfter(logId: LogId, token: string): Promise<number | null> {
     const recordId = recordIdOrNull(token);
     const record = recordId && (await this.#parts.store.readRecord(recordId));
     if (record?.logId === logId) return record.logPosition + 1;
-    await this.#requireLog(logId);
+    if (!(await this.#hasLog(logId))) return null;
     throw new RegistryError('request/cursor', 'the fetch token is not one of that log', { token });
   }
 
-  async #requireLog(logId: LogId): Promise<void> {
+  /** What is answered for a log that begins at or beyond the length. Throws `log/not-found` for one that does not begin. */
+  async #emptyLog(logId: LogId): Promise<[]> {
+    if (await this.#hasLog(logId)) return [];
+    throw new RegistryError('log/not-found', `there is no log ${logId}`, { logId });
+  }
+
+  async #hasLog(logId: LogId): Promise<boolean> {
     const [first] = await this.#parts.store.readLog(logId, {
       fromPosition: 0,
       belowIndex: this.#parts.sequencer.length,
       limit: 1,
     });
-    if (first === undefined) throw new RegistryError('log/not-found', `there is no log ${logId}`, { logId });
+    return first !== undefined;
   }
 
   /** Names of package logs. Throws `log/not-found` if any of them is unknown. */
@@ -117,6 +133,11 @@ export class Reading {
       if (!names.has(logId)) throw new RegistryError('log/not-found', `there is no log ${logId}`, { logId });
     }
     return names;
+  }
+
+  /** The name of the package that a log is of; `null` for a log of another kind. */
+  async nameOf(logId: LogId): Promise<PackageName | null> {
+    return (await this.#parts.store.readNames([logId])).get(logId) ?? null;
   }
 
   /** One source for each page of leaves up to the newest head. */

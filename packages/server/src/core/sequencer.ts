@@ -1,10 +1,14 @@
 import {
+  checkGovernanceStart,
+  GOVERNANCE_LOG,
   isRegistryError,
   judgeRecord,
   OPERATOR_LOG,
   OPERATOR_LOG_ID,
   PACKAGE_LOG,
   RegistryError,
+  type GovernanceEntry,
+  type LogDialect,
   type LogId,
   type OperatorEntry,
   type PackageEntry,
@@ -12,10 +16,12 @@ import {
   type SignedRecord,
 } from '@waybill/protocol';
 import type { Batch, Committer } from './committing.ts';
+import { GovernanceGate } from './governance-gate.ts';
 import { BATCH_RECORDS_MAX, HEAD_REFRESH_MS, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX } from './limits.ts';
+import type { LogStates } from './log-states.ts';
 import type { Observer } from './observer.ts';
 import type { Clock, StoredHead, StoredRecord } from './ports.ts';
-import type { OperatorStates, PackageStates } from './state-caches.ts';
+import type { PackageStates, StateCaches } from './state-caches.ts';
 
 /** A record whose signature, admission and content have been checked: only its place is missing. */
 export type Submission =
@@ -25,7 +31,8 @@ export type Submission =
       readonly logId: LogId;
       readonly name: PackageName;
     }
-  | { readonly kind: 'operator'; readonly record: SignedRecord<OperatorEntry> };
+  | { readonly kind: 'operator'; readonly record: SignedRecord<OperatorEntry> }
+  | { readonly kind: 'governance'; readonly record: SignedRecord<GovernanceEntry>; readonly logId: LogId };
 
 interface Waiting {
   readonly submission: Submission;
@@ -38,10 +45,15 @@ interface Placed {
   readonly stored: StoredRecord;
 }
 
+/** Where a record stands in its own log. */
+interface Place {
+  readonly logId: LogId;
+  readonly logPosition: number;
+}
+
 export interface SequencerParts {
   readonly committer: Committer;
-  readonly packages: PackageStates;
-  readonly operator: OperatorStates;
+  readonly states: StateCaches;
   readonly clock: Clock;
   readonly observer: Observer;
   /** Called once when going on could sign a second history; the process must end. */
@@ -54,6 +66,7 @@ export interface SequencerParts {
  */
 export class Sequencer {
   readonly #parts: SequencerParts;
+  readonly #gate: GovernanceGate;
   #head: StoredHead | null;
   #queue: Waiting[] = [];
   #queuedBytes = 0;
@@ -63,6 +76,7 @@ export class Sequencer {
   /** `head` is the one that the committer stands at. */
   constructor(parts: SequencerParts, head: StoredHead | null) {
     this.#parts = parts;
+    this.#gate = new GovernanceGate(parts.states.governance);
     this.#head = head;
   }
 
@@ -83,6 +97,7 @@ export class Sequencer {
 
   /**
    * Resolves with the registry index once the record is published. Throws `record/…` when the log has moved on,
+   * `governance/unrooted` and `content/taken-down` of a package, `governance/starter` of a governance log,
    * `request/too-many` when the queue is full, and what the committer throws.
    */
   sequence(submission: Submission): Promise<number> {
@@ -162,19 +177,17 @@ export class Sequencer {
     }
   }
 
-  async #advanceState(submission: Submission): Promise<{ logId: LogId; logPosition: number }> {
-    const { packages, operator } = this.#parts;
+  async #advanceState(submission: Submission): Promise<Place> {
+    const { packages, operator, governance } = this.#parts.states;
     if (submission.kind === 'operator') {
-      const state = await operator.load(OPERATOR_LOG_ID);
-      const { draft } = judgeRecord(OPERATOR_LOG, state, submission.record);
-      operator.putAhead(OPERATOR_LOG_ID, draft.accept());
-      return { logId: OPERATOR_LOG_ID, logPosition: state.length };
+      return advance(OPERATOR_LOG, operator, { logId: OPERATOR_LOG_ID, record: submission.record });
     }
-    const { logId } = submission;
-    const state = await packages.load(logId);
-    const { draft } = judgeRecord(PACKAGE_LOG, state, submission.record);
-    packages.putAhead(logId, draft.accept());
-    return { logId, logPosition: state.length };
+    if (submission.kind === 'governance') {
+      return advance(GOVERNANCE_LOG, governance, submission, async (record) => {
+        if (record.prev === null) checkGovernanceStart(await operator.load(OPERATOR_LOG_ID), record);
+      });
+    }
+    return advance(PACKAGE_LOG, packages, submission, (record) => this.#gate.admit(submission.name, record));
   }
 
   async #commit(batch: Batch): Promise<void> {
@@ -187,8 +200,7 @@ export class Sequencer {
   /** A batch that did not commit leaves no trace: the states it advanced are rebuilt from the store. */
   #giveUp(batch: readonly Waiting[], placed: readonly Placed[], failure: unknown): void {
     for (const { stored } of placed) {
-      this.#parts.packages.evict(stored.logId);
-      this.#parts.operator.evict(stored.logId);
+      for (const states of this.#caches) states.evict(stored.logId);
     }
     this.#releaseStates(placed);
     this.#endUnlessPassing(failure);
@@ -196,10 +208,14 @@ export class Sequencer {
     for (const { reject } of batch) reject(failure);
   }
 
+  get #caches(): readonly Pick<PackageStates, 'evict' | 'release'>[] {
+    const { packages, operator, governance } = this.#parts.states;
+    return [packages, operator, governance];
+  }
+
   #releaseStates(placed: readonly Placed[]): void {
     for (const { stored } of placed) {
-      this.#parts.packages.release(stored.logId);
-      this.#parts.operator.release(stored.logId);
+      for (const states of this.#caches) states.release(stored.logId);
     }
   }
 
@@ -209,6 +225,22 @@ export class Sequencer {
     this.#failed = failure;
     this.#parts.onFatal(failure);
   }
+}
+
+/** Moves the state of a log on by a record. `check` is of what other logs say, asked of a record that is right in its own. */
+async function advance<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  states: LogStates<E, P, B>,
+  { logId, record }: { readonly logId: LogId; readonly record: SignedRecord<E> },
+  check?: (record: SignedRecord<E>) => Promise<void>,
+): Promise<Place> {
+  const state = await states.load(logId);
+  const { draft } = judgeRecord(dialect, state, record);
+  // The state does not move on meanwhile: nobody else moves any.
+  await check?.(record);
+  const place = { logId, logPosition: state.length };
+  states.putAhead(logId, draft.accept());
+  return place;
 }
 
 function bytesOf({ record }: Submission): number {

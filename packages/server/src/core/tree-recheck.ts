@@ -6,15 +6,14 @@ import {
   hashLogLeaf,
   logRootOfStack,
   logStackOf,
-  OPERATOR_LOG_ID,
   recheckLog,
   recheckMap,
-  recordIdOf,
   unconfirmed,
   type Digest,
   type LogCheckpoint,
   type LogStack,
 } from '@waybill/protocol';
+import { recordKindOf } from './log-kind.ts';
 import type { LogName, StoredRecord } from './ports.ts';
 import { mapUpdates, type GrownTree, type RegistryTree, type TreeLeaf } from './registry-tree.ts';
 
@@ -69,10 +68,9 @@ function stateOf(stack: LogStack): { readonly size: number; readonly root: Uint8
   return { size: stack.size, root: logRootOfStack(stack) };
 }
 
-function ownId({ logId, recordId, envelope: { contents } }: StoredRecord): StoredRecord['recordId'] {
-  const own = recordIdOf(logId === OPERATOR_LOG_ID ? 'operator' : 'package', contents);
-  if (own !== recordId) throw unconfirmed(`the id of record ${recordId}`);
-  return own;
+function ownId(record: StoredRecord): StoredRecord['recordId'] {
+  if (recordKindOf(record) === null) throw unconfirmed(`the id of record ${record.recordId}`);
+  return record.recordId;
 }
 
 function partOf({ tree, tiles }: GrownTree, name: LogName): Parameters<typeof recheckLog>[2] {

@@ -14,7 +14,7 @@ export function allowAnyOrigin(outgoing: ServerResponse): void {
 export function preflightAnswer(): Response {
   const headers = {
     'access-control-allow-methods': 'GET,POST',
-    'access-control-allow-headers': 'content-type,accept,waybill-record-versions',
+    'access-control-allow-headers': 'content-type,accept,waybill-record-versions,waybill-absent-logs',
   };
   return new Response(null, { status: 204, headers });
 }

@@ -1,25 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import {
-  OPERATOR_LOG,
-  PACKAGE_LOG,
-  packageLogId,
-  parseNamespace,
-  parsePackageName,
-  type PackageName,
-  type wargApi,
-} from '@waybill/protocol';
+import { packageLogId, parseNamespace, parsePackageName, type PackageName, type wargApi } from '@waybill/protocol';
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter } from '../../src/core/committing.ts';
-import { LogStates } from '../../src/core/log-states.ts';
 import { silentObserver } from '../../src/core/observer.ts';
 import { OperatorDesk } from '../../src/core/operator-desk.ts';
 import type { ContentStore, LastSigned } from '../../src/core/ports.ts';
 import { Publishing } from '../../src/core/publishing.ts';
 import type { Publishers } from '../../src/core/publishers.ts';
 import { Sequencer } from '../../src/core/sequencer.ts';
+import { openStateCaches } from '../../src/core/state-caches.ts';
 import { MemoryLastSigned } from '../../src/storage/memory/memory-last-signed.ts';
 import { emptyMemoryState, MemoryStore, type MemoryState } from '../../src/storage/memory/memory-store.ts';
 import { testLogSigners } from './log-signers.ts';
@@ -57,8 +49,7 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
   const store = new MemoryStore(state);
   const content = wrap(await openContentFiles(path.join(folder, 'content')));
   const clock = (): number => core.nowMs;
-  const packages = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store });
-  const operator = new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store });
+  const states = openStateCaches(store, testHomeOf);
   const key = keyOf('operator');
   const signer = new CheckpointSigner(key, clock);
   const onFatal = (failure: unknown): void => {
@@ -66,9 +57,9 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
   };
   const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
   const observer = silentObserver;
-  const sequencer = new Sequencer({ committer, packages, operator, clock, observer, onFatal }, committer.head);
+  const sequencer = new Sequencer({ committer, states, clock, observer, onFatal }, committer.head);
   const contentPolicy = 'wasm';
-  const parts = { store, content, packages, operator, sequencer, publishers, contentPolicy, clock } as const;
+  const parts = { store, content, states, sequencer, publishers, contentPolicy, clock } as const;
   const publishing = new Publishing(parts);
   // The clock reads it later, when it is there.
   const core: RegistryCore = {
@@ -82,7 +73,7 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
       publishing.publish({ logId: packageLogId(name), name, envelope, final }),
     dispose: () => rm(folder, { recursive: true }),
   };
-  const desk = new OperatorDesk({ store, operator, sequencer, commitKeyId: signer.keyId, clock });
+  const desk = new OperatorDesk({ store, operator: states.operator, sequencer, commitKeyId: signer.keyId, clock });
   await desk.open(key, { namespaces: [parseNamespace('test')], origin: TEST_ORIGIN });
   await publishing.resume();
   return core;

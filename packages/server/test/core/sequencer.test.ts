@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import {
   isRegistryError,
-  OPERATOR_LOG,
   PACKAGE_LOG,
   packageLogId,
   parsePackageName,
@@ -15,9 +14,9 @@ import {
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter, type Batch, type Committed, type Committer } from '../../src/core/committing.ts';
 import { HEAD_REFRESH_MS, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX } from '../../src/core/limits.ts';
-import { LogStates } from '../../src/core/log-states.ts';
 import { silentObserver } from '../../src/core/observer.ts';
 import { Sequencer, type Submission } from '../../src/core/sequencer.ts';
+import { openStateCaches } from '../../src/core/state-caches.ts';
 import { MemoryLastSigned } from '../../src/storage/memory/memory-last-signed.ts';
 import { emptyMemoryState, MemoryStore, type MemoryState } from '../../src/storage/memory/memory-store.ts';
 import { keyOf } from '../publisher.ts';
@@ -50,12 +49,11 @@ async function openSequencer(wrap: (committer: Committer) => Committer = (commit
   const clock = (): number => nowMs;
   const signer = new CheckpointSigner(keyOf('operator'), clock);
   const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
-  const packages = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store });
-  const operator = new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store });
+  const states = openStateCaches(store, testHomeOf);
   const onFatal = (failure: unknown): void => {
     fatal = failure;
   };
-  const parts = { committer: wrap(committer), packages, operator, clock, observer: silentObserver, onFatal };
+  const parts = { committer: wrap(committer), states, clock, observer: silentObserver, onFatal };
   return new Sequencer(parts, committer.head);
 }
 

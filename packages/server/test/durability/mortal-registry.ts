@@ -1,7 +1,5 @@
 import path from 'node:path';
 import {
-  OPERATOR_LOG,
-  PACKAGE_LOG,
   parseNamespace,
   type Digest,
   type LogId,
@@ -12,12 +10,12 @@ import {
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter } from '../../src/core/committing.ts';
-import { LogStates } from '../../src/core/log-states.ts';
 import { silentObserver } from '../../src/core/observer.ts';
 import { OperatorDesk } from '../../src/core/operator-desk.ts';
 import type { ContentStore, LastSigned, RegistryStore } from '../../src/core/ports.ts';
 import { Publishing, type PublishCommand } from '../../src/core/publishing.ts';
 import { Sequencer } from '../../src/core/sequencer.ts';
+import { openStateCaches } from '../../src/core/state-caches.ts';
 import { watchContent, watchPending } from '../../src/fatal-watch.ts';
 import { openLastSignedFile } from '../../src/last-signed-file.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
@@ -88,20 +86,17 @@ export class MortalRegistry {
     const store = this.#failpoint?.store(file) ?? file;
     const lastSigned = this.#failpoint?.lastSigned(mark) ?? mark;
     const content = watchContent(this.#failpoint?.content(kept) ?? kept, onFatal);
-    const [packages, operator] = [
-      new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store }),
-      new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store }),
-    ];
+    const states = openStateCaches(store, testHomeOf);
     const clock = Date.now;
     const signer = new CheckpointSigner(keyOf('operator'), clock);
     const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
     const observer = silentObserver;
-    const sequencer = new Sequencer({ committer, packages, operator, clock, observer, onFatal }, committer.head);
+    const sequencer = new Sequencer({ committer, states, clock, observer, onFatal }, committer.head);
     this.#sequencer = sequencer;
-    const desk = new OperatorDesk({ store, operator, sequencer, commitKeyId: signer.keyId, clock });
+    const desk = new OperatorDesk({ store, operator: states.operator, sequencer, commitKeyId: signer.keyId, clock });
     await desk.open(keyOf('operator'), { namespaces: [parseNamespace('test')], origin: null });
     const watched = { ...store, ...watchPending(store, onFatal) };
-    const parts = { store: watched, content, packages, operator, sequencer, clock };
+    const parts = { store: watched, content, states, sequencer, clock };
     this.#publishing = new Publishing({ ...parts, publishers: 'open', contentPolicy: 'any' });
     await this.#publishing.resume();
   }

@@ -123,7 +123,10 @@ test('6: any origin may read, and post JSON', async () => {
   });
   assertEmpty(preflight, 204);
   assert.equal(preflight.headers.get('access-control-allow-methods'), 'GET,POST');
-  assert.equal(preflight.headers.get('access-control-allow-headers'), 'content-type,accept,waybill-record-versions');
+  assert.equal(
+    preflight.headers.get('access-control-allow-headers'),
+    'content-type,accept,waybill-record-versions,waybill-absent-logs',
+  );
 });
 
 test('6.4: an authorization header is ignored, whatever it holds', async () => {

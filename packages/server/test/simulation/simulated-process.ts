@@ -1,8 +1,7 @@
-import { OPERATOR_LOG, PACKAGE_LOG, parseNamespace, type Digest, type PrivateKey } from '@waybill/protocol';
+import { parseNamespace, type Digest, type PrivateKey } from '@waybill/protocol';
 import { openContentMemory } from '../../src/blobs/memory/content-memory.ts';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter, type Committer } from '../../src/core/committing.ts';
-import { LogStates } from '../../src/core/log-states.ts';
 import { MapPruner } from '../../src/core/map-pruner.ts';
 import { silentObserver } from '../../src/core/observer.ts';
 import { OperatorDesk } from '../../src/core/operator-desk.ts';
@@ -11,6 +10,7 @@ import { Proving } from '../../src/core/proving.ts';
 import { Publishing } from '../../src/core/publishing.ts';
 import { Reading } from '../../src/core/reading.ts';
 import { Sequencer, type SequencerParts } from '../../src/core/sequencer.ts';
+import { openStateCaches } from '../../src/core/state-caches.ts';
 import { watchContent, watchPending } from '../../src/fatal-watch.ts';
 import type { MemoryState } from '../../src/storage/memory/memory-store.ts';
 import { testLogSigners } from '../core/log-signers.ts';
@@ -79,24 +79,23 @@ export async function openCore(boot: Boot): Promise<Core> {
   const lastSigned = lastSignedOver(wire, lastSignedOn(boot));
   const signer = assembly.signer(OPERATOR, clock);
   const opened = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
-  const packages = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store, itemsMax: 12 });
-  const operator = new LogStates({ dialect: OPERATOR_LOG, homeOf: () => null, store });
+  const states = openStateCaches(store, testHomeOf, 12);
   const sequencerFatal = (failure: unknown): void => {
     fatal.failure = failure;
     onFatal(wire.owner, 'soon');
   };
   const committer = assembly.committer(opened);
-  const parts = { committer, packages, operator, clock, observer: silentObserver, onFatal: sequencerFatal };
+  const parts = { committer, states, clock, observer: silentObserver, onFatal: sequencerFatal };
   const sequencer = assembly.sequencer(parts, opened.head);
-  const desk = new OperatorDesk({ store, operator, sequencer, commitKeyId: signer.keyId, clock });
+  const desk = new OperatorDesk({ store, operator: states.operator, sequencer, commitKeyId: signer.keyId, clock });
   await desk.open(OPERATOR, { namespaces: [parseNamespace('test')], origin: TEST_ORIGIN });
   const endAtOnce = (): void => onFatal(wire.owner, 'once');
   const content = watchContent(contentOver(wire, openContentMemory(boot.disk.content, clock)), endAtOnce);
   const writes = watchPending(store, endAtOnce);
-  const waiting = { store: { ...store, ...writes }, content, packages, operator, sequencer, clock };
+  const waiting = { store: { ...store, ...writes }, content, states, sequencer, clock };
   const publishing = new Publishing({ ...waiting, publishers: 'open', contentPolicy: 'wasm' });
   await publishing.resume();
-  const reading = new Reading({ store, sequencer, operator });
+  const reading = new Reading({ store, sequencer, operator: states.operator });
   const pruner = new MapPruner({ reader: store, store, clock, keptSeconds: MAP_PROOFS_KEPT_SECONDS });
   return { sequencer, publishing, desk, reading, proving: new Proving(store, reading), pruner, fatal };
 }

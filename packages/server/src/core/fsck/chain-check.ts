@@ -1,11 +1,11 @@
 import {
   decodeSignedRecord,
   emptyLogState,
+  GOVERNANCE_LOG,
   isRegistryError,
   judgeRecord,
   messageOf,
   OPERATOR_LOG,
-  OPERATOR_LOG_ID,
   PACKAGE_LOG,
   packageLogId,
   parsePackageName,
@@ -18,6 +18,7 @@ import {
   type PackageName,
   type SignedRecord,
 } from '@waybill/protocol';
+import type { LogKinds } from '../log-kind.ts';
 import type { InspectedRecord, StoreInspection } from '../ports.ts';
 import type { CheckQueue } from './check-queue.ts';
 import type { Findings } from './findings.ts';
@@ -35,6 +36,7 @@ export interface ChainCheckParts {
   readonly onProgress: (records: number) => void;
   /** Of the registry; `null` when its operator log says nothing. */
   readonly origin: string | null;
+  readonly kinds: LogKinds;
 }
 
 /** Replays every log on its own, all rules and signatures; one log's state is in memory at a time. Resolves with the records. */
@@ -66,12 +68,9 @@ interface Chain {
 }
 
 function openChain(logId: LogId, parts: ChainCheckParts): Chain {
-  if (logId === OPERATOR_LOG_ID) {
-    return new DialectChain(logId, OPERATOR_LOG, parts, {
-      onRecord: async () => undefined,
-      onEnd: async () => undefined,
-    });
-  }
+  const kind = parts.kinds.kindOf(logId);
+  if (kind === 'operator') return new DialectChain(logId, OPERATOR_LOG, parts, UNWATCHED);
+  if (kind === 'governance') return new DialectChain(logId, GOVERNANCE_LOG, parts, UNWATCHED);
   return new DialectChain(logId, PACKAGE_LOG, parts, {
     onRecord: parts.onPackageRecord,
     onEnd: (state) => parts.pending.judge(logId, state),
@@ -83,6 +82,8 @@ interface ChainEvents<E extends { readonly type: string }, P extends string, B> 
   /** With the state that the whole log leads to; not called for a log that is broken. */
   readonly onEnd: (state: LogState<P, B>) => Promise<void>;
 }
+
+const UNWATCHED = { onRecord: async (): Promise<void> => undefined, onEnd: async (): Promise<void> => undefined };
 
 class DialectChain<E extends { readonly type: string }, P extends string, B> implements Chain {
   readonly logId: LogId;
@@ -145,7 +146,7 @@ class DialectChain<E extends { readonly type: string }, P extends string, B> imp
   #checkName({ registryIndex, logPosition, logId, name }: InspectedRecord): void {
     const { findings, repairs } = this.#parts;
     const at = `record ${registryIndex}`;
-    if (logPosition > 0 || logId === OPERATOR_LOG_ID) {
+    if (logPosition > 0 || this.#dialect.kind !== 'package') {
       if (name === null) return;
       findings.add('name', at, 'it has a name, but does not start the log of a package', true);
       repairs.names.push({ registryIndex, name: null });

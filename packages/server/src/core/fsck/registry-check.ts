@@ -6,6 +6,7 @@ import {
   type PackageEntry,
   type SignedRecord,
 } from '@waybill/protocol';
+import { LogKinds } from '../log-kind.ts';
 import { noteStates } from '../log-note.ts';
 import { namedContents } from '../named-content.ts';
 import type { LogName, LogNotes, LogSigner, StoredHead, StoreInspection } from '../ports.ts';
@@ -63,6 +64,7 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
       onPackageRecord: (record) => requireContents(record, content),
       onProgress: (done) => onProgress(`replaying the logs: ${done} records`),
       origin,
+      kinds: replayed?.kinds ?? new LogKinds(),
     }),
   );
   await pending.finish(origin);

@@ -1,21 +1,24 @@
 import {
+  checkGovernanceStart,
   decodeSignedRecord,
   emptyLogState,
   encodeCheckpoint,
   encodeLogLeaf,
   equalBytes,
+  GOVERNANCE_LOG,
   HASH_BYTES,
   hashLogLeaf,
   isRegistryError,
   judgeRecord,
+  messageOf,
   OPERATOR_LOG,
-  OPERATOR_LOG_ID,
   recordIdOf,
   type Digest,
   type LogId,
   type OperatorState,
   type RecordId,
 } from '@waybill/protocol';
+import { LogKinds } from '../log-kind.ts';
 import type { Inspected, InspectedRecord, StoredHead, StoreInspection } from '../ports.ts';
 import type { TreeLeaf } from '../registry-tree.ts';
 import type { CheckQueue } from './check-queue.ts';
@@ -45,6 +48,7 @@ export interface Replayed {
   readonly records: LogReplay;
   readonly heads: LogReplay;
   readonly operator: OperatorState;
+  readonly kinds: LogKinds;
   /** `null` when no head could be read. */
   readonly newest: StoredHead | null;
 }
@@ -82,6 +86,7 @@ class RegistryReplay {
   readonly #map: MapReplay;
   readonly #headCheck: HeadCheck;
   readonly #headRows: RowCursor<Inspected<StoredHead>>;
+  readonly #kinds = new LogKinds();
   #operator: OperatorState = emptyLogState(null);
   #items: Item[] = [];
   #rows = 0;
@@ -114,8 +119,10 @@ class RegistryReplay {
       return;
     }
     const { logId, recordId, envelope } = row.value;
-    const own = recordIdOf(logId === OPERATOR_LOG_ID ? 'operator' : 'package', envelope.contents);
-    if (logId === OPERATOR_LOG_ID) this.#followOperator(row.value);
+    const kind = this.#kinds.kindOf(logId);
+    const own = recordIdOf(kind, envelope.contents);
+    if (kind === 'operator') this.#followOperator(row.value);
+    if (kind === 'governance' && row.value.logPosition === 0) this.#checkStart(row.value);
     await this.#push({ index: row.key, ids: { logId, own, stored: recordId } });
   }
 
@@ -140,7 +147,8 @@ class RegistryReplay {
     repairs.stands = { log, map, heads: log && findings.count('head') === 0 };
     if (findings.count('map') > 0) repairs.map = { floor: this.#map.version, pages: this.#map.pages };
     const [records, heads] = [this.#records, this.#heads];
-    return { rows: this.#rows, records, heads, operator: this.#operator, newest: this.#headCheck.newest };
+    const [operator, kinds] = [this.#operator, this.#kinds];
+    return { rows: this.#rows, records, heads, operator, kinds, newest: this.#headCheck.newest };
   }
 
   async #addMissing(): Promise<void> {
@@ -153,10 +161,25 @@ class RegistryReplay {
   #followOperator({ envelope }: InspectedRecord): void {
     try {
       const record = decodeSignedRecord(OPERATOR_LOG, envelope);
+      this.#kinds.follow(record.entries);
       this.#operator = judgeRecord(OPERATOR_LOG, this.#operator, record).draft.accept();
     } catch (failure) {
       // It is named where logs are judged; later heads are judged by what is known.
       if (!isRegistryError(failure)) throw failure;
+    }
+  }
+
+  /** Who may begin a governance log is judged by the operator log as it is here: spec/governance.md 4.1. */
+  #checkStart({ envelope, registryIndex }: InspectedRecord): void {
+    try {
+      const record = decodeSignedRecord(GOVERNANCE_LOG, envelope);
+      // What begins no log is named where logs are judged.
+      if (record.prev === null && record.binding !== null) checkGovernanceStart(this.#operator, record);
+    } catch (failure) {
+      if (!isRegistryError(failure)) throw failure;
+      if (isRegistryError(failure, 'governance/starter')) {
+        this.#parts.findings.add('record', `record ${registryIndex}`, `its log is void: ${messageOf(failure)}`);
+      }
     }
   }
 

@@ -23,12 +23,18 @@ const SHAPES: Partial<Readonly<Record<ErrorCode, Shape>>> = {
   'request/proof': (_, message) => ({ reason: 'failure', message }),
   'request/not-head': ({ root, found }) => ({ reason: 'incorrectProof', root: root ?? null, found: found ?? null }),
   'publish/not-sourcing': () => ({}),
+  'content/taken-down': ({ code, reason, recordId }, message) => ({
+    message,
+    code: code ?? null,
+    reason: reason ?? null,
+    recordId: recordId ?? null,
+  }),
 };
 
-/** The answer to anything that a Warg handler threw. */
-export function wargProblem(thrown: unknown): Response {
+/** The answer to anything that a Warg handler threw; `more` are headers. */
+export function wargProblem(thrown: unknown, more: Readonly<Record<string, string>> = {}): Response {
   const { status, message, headers, error } = problemOf(thrown);
   const shape = error && SHAPES[error.code];
   const body = shape && error ? shape(error.detail, message) : { message };
-  return jsonResponse(status, { status, ...body }, headers);
+  return jsonResponse(status, { status, ...body }, { ...headers, ...more });
 }

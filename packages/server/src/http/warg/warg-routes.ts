@@ -14,6 +14,7 @@ import {
   type Digest,
   type JsonValue,
   type LogId,
+  type Takedown,
 } from '@waybill/protocol';
 import { Hono, type Context } from 'hono';
 import { requireScope } from '../../core/access.ts';
@@ -21,6 +22,7 @@ import type { Publishing } from '../../core/publishing.ts';
 import type { Proving } from '../../core/proving.ts';
 import type { LedgerSource, Reading } from '../../core/reading.ts';
 import type { ContentReading } from '../../core/content-reading.ts';
+import { takenDown } from '../../core/governance-gate.ts';
 import { contentResponse } from '../content-response.ts';
 import type { Intake, Received } from '../intake.ts';
 import { jsonResponse } from '../json-response.ts';
@@ -112,7 +114,8 @@ function fetchRoutes(app: Hono<NodeEnv>, { reading, intake }: WargParts): void {
     if (request.limit < 1 || request.limit > wargApi.FETCH_LIMIT_MAX) {
       throw new RegistryError('request/invalid', `limit must be between 1 and ${wargApi.FETCH_LIMIT_MAX}`);
     }
-    const { more, operator, packages } = await reading.logs(request);
+    const absentLogs = c.req.header(wargApi.ABSENT_LOGS_HEADER) === 'omit' ? 'omit' : 'refuse';
+    const { more, operator, packages } = await reading.logs(request, absentLogs);
     await refuseUnreadable(c.req.header(wargApi.RECORD_VERSIONS_HEADER), packages, reading);
     const bodies = [...packages].map(([logId, records]) => [logId, records.map(wargApi.publishedRecordBody)] as const);
     return jsonResponse(200, {
@@ -142,7 +145,7 @@ async function refuseUnreadable(
   for (const [logId, records] of packages) {
     const last = records.at(-1);
     if (last === undefined || recordVersionOf(last.envelope.contents) === RECORD_VERSION) continue;
-    const name = (await reading.names([logId])).get(logId) ?? logId;
+    const name = (await reading.nameOf(logId)) ?? `log ${logId}`;
     throw new RegistryError('request/unsupported', `${name} uses record version 1: use waybill`);
   }
 }
@@ -227,6 +230,8 @@ function parseStart(text: string): number {
 function contentRoutes(app: Hono<NodeEnv>, content: ContentReading): void {
   app.get('/v1/content/:digest', async (c) => {
     const digest = parseDigest(c.req.param('digest'));
+    const takedown = await content.takedownOf(digest);
+    if (takedown !== null) return blocked(takedown, content.baseUrl());
     const size = await content.size(digest);
     const url = new URL(`content/${digest.replace(':', '-')}`, content.baseUrl()).href;
     const source = { type: 'httpGet', url, acceptRanges: true, size };
@@ -234,9 +239,16 @@ function contentRoutes(app: Hono<NodeEnv>, content: ContentReading): void {
   });
   app.get('/content/:file', async (c) => {
     const digest = contentFileDigest(c.req.param('file'));
+    const takedown = digest && (await content.takedownOf(digest));
+    if (takedown !== null) return blocked(takedown, content.baseUrl());
     if (digest === null || !(await content.has(digest))) return new Response(null, { status: 404 });
     return contentResponse(content, digest, { request: c.req.raw, mediaType: BINARY_TYPE });
   });
+}
+
+/** RFC 7725. What is reinstated must be found again, so nobody keeps the answer. */
+function blocked(takedown: Takedown, baseUrl: URL): Response {
+  return wargProblem(takenDown(takedown), { link: `<${baseUrl.href}>; rel="blocked-by"`, 'cache-control': 'no-store' });
 }
 
 function contentFileDigest(file: string): Digest | null {
