@@ -1,6 +1,7 @@
 import {
   draftGovernanceRecord,
   envelopeOf,
+  governanceLogText,
   signCarried,
   type CarriedRecord,
   type GovernanceLook,
@@ -9,6 +10,7 @@ import {
   isRegistryError,
   parseJosePrivateKey,
   parseNamespace,
+  RegistryError,
   type GovernanceEntry,
   type Holder,
   type JosePrivateKey,
@@ -49,8 +51,10 @@ export const governFlags = {
 
 /** What a record of a governance log is to say. */
 export interface GovernancePlan {
-  /** For the log that it will follow; called again after every rebase. `keys` are of all who sign. */
-  readonly entries: (look: GovernanceLook, keys: readonly JosePublicKey[]) => readonly GovernanceEntry[];
+  /** Whether the log begins with it. */
+  readonly begins: boolean;
+  /** `keys` are of all who sign. */
+  readonly entries: (keys: readonly JosePublicKey[]) => readonly GovernanceEntry[];
   /** The holders that it names, who sign as well. */
   readonly holders: readonly Holder[];
   /** What a person should know besides, a sentence each. */
@@ -80,11 +84,12 @@ export async function governOrDraft(
   for (let rebases = 0; ; rebases++) {
     progress.step('verifying the governance log');
     const look = await client.governance(namespace);
+    requireBegun(look, plan, namespace);
     const signers =
       flags.draft === undefined
         ? inOrder(keys.map(({ publicKey }) => publicKey))
         : signersOf(flags.signer, look.state ?? NO_LOG, plan.holders);
-    const record = draftGovernanceRecord({ entries: plan.entries(look, signers), keys: signers }, look, Date.now);
+    const record = draftGovernanceRecord({ entries: plan.entries(signers), keys: signers }, look, Date.now);
     const { contents } = record.envelope;
     const draft: CarriedRecord = { kind: 'governance', log: namespace, contents, signers, signatures: [] };
     if (flags.draft !== undefined) return remarked(await writeDraft(draft, flags.draft), plan.remarks(look));
@@ -97,6 +102,19 @@ export async function governOrDraft(
       if (!isRegistryError(failure, 'publish/conflict') || rebases === REBASES_MAX) throw failure;
     }
   }
+}
+
+/** A void log is refused with what it is. Throws `usage/invalid`. */
+function requireBegun(
+  { state, isVoid }: GovernanceLook,
+  { begins }: GovernancePlan,
+  namespace: Namespace | null,
+): void {
+  if (isVoid || begins === (state === null)) return;
+  const flag = namespace === null ? '' : ` --namespace ${namespace}`;
+  const [has, next] = begins ? ['has begun already', 'show'] : ['has not begun', 'begin'];
+  const message = `${governanceLogText(namespace)} ${has}: waybill operator governance ${next}${flag}`;
+  throw new RegistryError('usage/invalid', message);
 }
 
 /** The keys that sign on this machine. */

@@ -1,5 +1,5 @@
 import { buildCommand, buildRouteMap, type Command, type RouteMap } from '@stricli/core';
-import { governanceLogText, type GovernanceLook, type RegistryClient } from '@waybill/client';
+import type { RegistryClient } from '@waybill/client';
 import {
   holderOf,
   isKebab,
@@ -32,7 +32,6 @@ import {
   namespaceNamed,
   type GovernFlags,
   type GovernancePlan,
-  type NamespaceFlags,
 } from './governance-record.ts';
 import { showCommand } from './governance-show.ts';
 
@@ -83,10 +82,8 @@ its root's. To give it to somebody who does not hold that, begin it and transfer
     const given = flags.holder === undefined ? null : holderGiven({ ...flags, holder: flags.holder });
     const policy = flags.start === undefined ? noPolicy(flags) : [policyEntry(flags)];
     return governOrDraft(context, flags, progress, {
-      entries(look, keys) {
-        requireUnbegun(look, flags);
-        return [{ type: 'root', holder: given ?? holderOfSigners(keys, flags) }, ...policy];
-      },
+      begins: true,
+      entries: (keys) => [{ type: 'root', holder: given ?? holderOfSigners(keys, flags) }, ...policy],
       holders: given === null ? [] : [given],
       remarks: noRemarks,
     });
@@ -107,16 +104,6 @@ function noPolicy({ key = [], gateway }: PolicyFlags): readonly PolicyEntry[] {
   throw new RegistryError('usage/invalid', `--key and --gateway are of a policy: give --start open or --start listed`);
 }
 
-function requireUnbegun({ state }: GovernanceLook, flags: NamespaceFlags): void {
-  if (state === null) return;
-  const log = governanceLogText(namespaceNamed(flags));
-  throw new RegistryError('usage/invalid', `${log} has begun already: ${showOf(flags)}`);
-}
-
-function showOf({ namespace }: NamespaceFlags): string {
-  return `waybill operator governance show${namespace === undefined ? '' : ` --namespace ${namespace}`}`;
-}
-
 interface SetPolicyFlags extends GovernFlags, PolicyFlags {
   readonly start: string;
 }
@@ -134,6 +121,7 @@ const policyCommand: Command<CliContext> = buildCommand({
   func: action<SetPolicyFlags, []>((context, flags, progress) => {
     const entry = policyEntry(flags);
     return governOrDraft(context, flags, progress, {
+      begins: false,
       entries: () => [entry],
       holders: [],
       remarks({ state }) {
@@ -222,7 +210,7 @@ function reasonOf({ reason }: ReinstateFlags): { readonly reason?: string } {
 }
 
 function always(entry: ReturnType<GovernancePlan['entries']>[number]): GovernancePlan {
-  return { entries: () => [entry], holders: [], remarks: noRemarks };
+  return { begins: false, entries: () => [entry], holders: [], remarks: noRemarks };
 }
 
 /** Of a release, the content that its log names, verified. Throws `release/not-found`, `log/not-found`, `text/…`. */
@@ -306,6 +294,7 @@ const transferCommand: Command<CliContext> = buildCommand({
   func: action<TransferFlags, []>((context, flags, progress) => {
     const holder = holderGiven(flags);
     return governOrDraft(context, flags, progress, {
+      begins: false,
       entries: () => [{ type: 'transfer', holder }],
       holders: [holder],
       remarks: noRemarks,
