@@ -1,5 +1,6 @@
 import {
   governanceLogText,
+  isComplete,
   missingSigners,
   readCarried,
   type CarriedEntries,
@@ -7,7 +8,7 @@ import {
   type CarriedLogs,
   type CarriedRecord,
 } from '@waybill/client';
-import { formatTimestamp, readAnnotations, type JsonValue } from '@waybill/protocol';
+import { formatTimestamp, parseDigest, readAnnotations, type Digest, type JsonValue } from '@waybill/protocol';
 import { annotationJson, annotationLine } from './annotation-text.ts';
 import { describeEntry, entryBody } from './entry-text.ts';
 import { governanceEntryBody, governanceEntryText } from './governance-entry-text.ts';
@@ -43,9 +44,21 @@ const WORDS: { readonly [K in CarriedKind]: Words<K> } = {
   },
 };
 
-/** The command before `sign` and `send`. */
-export function carryCommand({ kind }: Pick<CarriedRecord, 'kind'>): string {
-  return WORDS[kind].command;
+/** The next command for a file of a carried record. */
+export function nextCommand(carried: CarriedRecord, file: string): string {
+  const { command } = WORDS[carried.kind];
+  if (!isComplete(carried)) return `${command} sign ${file}`;
+  return `${command} send ${file}${contentNamedBy(carried).length === 0 ? '' : ' --content FILE'}`;
+}
+
+/** The content that goes with a record: whoever sends it has the files. */
+export function contentNamedBy(carried: CarriedRecord): Digest[] {
+  const record = readCarried(carried);
+  const released = record.entries.flatMap((entry) => (entry.type === 'release' ? [parseDigest(entry.content)] : []));
+  const said = readAnnotations(record).flatMap((read) =>
+    'why' in read ? [] : (read.annotation.content?.digest ?? []),
+  );
+  return [...released, ...said];
 }
 
 /** What a carried record says and who is to sign it, for whoever decides whether to sign. */

@@ -29,7 +29,7 @@ let at: readonly string[];
 const people = new Map<string, Person>();
 
 before(async () => {
-  registry = await openRegistry({ namespaces: ['test', 'demo', 'team', 'gone'] });
+  registry = await openRegistry({ namespaces: ['test', 'demo', 'team', 'gone', 'other', 'moved'] });
   at = ['--registry', registry.url.href];
   keeper = await openUser();
   await copyFile(registry.operatorKeyFile, keeper.file('root.key'));
@@ -190,6 +190,19 @@ async function signedBy(draft: string, ...signers: readonly string[]): Promise<s
   return file;
 }
 
+test('the root goes from the operator to a key that is kept here, in one command', async () => {
+  const namespace = ['--namespace', 'moved'];
+  const { keyId, publicKey } = JSON.parse(await keeper.ok('key', 'new', '--alg', 'Ed25519', '--json'));
+  await governed('begin', ...namespace);
+  const alone = await govern('transfer', ...namespace, '--holder', publicKey);
+  assert.deepEqual([alone.code, codeOf(alone)], [77, 'record/unauthorized']);
+  await governed('transfer', ...namespace, '--holder', publicKey, '--sign', 'default');
+  await keeper.ok('operator', 'governance', 'policy', ...namespace, '--start', 'open', '--sign', 'default', ...at);
+  const { root, records } = await shown(...namespace);
+  assert.deepEqual(root.keys, [publicKey]);
+  assert.deepEqual(records[2].signers, [keyId]);
+});
+
 test('a stranger begins nothing, and a mistake names the command that helps', async () => {
   const { machine } = person('eve');
   const stranger = ['operator', 'governance', 'begin', '--namespace', 'other', '--sign', 'default', '--json', ...at];
@@ -205,9 +218,11 @@ test('a stranger begins nothing, and a mistake names the command that helps', as
     ['usage/invalid', /allowed or refused/, 'policy', ...listed, '--gateway', 'perhaps'],
     ['usage/invalid', /ascending order/, 'policy', ...listed, '--key', person('ann').publicKey],
     ['usage/invalid', /malware/, 'takedown', `sha256:${'0'.repeat(64)}`, '--code', 'Bad Word'],
+    ['usage/invalid', /transfer --help/, 'transfer', '--holder', person('ann').publicKey, '--threshold', '2'],
     ['text/hash', /./, 'takedown', 'sha256:0', '--code', 'malware'],
     ['release/not-found', /./, 'takedown', 'demo:tool@9.9.9', '--code', 'malware'],
-    ['usage/invalid', /begin --namespace nobodys/, 'policy', '--namespace', 'nobodys', '--start', 'open'],
+    ['namespace/undefined', /./, 'begin', '--namespace', 'nobodys'],
+    ['usage/invalid', /begin --namespace other/, 'policy', '--namespace', 'other', '--start', 'open'],
     ['usage/invalid', /--draft/, 'policy', '--start', 'open', '--signer', person('ann').keyId],
   ];
   for (const [code, words, command, ...more] of mistakes) {

@@ -21,6 +21,7 @@ import {
   parsePackageName,
   parsePrivateKey,
   RegistryError,
+  SIGNERS_MAX,
   signContents,
   verifyRecordSignatures,
   wargApi,
@@ -183,6 +184,8 @@ export async function verifyCarried(carried: CarriedRecord): Promise<void> {
   await CARRIAGES[carried.kind].verify(envelopeOf(carried), carried.signers);
 }
 
+/** Contents at their limit in base64, and room for keys and signatures. */
+const FILE_BYTES_MAX = 4 * 1024 * 1024;
 /** Shown by whatever does not know the file. */
 const FORMAT = 'waybill record 1';
 
@@ -206,6 +209,7 @@ export function formatCarried({ kind, log, contents, signers, signatures }: Carr
  */
 export function parseCarried(text: Uint8Array): CarriedRecord {
   try {
+    if (text.length > FILE_BYTES_MAX) throw malformed(`it has more than ${FILE_BYTES_MAX} bytes`);
     const body = parseJson(text);
     const carried = isObject(body) && 'format' in body ? readFile(body) : operatorEnvelope(text);
     requireAgreement(carried);
@@ -281,8 +285,10 @@ function isObject(body: JsonValue | undefined): body is { [name: string]: JsonVa
 }
 
 function listOf(body: JsonValue | undefined): readonly JsonValue[] {
-  if (Array.isArray(body)) return body;
-  throw malformed('a list is missing');
+  if (!Array.isArray(body)) throw malformed('a list is missing');
+  // Each key that is looked at costs as much as a signature.
+  if (body.length > SIGNERS_MAX) throw malformed(`more than ${SIGNERS_MAX} signers`);
+  return body;
 }
 
 function textOf(body: JsonValue | undefined): string {

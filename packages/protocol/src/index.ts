@@ -138,6 +138,7 @@ export {
   RECORD_VERSION,
   RECORD_VERSION_1,
   recordVersionOf,
+  SIGNERS_MAX,
   type RecordBinding,
 } from './wire/record.ts';
 export * as wargApi from './wire/warg-api.ts';

@@ -28,7 +28,6 @@ import {
   grantTermFlags,
   holderOfTexts,
   keyIdOf,
-  positive,
   revokeEntriesFor,
   type GrantTerms,
   type RevokeTerms,
@@ -156,7 +155,7 @@ export const transferCommand: Command<CliContext> = buildCommand({
     positional: packageArgument,
   },
   func: action<TransferFlags, [string]>((context, flags, progress, name) => {
-    const holder = holderOfTexts(flags.to, positive(flags.threshold ?? String(flags.to.length), '--threshold'));
+    const holder = holderOfTexts(flags.to, flags.threshold ?? String(flags.to.length), 'waybill transfer');
     return publishPlan(context, flags, progress, {
       package: name,
       entries: ({ root }) => {

@@ -10,20 +10,18 @@ import {
 } from '@waybill/client';
 import {
   applyRecord,
-  decodeAnnotation,
   decodeSignedRecord,
+  equalBytes,
   GOVERNANCE_LOG,
   OPERATOR_LOG,
   PACKAGE_LOG,
   RegistryError,
-  type AnyHash,
   type Digest,
   type LogHead,
-  type PackageEntry,
   type SignedRecord,
 } from '@waybill/protocol';
 import type { CommandResult } from '../action.ts';
-import { carriedBody, carriedText } from '../carried-text.ts';
+import { carriedBody, carriedText, contentNamedBy } from '../carried-text.ts';
 import { digestOfFile } from '../file-digest.ts';
 import type { Progress } from '../progress.ts';
 
@@ -76,9 +74,9 @@ async function sendGovernanceRecord(
   const { log: namespace } = carried;
   const record = decodeSignedRecord(GOVERNANCE_LOG, envelopeOf(carried));
   const look = await client.governance(namespace);
-  const head = look.state?.head ?? null;
-  if (head?.id === record.id) return;
-  requireNext(head, record);
+  const { contents } = record.envelope;
+  if (look.records.some(({ envelope }) => equalBytes(envelope.contents, contents))) return;
+  requireNext(look.state?.head ?? null, record);
   await checkGovernanceRecord(record, look);
   progress.step('sending');
   await client.api.appendGovernanceRecord(namespace, record.envelope);
@@ -87,7 +85,7 @@ async function sendGovernanceRecord(
 async function sendPackageRecord(carried: CarriedRecord<'package'>, parts: SendParts): Promise<void> {
   const { client, progress, final } = parts;
   const record = decodeSignedRecord(PACKAGE_LOG, envelopeOf(carried));
-  const contents = await contentsOf(record, parts);
+  const contents = await contentsOf(carried, parts);
   await client.withEvidence(() =>
     publishSigned(
       { name: carried.log, record, contents, final },
@@ -97,7 +95,7 @@ async function sendPackageRecord(carried: CarriedRecord<'package'>, parts: SendP
 }
 
 async function contentsOf(
-  record: SignedRecord<PackageEntry>,
+  carried: CarriedRecord,
   { content, progress }: SendParts,
 ): Promise<ReadonlyMap<Digest, () => Promise<Blob>>> {
   const contents = new Map<Digest, () => Promise<Blob>>();
@@ -105,16 +103,9 @@ async function contentsOf(
     progress.step(`hashing ${file}`);
     contents.set((await digestOfFile(file)).digest, () => openAsBlob(file));
   }
-  const missing = contentNamedBy(record).find((digest) => ![...contents.keys()].some((known) => known === digest));
+  const missing = contentNamedBy(carried).find((digest) => !contents.has(digest));
   if (missing === undefined) return contents;
   throw new RegistryError('usage/invalid', `the record names content ${missing}: give the file of it with --content`);
-}
-
-function contentNamedBy({ entries, annotations }: SignedRecord<PackageEntry>): AnyHash[] {
-  return [
-    ...entries.flatMap((entry) => (entry.type === 'release' ? [entry.content] : [])),
-    ...annotations.flatMap((bytes) => decodeAnnotation(bytes).content?.digest ?? []),
-  ];
 }
 
 function requireNext(head: LogHead | null, { prev }: Pick<SignedRecord<never>, 'prev'>): void {

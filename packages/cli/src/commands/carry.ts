@@ -12,7 +12,7 @@ import {
 } from '@waybill/client';
 import { messageOf, RegistryError, utf8, type JosePrivateKey } from '@waybill/protocol';
 import type { CommandResult, CommonFlags } from '../action.ts';
-import { carriedBody, carriedText, carryCommand } from '../carried-text.ts';
+import { carriedBody, carriedText, nextCommand } from '../carried-text.ts';
 import type { CliContext } from '../context.ts';
 import { OUTPUT_MODE, requireWritable, writeOutput, type Output } from '../output.ts';
 import type { Progress } from '../progress.ts';
@@ -43,14 +43,14 @@ export async function readCompleteFiles(files: readonly string[]): Promise<Carri
   const missing = missingSigners(carried).map(({ id }) => id);
   const whose = missing.length === 0 ? 'is not signed yet' : `is not signed by ${missing.join(', ')}`;
   const name = files.at(-1) ?? '';
-  throw new RegistryError('usage/invalid', `the record ${whose}: ${carryCommand(carried)} sign ${name}`);
+  throw new RegistryError('usage/invalid', `the record ${whose}: ${nextCommand(carried, name)}`);
 }
 
 /** Writes a record that others are to sign. */
 export async function writeDraft(carried: CarriedRecord, file: string): Promise<CommandResult> {
   await writeOutput({ file, mode: OUTPUT_MODE, mayReplace: true }, utf8(formatCarried(carried)));
   return {
-    text: `${carriedText(carried)}\nnot signed yet: ${file}. Where the keys are:  ${carryCommand(carried)} sign ${file}`,
+    text: `${carriedText(carried)}\nnot signed yet: ${file}. Where the keys are:  ${nextCommand(carried, file)}`,
     json: { draft: path.resolve(file), ...carriedBody(carried) },
   };
 }
@@ -73,9 +73,8 @@ export async function signFile(
   await requireMeant(context, signed);
   await writeOutput(output, utf8(formatCarried(signed)));
   const next = isComplete(signed) ? 'Online' : 'Next, with another key';
-  const verb = isComplete(signed) ? 'send' : 'sign';
   return {
-    text: `${carriedText(signed)}\nsigned: ${output.file}. ${next}:  ${carryCommand(signed)} ${verb} ${output.file}`,
+    text: `${carriedText(signed)}\nsigned: ${output.file}. ${next}:  ${nextCommand(signed, output.file)}`,
     json: { signed: path.resolve(output.file), ...carriedBody(signed) },
   };
 }
@@ -101,6 +100,5 @@ async function requireMeant({ interactive }: CliContext, carried: CarriedRecord)
 /** What a file holds. */
 export async function showFile(file: string): Promise<CommandResult> {
   const carried = await readCarriedFile(file);
-  const next = `${carryCommand(carried)} ${isComplete(carried) ? 'send' : 'sign'} ${file}`;
-  return { text: `${carriedText(carried)}\nnext:  ${next}`, json: carriedBody(carried) };
+  return { text: `${carriedText(carried)}\nnext:  ${nextCommand(carried, file)}`, json: carriedBody(carried) };
 }

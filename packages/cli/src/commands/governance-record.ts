@@ -43,7 +43,10 @@ export const namespaceFlags = {
 export const governFlags = {
   ...namespaceFlags,
   keyFile: keyFileFlag,
-  sign: repeatedFlag("Name of a key kept here that signs, instead of the operator's; of several, all sign", 'name'),
+  sign: repeatedFlag(
+    "Name of a key kept here that signs, instead of the operator's; beside it with --key-file",
+    'name',
+  ),
   draft: signingFlags.draft,
   signer: signingFlags.signer,
   ...registryFlags,
@@ -104,12 +107,15 @@ export async function governOrDraft(
   }
 }
 
-/** A void log is refused with what it is. Throws `usage/invalid`. */
+/** A void log is refused later, as what it is. Throws `usage/invalid`, `namespace/undefined`. */
 function requireBegun(
-  { state, isVoid }: GovernanceLook,
+  { operator, state, isVoid }: GovernanceLook,
   { begins }: GovernancePlan,
   namespace: Namespace | null,
 ): void {
+  if (namespace !== null && !operator.bindings.has(namespace)) {
+    throw new RegistryError('namespace/undefined', `namespace ${namespace} is not defined on this registry`);
+  }
   if (isVoid || begins === (state === null)) return;
   const flag = namespace === null ? '' : ` --namespace ${namespace}`;
   const [has, next] = begins ? ['has begun already', 'show'] : ['has not begun', 'begin'];
@@ -119,9 +125,10 @@ function requireBegun(
 
 /** The keys that sign on this machine. */
 async function keysHere(context: CliContext, flags: GovernFlags): Promise<readonly JosePrivateKey[]> {
-  const { sign = [] } = flags;
-  if (sign.length === 0) return [parseJosePrivateKey(await operatorKeyText(context, flags))];
-  return Promise.all(sign.map((name) => keyStoreOf(context).load(name)));
+  const { sign = [], keyFile } = flags;
+  const named = await Promise.all(sign.map((name) => keyStoreOf(context).load(name)));
+  if (named.length > 0 && keyFile === undefined) return named;
+  return [parseJosePrivateKey(await operatorKeyText(context, flags)), ...named];
 }
 
 async function signedByAll(draft: CarriedRecord, keys: readonly JosePrivateKey[]): Promise<CarriedRecord> {

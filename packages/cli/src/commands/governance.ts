@@ -1,7 +1,6 @@
 import { buildCommand, buildRouteMap, type Command, type RouteMap } from '@stricli/core';
 import type { RegistryClient } from '@waybill/client';
 import {
-  holderOf,
   isKebab,
   isRegistryError,
   parseDigest,
@@ -23,7 +22,7 @@ import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, repeatedFlag, requiredFlag, requiredFlags, textFlag } from '../flags.ts';
 import { policyText } from '../governance-entry-text.ts';
-import { holderOfTexts, positive } from '../grant-flags.ts';
+import { holderOfTexts, namedHolder } from '../grant-flags.ts';
 import { openClient } from '../session.ts';
 import { verifiedPackage } from './get.ts';
 import {
@@ -83,7 +82,14 @@ its root's. To give it to somebody who does not hold that, begin it and transfer
     const policy = flags.start === undefined ? noPolicy(flags) : [policyEntry(flags)];
     return governOrDraft(context, flags, progress, {
       begins: true,
-      entries: (keys) => [{ type: 'root', holder: given ?? holderOfSigners(keys, flags) }, ...policy],
+      entries: (keys) => [
+        {
+          type: 'root',
+          holder:
+            given ?? namedHolder(keys, flags.threshold ?? String(keys.length), 'waybill operator governance begin'),
+        },
+        ...policy,
+      ],
       holders: given === null ? [] : [given],
       remarks: noRemarks,
     });
@@ -91,11 +97,7 @@ its root's. To give it to somebody who does not hold that, begin it and transfer
 });
 
 function holderGiven({ holder, threshold }: HolderFlags & { readonly holder: readonly string[] }): Holder {
-  return holderOfTexts(holder, positive(threshold ?? String(holder.length), '--threshold'));
-}
-
-function holderOfSigners(keys: readonly JosePublicKey[], { threshold }: HolderFlags): Holder {
-  return holderOf(keys, Math.min(positive(threshold ?? String(keys.length), '--threshold'), keys.length));
+  return holderOfTexts(holder, threshold ?? String(holder.length), 'waybill operator governance transfer');
 }
 
 /** Throws `usage/invalid` for a policy of which the first word is missing. */
