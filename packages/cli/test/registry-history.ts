@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
   digestBytes,
+  OPERATOR_LOG_ID,
   packageLogId,
   recordIdOf,
   type Envelope,
   type LogId,
+  type LogKind,
   type PackageName,
   type RecordId,
 } from '@waybill/protocol';
@@ -19,7 +21,7 @@ const RECORDS_READ_MAX = 1_000;
 /** A record in the order of the registry log. */
 export interface HistoryRecord {
   readonly logId: LogId;
-  /** `null` for a record of the operator log. */
+  /** `null` for a record of the operator log, or of a governance log. */
   readonly name: PackageName | null;
   readonly envelope: Envelope;
 }
@@ -70,6 +72,7 @@ export async function serveHistory(
   const registry = await openRegistry({ data, listen });
   return {
     ...registry,
+    folder: data,
     async dispose() {
       await registry.dispose();
       await rm(data, { recursive: true });
@@ -116,8 +119,13 @@ async function passOver(desk: WriteDesk, { storeFile, history, log }: PassedOver
   }
 }
 
-export function idOf({ name, envelope }: HistoryRecord): RecordId {
-  return recordIdOf(name === null ? 'operator' : 'package', envelope.contents);
+export function idOf(record: HistoryRecord): RecordId {
+  return recordIdOf(kindOf(record), record.envelope.contents);
+}
+
+function kindOf({ logId, name }: HistoryRecord): LogKind {
+  if (name !== null) return 'package';
+  return logId === OPERATOR_LOG_ID ? 'operator' : 'governance';
 }
 
 /** The records of one package, in order. */

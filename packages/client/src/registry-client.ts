@@ -211,8 +211,8 @@ export class RegistryClient {
     const [absent] = await Promise.all([
       this.#verifyAbsence(checkpoint, fetched.missing, { question, operator }),
       this.#verifyHeads(checkpoint, heads),
+      this.#verifyOrder(checkpoint, replayed, heads),
     ]);
-    await this.#verifyOrder(checkpoint, replayed, heads);
     const isNews = previous === null || (await this.#continues(previous, checkpoint, operator));
     if (cache !== logs && previous !== null) await this.#requireShown(previous, fetched, { question, operator });
     if (isNews && !(await trust.replace(previous, { operatorKeyId, checkpoint }))) return null;
