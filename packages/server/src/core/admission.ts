@@ -93,7 +93,7 @@ export function admitOperatorRecord<P extends string, B>(
   }
 }
 
-/** Throws `admission/policy` or `admission/not-canonical`: spec/admission.md 7.5. */
+/** Throws `admission/policy` or `admission/not-canonical`: spec/admission.md 7.3. */
 export function admitGovernanceRecord(
   dialect: LogDialect<GovernanceEntry, never, GovernanceBinding>,
   record: SignedRecord<GovernanceEntry>,

@@ -55,7 +55,7 @@ export class Reading {
 
   /**
    * Records of logs after the given tokens, each log at most `limit`, none at or beyond the length. Where absent logs are to be
-   * omitted, the answer leaves out those that have no record before the length.
+   * omitted, the answer leaves out those that do not exist, or do not begin before the length.
    * Throws `request/log-length`, `log/not-found`, `request/cursor`, `request/invalid`, `request/too-many`.
    */
   async logs(request: wargApi.FetchLogsRequest, absentLogs: AbsentLogs): Promise<wargApi.FetchLogsResponse> {

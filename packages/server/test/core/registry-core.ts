@@ -4,14 +4,14 @@ import path from 'node:path';
 import { packageLogId, parseNamespace, parsePackageName, type PackageName, type wargApi } from '@waybill/protocol';
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
-import { TreeCommitter } from '../../src/core/committing.ts';
+import { TreeCommitter, type Committer } from '../../src/core/committing.ts';
 import { silentObserver } from '../../src/core/observer.ts';
 import { OperatorDesk } from '../../src/core/operator-desk.ts';
 import type { ContentStore, LastSigned } from '../../src/core/ports.ts';
 import { Publishing } from '../../src/core/publishing.ts';
 import type { Publishers } from '../../src/core/publishers.ts';
 import { Sequencer } from '../../src/core/sequencer.ts';
-import { openStateCaches } from '../../src/core/state-caches.ts';
+import { openStateCaches, type StateCaches } from '../../src/core/state-caches.ts';
 import { MemoryLastSigned } from '../../src/storage/memory/memory-last-signed.ts';
 import { emptyMemoryState, MemoryStore, type MemoryState } from '../../src/storage/memory/memory-store.ts';
 import { testLogSigners } from './log-signers.ts';
@@ -28,6 +28,9 @@ export interface RegistryCore {
   readonly lastSigned: LastSigned;
   readonly content: ContentStore;
   readonly publishing: Publishing;
+  readonly sequencer: Sequencer;
+  readonly desk: OperatorDesk;
+  readonly states: StateCaches;
   nowMs: number;
   publish(name: PackageName, record: LooseRecord, final?: boolean): Promise<wargApi.RecordStatus>;
   dispose(): Promise<void>;
@@ -37,6 +40,8 @@ export interface CoreOptions {
   readonly publishers?: Publishers;
   readonly state?: MemoryState;
   readonly lastSigned?: LastSigned;
+  /** Stands before the committer, to make it fail or wait. */
+  readonly wrapCommitter?: (committer: Committer) => Committer;
   /** Wraps the content store, to make it fail or wait. */
   readonly wrap?: (content: ContentStore) => ContentStore;
 }
@@ -44,7 +49,7 @@ export interface CoreOptions {
 /** Opens a core on `state`, as a start of the server does. */
 export async function openCore(options: CoreOptions = {}): Promise<RegistryCore> {
   const { publishers = 'open', state = emptyMemoryState(), wrap = (content) => content } = options;
-  const { lastSigned = new MemoryLastSigned() } = options;
+  const { lastSigned = new MemoryLastSigned(), wrapCommitter = (committer) => committer } = options;
   const folder = await mkdtemp(path.join(tmpdir(), 'waybill-core-'));
   const store = new MemoryStore(state);
   const content = wrap(await openContentFiles(path.join(folder, 'content')));
@@ -55,12 +60,13 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
   const onFatal = (failure: unknown): void => {
     throw failure;
   };
-  const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
+  const opened = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
   const observer = silentObserver;
-  const sequencer = new Sequencer({ committer, states, clock, observer, onFatal }, committer.head);
+  const sequencer = new Sequencer({ committer: wrapCommitter(opened), states, clock, observer, onFatal }, opened.head);
   const contentPolicy = 'wasm';
   const parts = { store, content, states, sequencer, publishers, contentPolicy, clock } as const;
   const publishing = new Publishing(parts);
+  const desk = new OperatorDesk({ store, operator: states.operator, sequencer, commitKeyId: signer.keyId, clock });
   // The clock reads it later, when it is there.
   const core: RegistryCore = {
     store,
@@ -68,12 +74,14 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
     lastSigned,
     content,
     publishing,
+    sequencer,
+    desk,
+    states,
     nowMs: STARTED_MS,
     publish: (name, { envelope }, final = false) =>
       publishing.publish({ logId: packageLogId(name), name, envelope, final }),
     dispose: () => rm(folder, { recursive: true }),
   };
-  const desk = new OperatorDesk({ store, operator: states.operator, sequencer, commitKeyId: signer.keyId, clock });
   await desk.open(key, { namespaces: [parseNamespace('test')], origin: TEST_ORIGIN });
   await publishing.resume();
   return core;
