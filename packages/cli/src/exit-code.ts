@@ -146,7 +146,7 @@ export const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
   'checkpoint/rollback': 'this registry hides records it has shown you: keep the evidence and tell others',
   'content/taken-down': 'see what else there is: waybill info <namespace:name>',
   'governance/unrooted':
-    'whoever governs the namespace says which keys may start packages: ask there for a package of theirs',
+    'see which keys may start packages: waybill operator governance show [--namespace <namespace>]',
   'release/affected': 'take a version that is fixed, or this one all the same: --allow-advisory',
   'release/not-found': 'see what there is: waybill info <namespace:name>',
   'log/not-found': 'check the name; nothing was published under it',

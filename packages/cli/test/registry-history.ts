@@ -43,8 +43,8 @@ export async function readHistory({ folder }: TestRegistry): Promise<History> {
 
 export interface ServedHistory {
   readonly listen?: string;
-  /** A package whose newest record stands in the registry log, and the newest map names the one before it. */
-  readonly passedOver?: PackageName | null;
+  /** A log whose newest record stands in the registry log, and the newest map names the one before it. */
+  readonly passedOver?: LogId | null;
 }
 
 /**
@@ -67,7 +67,7 @@ export async function serveHistory(
     lastSignedFile: path.join(data, 'last-signed'),
   });
   await commitAll(desk, history);
-  if (passedOver !== null) await passOver(desk, { storeFile, history, log: logOf(history, passedOver) });
+  if (passedOver !== null) await passOver(desk, { storeFile, history, log: recordsOf(history, passedOver) });
   await desk.run({ type: 'close' });
   const registry = await openRegistry({ data, listen });
   return {
@@ -130,6 +130,9 @@ function kindOf({ logId, name }: HistoryRecord): LogKind {
 
 /** The records of one package, in order. */
 export function logOf(history: History, name: PackageName): History {
-  const logId = packageLogId(name);
+  return recordsOf(history, packageLogId(name));
+}
+
+function recordsOf(history: History, logId: LogId): History {
   return history.filter((record) => record.logId === logId);
 }

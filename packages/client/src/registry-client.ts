@@ -285,7 +285,10 @@ export class RegistryClient {
     { question, operator }: { readonly question: ViewQuestion; readonly operator: OperatorState },
   ): Promise<Map<PackageName, 'proven' | 'not proven'>> {
     const absent = new Map<PackageName, 'proven' | 'not proven'>();
-    const asked = missing.filter((logId) => question.packages.has(logId) || isGoverned(operator));
+    const asked = missing.filter((logId) => {
+      const namespace = question.governance.get(logId);
+      return namespace === undefined || mayBeGoverned(operator, namespace);
+    });
     if (asked.length === 0) return absent;
     const proof = await owed(this.api.absence(checkpoint.contents.logLength, asked), 'that it has no record of a log');
     if (proof !== null) checkAbsence(checkpoint, asked, proof);
@@ -318,13 +321,14 @@ function emptied(cache: LogCache): LogCache {
   return { read: () => Promise.resolve(null), write: (logId, records) => cache.write(logId, records) };
 }
 
+/** By contents alone: nothing signed says that the cache has the right indexes. */
 function isContinued(
   earlier: readonly wargApi.PublishedRecord[],
   records: readonly wargApi.PublishedRecord[],
 ): boolean {
-  return earlier.every(({ envelope, registryIndex }, i) => {
+  return earlier.every(({ envelope }, i) => {
     const now = records[i];
-    return now?.registryIndex === registryIndex && equalBytes(now.envelope.contents, envelope.contents);
+    return now !== undefined && equalBytes(now.envelope.contents, envelope.contents);
   });
 }
 
@@ -362,9 +366,9 @@ function questionOf(names: readonly PackageName[], namespaces: readonly (Namespa
   };
 }
 
-/** Governance logs stand beside an operator log with a profile alone: spec/governance.md 1. */
-function isGoverned({ origin }: OperatorState): boolean {
-  return origin !== null;
+/** Elsewhere there is no governance log, whatever is served: spec/governance.md 1.6. */
+function mayBeGoverned({ origin, bindings }: OperatorState, namespace: Namespace | null): boolean {
+  return origin !== null && (namespace === null || bindings.get(namespace)?.status === 'defined');
 }
 
 async function replayOthers(
@@ -381,7 +385,7 @@ async function replayOthers(
   }
   const governing = new Map<Namespace | null, ReplayedGovernance>();
   for (const [logId, namespace] of governance) {
-    const served = isGoverned(operator) ? (others.get(logId) ?? []) : [];
+    const served = mayBeGoverned(operator, namespace) ? (others.get(logId) ?? []) : [];
     governing.set(namespace, await replayGovernance({ logId, namespace, operator }, served));
   }
   return { operator: records, packages: replayed, governance: governing };
@@ -428,7 +432,7 @@ function replaysOf({ packages, governance }: ViewQuestion, operator: OperatorSta
   const ofPackages = [...packages].map(([logId, name]): LogReplay => {
     return { logId, title: name, replay: (records) => replayPackage({ logId, name, operator }, records) };
   });
-  const governing = isGoverned(operator) ? [...governance] : [];
+  const governing = [...governance].filter(([, namespace]) => mayBeGoverned(operator, namespace));
   const ofGovernance = governing.map(([logId, namespace]): LogReplay => {
     const title = `the governance log of ${namespace === null ? 'the registry' : `namespace ${namespace}`}`;
     return { logId, title, replay: (records) => replayGovernance({ logId, namespace, operator }, records) };

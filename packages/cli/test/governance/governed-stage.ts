@@ -12,7 +12,7 @@ import {
   parseJosePublicKey,
 } from '@waybill/protocol';
 import { moduleOf } from '../mutation/stage.ts';
-import { readHistory, serveHistory, type History } from '../registry-history.ts';
+import { readHistory, serveHistory, type History, type ServedHistory } from '../registry-history.ts';
 import { openRegistry, openUser, type TestRegistry, type TestUser } from '../registry.ts';
 import { GovernanceWriter, joseKeyOf, ORIGIN } from './governance-records.ts';
 import { asking, openFront } from './front.ts';
@@ -35,7 +35,7 @@ export interface GovernedStage {
   readonly contents: ReadonlyMap<string, Digest>;
   /** A writer whose log the operator's key begins. */
   writer(namespace: typeof NAMESPACE | null): GovernanceWriter;
-  serve(history: History): Promise<ServedStage>;
+  serve(history: History, served?: ServedHistory): Promise<ServedStage>;
   dispose(): Promise<void>;
 }
 
@@ -76,7 +76,7 @@ export async function openGovernedStage(): Promise<GovernedStage> {
     published: history.filter(({ logId }) => logId !== OPERATOR_LOG_ID),
     contents,
     writer: (namespace) => new GovernanceWriter(namespace, joseKeyOf(operatorKey)),
-    serve: (served) => serveStage(registry, served),
+    serve: async (served, options) => standAside(await serveHistory(registry, served, options)),
     async dispose() {
       await registry.dispose();
       await publisher.dispose();
@@ -84,8 +84,7 @@ export async function openGovernedStage(): Promise<GovernedStage> {
   };
 }
 
-async function serveStage(registry: TestRegistry, history: History): Promise<ServedStage> {
-  const served = await serveHistory(registry, history);
+async function standAside(served: TestRegistry): Promise<ServedStage> {
   const answer = asking(served.url);
   const asked: string[] = [];
   const front = await openFront((url, init) => {

@@ -210,3 +210,37 @@ test('L4: the order is proven, or not believed', async () => {
   for (const [what, lie] of Object.entries(lies))
     requireTampered(await outcomeOf(lyingAt(served.fetch, LEAVES, lie)), what);
 });
+
+test('L4: a map that passes over a takedown is named by who has kept it, and no reader forgets it over that', async () => {
+  const digest = stage.contents.get(`${ONE}@1.1.0`) ?? assert.fail();
+  const writer = stage.writer(NAMESPACE);
+  const [opened, takenDown] = [
+    await writer.write(OPEN),
+    await writer.write({ type: 'takedown', digest, code: 'malware' }),
+  ];
+  const history = [...stage.begun, opened, ...stage.published, takenDown];
+  const [honest, forged] = [await stage.serve(history), await stage.serve(history, { passedOver: GOVERNING })];
+  try {
+    const memory = emptyMemory();
+    assert.equal(await outcomeOf(honest.fetch, memory), '1.0.0');
+    memory.contents.clear();
+    for (let visit = 0; visit < 2; visit++) assert.equal(await outcomeOf(forged.fetch, memory), 'log/incomplete');
+    assert.equal(await outcomeOf(honest.fetch, memory), '1.0.0');
+    assert.equal(await outcomeOf(forged.fetch), '1.1.0');
+  } finally {
+    await honest.dispose();
+    await forged.dispose();
+  }
+});
+
+test('a cache in which somebody changed a governance log is not believed, and does not stand in the way (threats U3)', async () => {
+  const { served, outcome } = sceneOf('granted');
+  const memory = emptyMemory();
+  assert.equal(await outcomeOf(served.fetch, memory), outcome);
+  const kept = memory.logs.get(GOVERNING) ?? assert.fail('the governance log is not kept');
+  const moves = [kept.slice(0, 1), kept.map((record) => ({ ...record, registryIndex: record.registryIndex + 1 })), []];
+  for (const changed of moves) {
+    memory.logs.set(GOVERNING, changed);
+    assert.equal(await outcomeOf(served.fetch, memory), outcome);
+  }
+});

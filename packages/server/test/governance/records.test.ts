@@ -24,7 +24,7 @@ import { assertEmpty, assertJson, bodyOf, RunningRegistry, type Answer } from '.
 /* How records get into governance logs: spec/admission.md 7. */
 
 const ORIGIN = 'registry.example/main';
-const NAMESPACES = ['test', 'fresh', 'raced', 'plain', 'strict', 'clerks', 'left'];
+const NAMESPACES = ['test', 'fresh', 'raced', 'plain', 'strict', 'clerks', 'left', 'forged', 'late'];
 const AHEAD_MS = 400_000;
 const READS_BOTH = { [wargApi.RECORD_VERSIONS_HEADER]: '0,1' };
 
@@ -111,6 +111,10 @@ test('P6: a record is taken by no other log, and by no other registry', async ()
   for (const log of logs) assertRefusal(await plain.append([root], { home: { log } }), 422, 'record/log');
   const carried = await governor('fresh').sign([root]);
   assertRefusal(await plain.post(carried), 422, 'record/log');
+  // One that stands in its own log has no place in this one.
+  const standing = await governor('fresh').sign([root]);
+  assert.equal((await governor('fresh').post(standing)).status, 201);
+  assertRefusal(await plain.post(standing), 422, 'record/log');
   assertRefusal(await plain.append([root], { home: { origin: 'registry.example/other' } }), 422, 'record/origin');
 });
 
@@ -154,17 +158,22 @@ test('admission of governance records (admission.md 7)', async () => {
 });
 
 test('signatures are verified, each of them', async () => {
-  const forged = governor('fresh');
+  const forged = governor('forged');
   const { envelope, ...record } = await forged.sign([{ type: 'root', holder: holderOfKeys([operator]) }]);
   const other = (await forged.sign([{ type: 'root', holder: holderOfKeys([operator]) }, listing('alice')])).envelope;
   const answer = await forged.post({ ...record, envelope: { ...envelope, signature: other.signature } });
   assertRefusal(answer, 401, 'record/signature');
+  // Who may begin it is said before that.
+  const stranger = governor('forged', [joseKeyOf('stranger')]);
+  const strange = await stranger.sign([{ type: 'root', holder: holderOfKeys(stranger.keys) }]);
+  const wrong = { ...strange, envelope: { ...strange.envelope, signature: other.signature } };
+  assertRefusal(await stranger.post(wrong), 422, 'governance/starter');
 });
 
 test('a record of version 0, another path and another method', async () => {
   const draft = { prev: null, time: timestampFromMs(Date.now()), entries: [] };
   const { envelope } = await signRecord(OPERATOR_LOG, draft, await operatorKey(registry));
-  const { path } = governor('fresh');
+  const { path } = governor('late');
   assertRefusal(await registry.post(path, { json: wargApi.envelopeBody(envelope) }), 422, 'record/version');
   assertRefusal(await registry.post('api/v1/governance/No/records', { json: {} }), 400, 'text/namespace');
   assertRefusal(await registry.post(path, { json: {} }), 422, 'wire/shape');
