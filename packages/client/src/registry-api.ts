@@ -4,6 +4,7 @@ import {
   wargApi,
   type Digest,
   type Envelope,
+  type ErrorCode,
   type JsonValue,
   type LogId,
   type Namespace,
@@ -176,11 +177,21 @@ function errorBody(answer: Answer): wargApi.ErrorBody | null {
   }
 }
 
+/** What below `/api/v1` is believed of the code in an answer: that which tells the asker what to do, and nothing about the registry. */
+const CODES_BELIEVED: readonly ErrorCode[] = [
+  'governance/starter',
+  'namespace/imported',
+  'namespace/undefined',
+  'publish/conflict',
+];
+
 /** The error that an answer tells of, as one of ours. */
 function refusal(answer: Answer): RegistryError {
   const body = errorBody(answer);
   const said = body?.message ?? body?.reason ?? `HTTP status ${answer.status}`;
   const id = body?.id ?? '';
+  const named = CODES_BELIEVED.find((code) => code === body?.code);
+  if (named !== undefined) return new RegistryError(named, said);
   if (body?.type === 'log') return new RegistryError('log/not-found', `the registry has no log ${id}`, { logId: id });
   if (body?.type === 'fetchToken') return new RegistryError('request/cursor', `the registry has no fetch token ${id}`);
   if (body?.type === 'record' && answer.status === 409) {
