@@ -12,6 +12,7 @@ import {
   type JsonValue,
   type Policy,
 } from '@waybill/protocol';
+import { policyText } from './governance-entry-text.ts';
 
 /* How a package stands under the governance logs of its namespace and its registry. */
 
@@ -34,11 +35,6 @@ function ownerText({ name }: VerifiedPackage, by: Governor): string {
 
 function policyGovernor({ governance: { namespace } }: VerifiedPackage): Governor {
   return namespace !== null && policyOf(namespace) !== null ? 'namespace' : 'registry';
-}
-
-function policyText({ starters, gateway }: Policy): string {
-  const who = starters === 'open' ? 'everybody' : `only ${starters.map(({ id }) => id).join(', ')}`;
-  return `${who} may start packages, keys of the registry ${gateway === 'allowed' ? 'may' : 'may not'} sign for accounts`;
 }
 
 function abandonmentText({ successor, message }: Abandonment): string {

@@ -198,6 +198,17 @@ test('a draft that another record has overtaken is drafted again', async () => {
   assert.equal(await statusOf('2.0.0'), 'released');
 });
 
+test('two start a package together, and hand it on', async () => {
+  const publish = ['publish', CORE_MODULE, '--package', 'test:joint', '--version', '1.0.0'];
+  await send(await signedBy(await drafted(publish, 'ann', 'bob'), 'bob', 'ann'), '--content', CORE_MODULE);
+  const root = async () => JSON.parse(await clerk.ok('who', 'test:joint', '--json', ...at)).root;
+  assert.deepEqual([(await root()).threshold, (await root()).keys.length], [2, 2]);
+  // Where all keys of the old root and of the new one sign, nobody has to be named.
+  const transfer = await drafted(['transfer', 'test:joint', '--to', person('eve').publicKey]);
+  await send(await signedBy(transfer, 'eve', 'ann', 'bob'));
+  assert.deepEqual((await root()).keys, [person('eve').publicKey]);
+});
+
 test('in a package of version 0 nothing is drafted, but its upgrade', async () => {
   const { machine, keyId, publicKey } = person('bob');
   await machine.ok('publish', CORE_MODULE, '--package', 'test:plain', '--version', '1.0.0', ...at);

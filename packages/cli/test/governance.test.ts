@@ -96,10 +96,19 @@ test('a namespace whose keys are listed: a stranger is refused, a listed key pub
   await governed('reinstate', 'demo:tool@1.0.0', '--reason', 'it does not');
   assert.equal(await statusOfContent(digest), 200);
   assert.equal((await get()).code, 0);
+  const both = await Promise.all([
+    govern('takedown', digestOf(new Uint8Array(2)), '--code', 'other'),
+    govern('takedown', digestOf(new Uint8Array(3)), '--code', 'other'),
+  ]);
+  assert.deepEqual(
+    both.map(({ code }) => code),
+    [0, 0],
+    'the one that was second was made anew',
+  );
   const { takedowns, policy: none } = await shown();
   assert.deepEqual(
     [takedowns.length, takedowns[0].code, takedowns[0].reinstated.reason],
-    [1, 'malware', 'it does not'],
+    [3, 'malware', 'it does not'],
   );
   assert.equal(none, null);
 });
@@ -150,6 +159,7 @@ test('a root of two of three machines: transferred to, drafted, signed in either
 
   const lost = await govern('policy', ...namespace, '--start', 'open');
   assert.deepEqual([lost.code, codeOf(lost)], [77, 'record/unauthorized']);
+  assert.match(lost.stderr, /held by any 2 of sha256:.*--draft FILE/);
   const draft = keeper.file('policy.json');
   const names = ['eve', 'bob'].flatMap((name) => ['--signer', person(name).keyId]);
   const policy = [...namespace, '--start', 'listed', '--key', person('ann').publicKey, '--draft', draft];

@@ -188,6 +188,7 @@ export async function publishSigned(plan: SignedPlan, parts: SendParts): Promise
   }
   requireObeyed(record, { state, book });
   requireGoverned(name, record, governance);
+  requireServed(name, governance, [...plan.contents.keys()]);
   await verifyRecordSignatures(PACKAGE_LOG, record, judgeRecord(PACKAGE_LOG, state, record).owed);
   await publishRecord(plan, record, parts);
   return verifyPublished(name, attempt, parts);

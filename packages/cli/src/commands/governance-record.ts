@@ -8,6 +8,7 @@ import {
 } from '@waybill/client';
 import {
   isRegistryError,
+  isSignedFor,
   parseJosePrivateKey,
   parseNamespace,
   RegistryError,
@@ -19,6 +20,7 @@ import {
 } from '@waybill/protocol';
 import type { CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
+import { holderText } from '../entry-text.ts';
 import { registryFlags, repeatedFlag, signingFlags, textFlag } from '../flags.ts';
 import { governanceEntryBody, governanceEntryText } from '../governance-entry-text.ts';
 import type { Progress } from '../progress.ts';
@@ -92,6 +94,7 @@ export async function governOrDraft(
       flags.draft === undefined
         ? inOrder(keys.map(({ publicKey }) => publicKey))
         : signersOf(flags.signer, look.state ?? NO_LOG, plan.holders);
+    requireHeld(look, signers, namespace);
     const record = draftGovernanceRecord({ entries: plan.entries(signers), keys: signers }, look, Date.now);
     const { contents } = record.envelope;
     const draft: CarriedRecord = { kind: 'governance', log: namespace, contents, signers, signatures: [] };
@@ -121,6 +124,15 @@ function requireBegun(
   const [has, next] = begins ? ['has begun already', 'show'] : ['has not begun', 'begin'];
   const message = `${governanceLogText(namespace)} ${has}: waybill operator governance ${next}${flag}`;
   throw new RegistryError('usage/invalid', message);
+}
+
+/** Throws `record/unauthorized` as the rules do, and says who can. */
+function requireHeld({ state }: GovernanceLook, signers: readonly JosePublicKey[], namespace: Namespace | null): void {
+  const root = state?.root ?? null;
+  if (root === null || isSignedFor(root, new Set(signers.map(({ id }) => id)))) return;
+  const who = `the root of ${governanceLogText(namespace)} is held by ${holderText(root)}`;
+  const how = 'name keys that are here with --sign, or draft it for those who hold it: --draft FILE --signer KEY';
+  throw new RegistryError('record/unauthorized', `${who}: ${how}`, { reason: 'holder', grant: '' });
 }
 
 /** The keys that sign on this machine. */

@@ -14,7 +14,6 @@ import {
   TAKEDOWN_CODES,
   type AbandonEntry,
   type Digest,
-  type Holder,
   type JosePublicKey,
   type PolicyEntry,
 } from '@waybill/protocol';
@@ -51,12 +50,12 @@ const policyFlags = {
 } as const;
 const START_BRIEF = 'open: everybody may start packages; listed: the keys of --key alone';
 
-interface HolderFlags {
+interface BeginFlags extends GovernFlags, PolicyFlags {
   readonly holder?: readonly string[];
   readonly threshold?: string;
 }
 
-interface BeginFlags extends GovernFlags, PolicyFlags, HolderFlags {}
+const BEGIN = 'waybill operator governance begin';
 
 const beginCommand: Command<CliContext> = buildCommand({
   docs: {
@@ -78,15 +77,17 @@ its root's. To give it to somebody who does not hold that, begin it and transfer
     },
   },
   func: action<BeginFlags, []>((context, flags, progress) => {
-    const given = flags.holder === undefined ? null : holderGiven({ ...flags, holder: flags.holder });
+    const given =
+      flags.holder === undefined
+        ? null
+        : holderOfTexts(flags.holder, flags.threshold ?? String(flags.holder.length), BEGIN);
     const policy = flags.start === undefined ? noPolicy(flags) : [policyEntry(flags)];
     return governOrDraft(context, flags, progress, {
       begins: true,
       entries: (keys) => [
         {
           type: 'root',
-          holder:
-            given ?? namedHolder(keys, flags.threshold ?? String(keys.length), 'waybill operator governance begin'),
+          holder: given ?? namedHolder(keys, flags.threshold ?? String(keys.length), BEGIN),
         },
         ...policy,
       ],
@@ -95,10 +96,6 @@ its root's. To give it to somebody who does not hold that, begin it and transfer
     });
   }),
 });
-
-function holderGiven({ holder, threshold }: HolderFlags & { readonly holder: readonly string[] }): Holder {
-  return holderOfTexts(holder, threshold ?? String(holder.length), 'waybill operator governance transfer');
-}
 
 /** Throws `usage/invalid` for a policy of which the first word is missing. */
 function noPolicy({ key = [], gateway }: PolicyFlags): readonly PolicyEntry[] {
@@ -294,7 +291,8 @@ const transferCommand: Command<CliContext> = buildCommand({
     },
   },
   func: action<TransferFlags, []>((context, flags, progress) => {
-    const holder = holderGiven(flags);
+    const { holder: keys, threshold = String(keys.length) } = flags;
+    const holder = holderOfTexts(keys, threshold, 'waybill operator governance transfer');
     return governOrDraft(context, flags, progress, {
       begins: false,
       entries: () => [{ type: 'transfer', holder }],
