@@ -19,6 +19,7 @@ import { withFileFailures } from './blobs/files/file-failure.ts';
 import { DigestSet } from './core/fsck/digest-set.ts';
 import { recordKindOf } from './core/log-kind.ts';
 import { namedContents } from './core/named-content.ts';
+import { RegistryTakedowns } from './core/registry-takedowns.ts';
 import type { ContentStore, StoredRecord, StoreInspection } from './core/ports.ts';
 import { dataFolder, existingDataFolder, type DataFolder } from './data-folder.ts';
 import { logKeyFile } from './log-keys.ts';
@@ -112,12 +113,17 @@ type Copied = Pick<BackupReport, 'logLength' | 'contents' | 'contentBytes' | 'da
 async function copyContents(from: DataFolder, to: DataFolder, onProgress: (step: string) => void): Promise<Copied> {
   await mkdir(path.join(to.contentFolder, 'sha256'), { recursive: true, mode: FOLDER_MODE });
   const store = openSqliteInspection(to.storeFile);
+  const takedowns = new RegistryTakedowns();
   const copy = new ContentCopy(readContentFiles(from.contentFolder), to.contentFolder);
   try {
     for await (const page of store.recordsInOrder()) {
       for (const row of page) {
-        if ('problem' in row) copy.damaged.push({ at: `record ${row.key}`, problem: row.problem });
-        else if (namesContent(row.value)) await copy.takeAll(`record ${row.key}`, row.value.envelope, true);
+        if ('problem' in row) {
+          copy.damaged.push({ at: `record ${row.key}`, problem: row.problem });
+          continue;
+        }
+        takedowns.follow(row.value);
+        if (namesContent(row.value)) await copy.takeAll(`record ${row.key}`, row.value.envelope, true);
       }
       onProgress(`copying content: ${copy.contents} files, ${copy.contentBytes} bytes`);
     }
@@ -125,6 +131,7 @@ async function copyContents(from: DataFolder, to: DataFolder, onProgress: (step:
     for (const row of await store.listPending()) {
       if ('value' in row) await copy.takeAll(`pending record ${row.key}`, row.value.envelope, false);
     }
+    copy.nameMissing(takedowns);
     const logLength = await newestLength(store);
     const { contents, contentBytes, damaged } = copy;
     return { logLength, contents, contentBytes, damaged };
@@ -152,10 +159,18 @@ class ContentCopy {
   readonly #content: Pick<ContentStore, 'size' | 'read'>;
   readonly #folder: string;
   readonly #taken = new DigestSet();
+  readonly #missing: { readonly digest: Digest; readonly at: string }[] = [];
 
   constructor(content: Pick<ContentStore, 'size' | 'read'>, folder: string) {
     this.#content = content;
     this.#folder = folder;
+  }
+
+  /** After all records: content that is taken down may be missing, for somebody may have had to delete it. */
+  nameMissing(takedowns: RegistryTakedowns): void {
+    for (const { digest, at } of this.#missing) {
+      if (!takedowns.has(digest)) this.damaged.push({ at: digest, problem: `it is missing (${at} needs it)` });
+    }
   }
 
   /** Everything that a record names; what is not `required` may be missing. */
@@ -175,7 +190,11 @@ class ContentCopy {
     const size = await this.#sizeOrProblem(digest);
     if (size === null && !required) return;
     this.#taken.add(digest);
-    const problem = typeof size === 'number' ? await this.#copy(digest, size) : (size ?? 'it is missing');
+    if (size === null) {
+      this.#missing.push({ digest, at });
+      return;
+    }
+    const problem = typeof size === 'number' ? await this.#copy(digest, size) : size;
     if (problem !== null) this.damaged.push({ at: digest, problem: `${problem} (${at} needs it)` });
   }
 

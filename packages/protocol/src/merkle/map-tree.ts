@@ -42,6 +42,8 @@ export interface MapUpdate {
 /** A page made by an update. */
 export interface WrittenPage extends MapPageRef {
   readonly bytes: Uint8Array;
+  /** The version of the page that the new root has no need of any more, for this one; `null` for a page at a new place. */
+  readonly replaces: number | null;
 }
 
 /** The map without keys. */
@@ -51,27 +53,25 @@ export function emptyMapRoot(): MapRoot {
 
 /**
  * Sets keys and gives the new root with the pages it needs, one for each page on the way to a changed key; of two updates
- * of one path the later stands. `superseded` are the pages that the new root no longer needs: they stay true for older
- * roots. `version` must be new for this map. Throws `storage/damaged` for a page that is not the one its root names.
+ * of one path the later stands. The pages that are replaced stay true for older roots. `version` must be new for this map. Throws `storage/damaged` for a page that is not the one its root names.
  */
 export async function updateMap(
   root: MapRoot,
   updates: readonly MapUpdate[],
   version: number,
   readPages: MapPageReader,
-): Promise<{ root: MapRoot; pages: WrittenPage[]; superseded: MapPageRef[] }> {
-  if (updates.length === 0) return { root, pages: [], superseded: [] };
+): Promise<{ root: MapRoot; pages: WrittenPage[] }> {
+  if (updates.length === 0) return { root, pages: [] };
   // Two equal paths would never part, whatever the depth.
   const newest = [...new Map(updates.map((update) => [encodeHex(update.path), update])).values()];
   const paths = newest.map(({ path }) => path);
   const batch = new MapBatch(version, await loadPages(root, paths, readPages));
   const hash = batch.rewrite('', newest);
-  return { root: { hash, version }, pages: batch.pages, superseded: batch.superseded };
+  return { root: { hash, version }, pages: batch.pages };
 }
 
 class MapBatch {
   readonly pages: WrittenPage[] = [];
-  readonly superseded: MapPageRef[] = [];
   readonly #version: number;
   readonly #standing: ReadonlyMap<string, StandingPage>;
 
@@ -83,13 +83,13 @@ class MapBatch {
   /** Writes the page at `prefix` anew with `updates` below it; returns its hash. */
   rewrite(prefix: string, updates: readonly MapUpdate[]): Uint8Array {
     const standing = this.#standing.get(prefix);
-    if (standing !== undefined) this.superseded.push({ prefix, version: standing.version });
     const slots = [...(standing?.page ?? EMPTY_PAGE)];
     const changed = bySlot(updates, ({ path }) => path, prefix.length);
     for (const [slot, below] of changed) {
       slots[slot] = this.#place(`${prefix}${slot.toString(16)}`, slots[slot] ?? null, below);
     }
-    this.pages.push({ prefix, version: this.#version, bytes: encodeMapPage(slots) });
+    const replaces = standing?.version ?? null;
+    this.pages.push({ prefix, version: this.#version, bytes: encodeMapPage(slots), replaces });
     return standing === undefined
       ? pageHash(slots, prefix.length)
       : topOf(pageRowsAfter(standing.rows, slots, changed.keys()));

@@ -45,7 +45,7 @@ test('pages are read level by level, and those no longer needed are named', asyn
   const pages = memoryMap();
   const keys = Array.from({ length: 300 }, (_, i) => keyOf(i));
   const grown = await updateMap(emptyMapRoot(), keys, 1, pages.read);
-  assert.deepEqual(grown.superseded, []);
+  assert.ok(grown.pages.every(({ replaces }) => replaces === null));
   const root = await pages.update(emptyMapRoot(), keys, 1);
   const reads: (readonly MapPageRef[])[] = [];
   const read = (wanted: readonly MapPageRef[]): Promise<Uint8Array[]> => {
@@ -61,7 +61,10 @@ test('pages are read level by level, and those no longer needed are named', asyn
   const depths = new Set(reads.flat().map(({ prefix }) => prefix.length));
   assert.equal(reads.length, depths.size);
   const byPrefix = (a: MapPageRef, b: MapPageRef): number => (a.prefix < b.prefix ? -1 : 1);
-  assert.deepEqual(next.superseded.toSorted(byPrefix), reads.flat().toSorted(byPrefix));
+  const replaced = next.pages.flatMap(({ prefix, replaces }) =>
+    replaces === null ? [] : [{ prefix, version: replaces }],
+  );
+  assert.deepEqual(replaced.toSorted(byPrefix), reads.flat().toSorted(byPrefix));
 });
 
 test('a page that is not the one its root names is refused', async () => {

@@ -51,6 +51,8 @@ export interface TileWrite extends TileCoordinates {
 /** A page of the map that a commit made. Pages are never overwritten. */
 export interface MapPageWrite extends MapPageRef {
   readonly bytes: Uint8Array;
+  /** The version of the page that roots from this commit on do not need any more; `null` for a page at a new place. */
+  readonly replaces: number | null;
 }
 
 /** Everything one batch changes; all of it or nothing becomes durable. */

@@ -11,11 +11,13 @@ import type { MapPageWrite } from '../core/ports.ts';
 export interface MapRow {
   readonly group: string;
   readonly version: number;
+  /** Versions of the rows of the same group that have pages which this row's replace, ascending. */
+  readonly replaces: readonly number[];
   readonly bytes: Uint8Array;
 }
 
 /** Bytes of the bitmap at the start of a row. */
-export const MAP_ROW_HEAD_BYTES = 4;
+const HEAD_BYTES = 4;
 
 const OWN_BIT = 16;
 const SLOTS = 17;
@@ -35,19 +37,29 @@ export function packMapPages(pages: readonly MapPageWrite[]): MapRow[] {
     if (below === undefined) groups.set(group, [page]);
     else below.push(page);
   }
-  return [...groups].map(([group, below]) => ({ group, version: below[0]?.version ?? 0, bytes: packRow(below) }));
+  return [...groups].map(([group, below]) => ({
+    group,
+    version: below[0]?.version ?? 0,
+    replaces: ascending(below.flatMap(({ replaces }) => replaces ?? [])),
+    bytes: packRow(below.map(({ prefix, bytes }) => ({ bit: bitOf(prefix), bytes }))),
+  }));
 }
 
-function packRow(pages: readonly MapPageWrite[]): Uint8Array {
-  const sorted = pages.toSorted((a, b) => bitOf(a.prefix) - bitOf(b.prefix));
-  const length = sorted.reduce((sum, { bytes }) => sum + LENGTH_BYTES + bytes.length, MAP_ROW_HEAD_BYTES);
+interface PackedPage {
+  readonly bit: number;
+  readonly bytes: Uint8Array;
+}
+
+function packRow(pages: readonly PackedPage[]): Uint8Array {
+  const sorted = pages.toSorted((a, b) => a.bit - b.bit);
+  const length = sorted.reduce((sum, { bytes }) => sum + LENGTH_BYTES + bytes.length, HEAD_BYTES);
   const row = new Uint8Array(length);
   const view = new DataView(row.buffer);
   view.setUint32(
     0,
-    sorted.reduce((bits, { prefix }) => bits + 2 ** bitOf(prefix), 0),
+    sorted.reduce((bits, { bit }) => bits + 2 ** bit, 0),
   );
-  let offset = MAP_ROW_HEAD_BYTES;
+  let offset = HEAD_BYTES;
   for (const { bytes } of sorted) {
     view.setUint16(offset, bytes.length);
     row.set(bytes, offset + LENGTH_BYTES);
@@ -59,45 +71,65 @@ function packRow(pages: readonly MapPageWrite[]): Uint8Array {
 /** The page at `prefix` in its row; `null` when the row has none. Throws `storage/damaged`. */
 export function pageInRow(row: Uint8Array, prefix: string): Uint8Array | null {
   const wanted = bitOf(prefix);
+  for (const { bit, bytes } of pagesOf(row)) if (bit === wanted) return bytes.slice();
+  return null;
+}
+
+/**
+ * A row without the pages that a newer row of its group has too; `null` when none are left, the row itself when it keeps all.
+ * Throws `storage/damaged`.
+ */
+export function rowWithout(row: Uint8Array, newer: Uint8Array): Uint8Array | null {
+  const gone = bitmapOf(newer);
+  if ((bitmapOf(row) & gone) === 0) return row;
+  const left = [...pagesOf(row)].filter(({ bit }) => !hasBit(gone, bit));
+  return left.length === 0 ? null : packRow(left);
+}
+
+/** Views of the pages, in the order of their bits. Throws `storage/damaged` at one that is cut off. */
+function* pagesOf(row: Uint8Array): Generator<PackedPage, void, undefined> {
   const bitmap = bitmapOf(row);
   const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
-  let offset = MAP_ROW_HEAD_BYTES;
+  let offset = HEAD_BYTES;
   for (let bit = 0; bit < SLOTS; bit++) {
     if (!hasBit(bitmap, bit)) continue;
     if (offset + LENGTH_BYTES > row.length) throw damaged();
     const end = offset + LENGTH_BYTES + view.getUint16(offset);
     if (end > row.length) throw damaged();
-    if (bit === wanted) return row.slice(offset + LENGTH_BYTES, end);
+    yield { bit, bytes: row.subarray(offset + LENGTH_BYTES, end) };
     offset = end;
   }
-  return null;
 }
 
 /** How many pages a row has. Throws `storage/damaged` for a row that {@link packMapPages} would not have made. */
 export function countPagesInRow(row: Uint8Array): number {
-  const bitmap = bitmapOf(row);
-  const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
-  let count = 0;
-  let offset = MAP_ROW_HEAD_BYTES;
-  for (let bit = 0; bit < SLOTS; bit++) {
-    if (!hasBit(bitmap, bit)) continue;
-    if (offset + LENGTH_BYTES > row.length) throw damaged();
-    offset += LENGTH_BYTES + view.getUint16(offset);
-    count++;
-  }
-  if (bitmap >= 2 ** SLOTS || count === 0 || offset !== row.length) throw damaged();
-  return count;
+  const pages = [...pagesOf(row)];
+  const end = pages.reduce((sum, { bytes }) => sum + LENGTH_BYTES + bytes.length, HEAD_BYTES);
+  if (bitmapOf(row) >= 2 ** SLOTS || pages.length === 0 || end !== row.length) throw damaged();
+  return pages.length;
 }
 
-/** Which pages a row has; `row` may be cut after {@link MAP_ROW_HEAD_BYTES}. Throws `storage/damaged`. */
+/** Which rows each row of one group replaces, of rows from the oldest to the newest that do not say it. */
+export function replacedRows(
+  rows: readonly { readonly version: number; readonly bytes: Uint8Array }[],
+): { version: number; replaces: number[] }[] {
+  const newest = new Map<number, number>();
+  return rows.map(({ version, bytes }) => {
+    const bits = [...pagesOf(bytes)].map(({ bit }) => bit);
+    const replaces = ascending(bits.flatMap((bit) => newest.get(bit) ?? []));
+    for (const bit of bits) newest.set(bit, version);
+    return { version, replaces };
+  });
+}
+
+function ascending(versions: readonly number[]): number[] {
+  return [...new Set(versions)].toSorted((a, b) => a - b);
+}
+
+/** Which pages a row has: a bit for each. Throws `storage/damaged`. */
 export function bitmapOf(row: Uint8Array): number {
-  if (row.length < MAP_ROW_HEAD_BYTES) throw damaged();
+  if (row.length < HEAD_BYTES) throw damaged();
   return new DataView(row.buffer, row.byteOffset, row.byteLength).getUint32(0);
-}
-
-/** True when `seen` has every page of `bitmap`; both are of at most 17 bits. */
-export function isCovered(bitmap: number, seen: number): boolean {
-  return (bitmap & ~seen) === 0;
 }
 
 function bitOf(prefix: string): number {

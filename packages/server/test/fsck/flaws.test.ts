@@ -154,7 +154,7 @@ const SPOILED: readonly (readonly [string, string, FlawKind, boolean])[] = [
   ['all of the map gone', 'DELETE FROM map_rows', 'map', true],
   [
     'a row of the map too many',
-    "INSERT INTO map_rows SELECT 'ffff', version, pages FROM map_rows LIMIT 1",
+    "INSERT INTO map_rows SELECT 'ffff', version, '', pages FROM map_rows LIMIT 1",
     'map',
     true,
   ],

@@ -54,11 +54,11 @@ test('of a pruned map every row that is left is needed: each one that goes is na
   const database = openDatabase(path.join(pruned, 'registry.sqlite'), 'write');
   const rows = database.prepare('SELECT * FROM map_rows').all().filter(isRow);
   assert.ok(rows.length > 3);
-  for (const { grp = null, version = null, pages = null } of rows) {
+  for (const { grp = null, version = null, replaces = null, pages = null } of rows) {
     database.prepare('DELETE FROM map_rows WHERE grp = ? AND version = ?').run(grp, version);
     const kinds = new Set((await check(pruned, { content: false })).flaws.map(({ kind }) => kind));
     assert.deepEqual(kinds, new Set(['map']), `row '${String(grp)}'@${String(version)}`);
-    database.prepare('INSERT INTO map_rows VALUES (?, ?, ?)').run(grp, version, pages);
+    database.prepare('INSERT INTO map_rows VALUES (?, ?, ?, ?)').run(grp, version, replaces, pages);
   }
   database.exec('DELETE FROM map_rows WHERE version = (SELECT max(version) FROM map_rows)');
   database.close();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { digestBytes, digestOf, REGISTRY_LOG_ID, wargApi } from '@waybill/protocol';
+import { digestBytes, digestHex, digestOf, REGISTRY_LOG_ID, wargApi } from '@waybill/protocol';
 import { backup } from '../../src/backup.ts';
 import { openWriteDesk } from '../../src/commit-thread/write-desk.ts';
 import { openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
@@ -17,6 +17,7 @@ import { RunningRegistry } from '../running-registry.ts';
 
 const ORIGIN = 'registry.example/main';
 const BAD = wasmOf('bad');
+const GOOD = wasmOf('good');
 
 let registry: RunningRegistry;
 let owner: Governor;
@@ -25,7 +26,7 @@ before(async () => {
   registry = await RunningRegistry.start({ origin: ORIGIN, namespaces: ['test', 'other'] });
   const given = { origin: ORIGIN, keys: [await governingKey(registry)] };
   const alice = new Publisher(registry, 'test:alice', keyOf('alice'));
-  await alice.publish([alice.init, releaseOf('1.0.0', BAD)], [BAD]);
+  await alice.publish([alice.init, releaseOf('1.0.0', BAD), releaseOf('1.1.0', GOOD)], [BAD, GOOD]);
   owner = new Governor(registry, 'test', given);
   const whole = new Governor(registry, null, given);
   const takedown = { type: 'takedown', digest: digestOf(BAD), code: 'malware' } as const;
@@ -78,6 +79,32 @@ test('a backup holds governance logs, and content that is taken down', async () 
   assert.deepEqual(
     (await check(out)).flaws.map(({ kind }) => kind),
     ['last-signed'],
+  );
+});
+
+test('content that is taken down may be deleted: neither fsck nor a backup calls that damage', async () => {
+  const [data, out] = [await copyAtRest('deleted'), path.join(registry.folder, 'backup of deleted')];
+  const fileOf = (content: Uint8Array): string => {
+    const hex = digestHex(digestOf(content));
+    return path.join(data, 'content', 'sha256', hex.slice(0, 2), hex);
+  };
+  await rm(fileOf(BAD));
+  const { flaws, remarks } = await check(data);
+  assert.deepEqual(
+    { flaws, remarks },
+    { flaws: [], remarks: [`content ${digestOf(BAD)} is not here, and is taken down`] },
+  );
+  const asked = { keys: true, onProgress: () => undefined };
+  assert.deepEqual((await backup({ data, out, ...asked })).damaged, []);
+  await rm(fileOf(GOOD));
+  assert.deepEqual(
+    (await check(data)).flaws.map(({ kind, at }) => [kind, at]),
+    [['content', digestOf(GOOD)]],
+  );
+  const { damaged } = await backup({ data, out: `${out} once more`, ...asked });
+  assert.deepEqual(
+    damaged.map(({ at }) => at),
+    [digestOf(GOOD)],
   );
 });
 

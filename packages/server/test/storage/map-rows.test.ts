@@ -6,16 +6,19 @@ import {
   bitmapOf,
   countPagesInRow,
   groupOf,
-  isCovered,
-  MAP_ROW_HEAD_BYTES,
   packMapPages,
   pageInRow,
+  replacedRows,
+  rowWithout,
 } from '../../src/storage/map-rows.ts';
+
+/** Bytes of the bitmap that a row begins with. */
+const HEAD_BYTES = 4;
 
 const isDamage = (thrown: unknown): boolean => isRegistryError(thrown, 'storage/damaged');
 
-function page(prefix: string, length = 5): MapPageWrite {
-  return { prefix, version: 7, bytes: new Uint8Array(length).fill(prefix.length + 1) };
+function page(prefix: string, length = 5, replaces: number | null = null): MapPageWrite {
+  return { prefix, version: 7, bytes: new Uint8Array(length).fill(prefix.length + 1), replaces };
 }
 
 /** The one row of pages that share a group. */
@@ -53,11 +56,35 @@ test('an empty page is there; nothing packs to nothing', () => {
   assert.deepEqual(packMapPages([]), []);
 });
 
-test('a row is covered when every one of its pages was seen', () => {
-  const [own, below, both] = [[page('')], [page('f')], [page(''), page('f')]].map((pages) => bitmapOf(rowOf(pages)));
-  assert.ok(own !== undefined && below !== undefined && both !== undefined);
-  assert.ok(isCovered(own, both) && isCovered(below, both) && isCovered(both, both));
-  assert.ok(!isCovered(both, own) && !isCovered(own, below) && !isCovered(own, 0));
+test('a row says once which rows its pages replace', () => {
+  const rows = packMapPages([page('', 5, 3), page('a', 5, 6), page('b', 5, 3), page('c'), page('ab', 5, 4)]);
+  assert.deepEqual(
+    rows.map(({ group, replaces }) => [group, replaces]),
+    [
+      ['', [3, 6]],
+      ['ab', [4]],
+    ],
+  );
+});
+
+test('rows that do not say it are compared, from the oldest on', () => {
+  const rows = [['', 'a'], ['', 'b'], ['a'], ['', 'a', 'b', 'c']].map((prefixes, i) => ({
+    version: i + 1,
+    bytes: rowOf(prefixes.map((prefix) => page(prefix))),
+  }));
+  assert.deepEqual(
+    replacedRows(rows).map(({ replaces }) => replaces),
+    [[], [1], [1], [2, 3]],
+  );
+});
+
+test('a row loses the pages that a newer one has too, and the others stay', () => {
+  const row = rowOf([page('', 9), page('a', 1), page('f', 2)]);
+  const left = rowWithout(row, rowOf([page('a'), page('b'), page('')]));
+  assert.deepEqual(left, rowOf([page('f', 2)]));
+  assert.equal(rowWithout(row, rowOf([page('b')])), row);
+  assert.equal(rowWithout(row, rowOf([page('f'), page('a'), page('')])), null);
+  assert.throws(() => rowWithout(row.subarray(0, row.length - 1), rowOf([page('a')])), isDamage);
 });
 
 test('a row that was cut anywhere is damaged, not short of a page', () => {
@@ -69,20 +96,19 @@ test('a row that was cut anywhere is damaged, not short of a page', () => {
     // The page at the row's own prefix is the last.
     assert.throws(() => pageInRow(cut, ''), isDamage);
   }
-  assert.equal(bitmapOf(row.subarray(0, MAP_ROW_HEAD_BYTES)), bitmapOf(row));
 });
 
 test('a row with a wrong length or surplus bytes is damaged', () => {
   const row = rowOf([page('a'), page('')]);
   const longer = row.slice();
-  longer[MAP_ROW_HEAD_BYTES + 1] = 200;
+  longer[HEAD_BYTES + 1] = 200;
   assert.throws(() => pageInRow(longer, ''), isDamage);
   assert.throws(() => pageInRow(longer, 'a'), isDamage);
   assert.throws(() => countPagesInRow(Uint8Array.of(...row, 0)), isDamage);
   const unknownBit = row.slice();
   unknownBit[0] = 1;
   assert.throws(() => countPagesInRow(unknownBit), isDamage);
-  assert.throws(() => countPagesInRow(new Uint8Array(MAP_ROW_HEAD_BYTES)), isDamage);
+  assert.throws(() => countPagesInRow(new Uint8Array(HEAD_BYTES)), isDamage);
 });
 
 test('a row is read from a view into a larger buffer', () => {

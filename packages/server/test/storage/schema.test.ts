@@ -6,15 +6,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { isRegistryError } from '@waybill/protocol';
+import { isRegistryError, utf8 } from '@waybill/protocol';
+import type { MapPageWrite } from '../../src/core/ports.ts';
 import { sampleCommit, sampleHead } from '../../src/storage/conformance.ts';
 import { numberOf } from '../../src/storage/sqlite/row.ts';
-import { asRow, openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { asRow, isRow, openDatabase, type SqliteRow } from '../../src/storage/sqlite/sqlite-module.ts';
 import { openSqliteReader, openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 
 const DYING_OPENER = fileURLToPath(new URL('dying-opener.js', import.meta.url));
 /** More calls of SQLite than opening a store takes. */
-const CALLS_MAX = 40;
+const CALLS_MAX = 60;
 
 let folder: string;
 let file: string;
@@ -96,4 +97,55 @@ test('a first start killed at any point leaves the whole schema or nothing of it
 
 function spawnOpener(calls: number): ReturnType<typeof spawn> {
   return spawn(process.execPath, [DYING_OPENER, file, String(calls)], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+test('rows of a map that were sorted by group are sorted by version, and say what they replace (threats D11)', async () => {
+  const store = await openSqliteStore(file);
+  const page = (prefix: string, version: number, replaces: number | null): MapPageWrite => ({
+    prefix,
+    version,
+    bytes: utf8(`${prefix}@${version}`),
+    replaces,
+  });
+  const written = [
+    [page('', 1, null), page('a', 1, null), page('ab', 1, null)],
+    [page('', 2, 1), page('b', 2, null)],
+    [page('', 3, 2), page('a', 3, 1), page('ab', 3, 1)],
+  ];
+  for (const [i, mapPages] of written.entries()) {
+    await store.commit(i || null, { ...sampleCommit(i, i + 1), mapPages });
+  }
+  await store.close();
+  const before = mapRows();
+  const old = openDatabase(file, 'write');
+  old.exec(`CREATE TABLE by_group (
+      grp TEXT NOT NULL, version INTEGER NOT NULL, pages BLOB NOT NULL, PRIMARY KEY (grp, version DESC)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO by_group SELECT grp, version, pages FROM map_rows;
+    DROP TABLE map_rows; ALTER TABLE by_group RENAME TO map_rows; PRAGMA user_version = 4;`);
+  old.close();
+  const again = await openSqliteStore(file);
+  assert.deepEqual(mapRows(), before);
+  assert.equal(await again.pruneMap(3, null, 100), null);
+  const left = [page('', 3, 2), page('a', 3, 1), page('b', 2, null), page('ab', 3, 1)];
+  assert.deepEqual(
+    await again.readMapPages(left),
+    left.map(({ bytes }) => bytes),
+  );
+  await again.close();
+  assert.deepEqual(
+    mapRows().map((row) => [row['version'], row['grp']]),
+    [
+      [2, ''],
+      [3, ''],
+      [3, 'ab'],
+    ],
+  );
+});
+
+function mapRows(): SqliteRow[] {
+  const database = openDatabase(file, 'read');
+  const rows = database.prepare('SELECT version, grp, replaces, pages FROM map_rows ORDER BY version, grp').all();
+  database.close();
+  return rows.filter(isRow);
 }

@@ -53,6 +53,7 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
   await guard(findings, () => checkTokens(store, findings));
   const replayed = await guard(findings, () => replay(parts, queue));
   if (replayed !== null) await guard(findings, () => checkNotes(parts, replayed));
+  content.excuse(replayed?.takedowns ?? null);
   const origin = replayed === null || replayed.operator.length === 0 ? null : registryOrigin(replayed.operator);
   const records = await guard(findings, () =>
     checkChains({

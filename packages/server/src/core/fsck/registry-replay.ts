@@ -20,6 +20,7 @@ import {
 } from '@waybill/protocol';
 import { LogKinds } from '../log-kind.ts';
 import type { Inspected, InspectedRecord, StoredHead, StoreInspection } from '../ports.ts';
+import { RegistryTakedowns } from '../registry-takedowns.ts';
 import type { TreeLeaf } from '../registry-tree.ts';
 import type { CheckQueue } from './check-queue.ts';
 import type { Findings } from './findings.ts';
@@ -49,6 +50,7 @@ export interface Replayed {
   readonly heads: LogReplay;
   readonly operator: OperatorState;
   readonly kinds: LogKinds;
+  readonly takedowns: RegistryTakedowns;
   /** `null` when no head could be read. */
   readonly newest: StoredHead | null;
 }
@@ -87,6 +89,7 @@ class RegistryReplay {
   readonly #headCheck: HeadCheck;
   readonly #headRows: RowCursor<Inspected<StoredHead>>;
   readonly #kinds = new LogKinds();
+  readonly #takedowns = new RegistryTakedowns();
   #operator: OperatorState = emptyLogState(null);
   #items: Item[] = [];
   #rows = 0;
@@ -122,6 +125,7 @@ class RegistryReplay {
     const kind = this.#kinds.kindOf(logId);
     const own = recordIdOf(kind, envelope.contents);
     if (kind === 'operator') this.#followOperator(row.value);
+    this.#takedowns.follow(row.value);
     if (kind === 'governance' && row.value.logPosition === 0) this.#checkStart(row.value);
     await this.#push({ index: row.key, ids: { logId, own, stored: recordId } });
   }
@@ -147,8 +151,8 @@ class RegistryReplay {
     repairs.stands = { log, map, heads: log && findings.count('head') === 0 };
     if (findings.count('map') > 0) repairs.map = { floor: this.#map.version, pages: this.#map.pages };
     const [records, heads] = [this.#records, this.#heads];
-    const [operator, kinds] = [this.#operator, this.#kinds];
-    return { rows: this.#rows, records, heads, operator, kinds, newest: this.#headCheck.newest };
+    const [operator, kinds, takedowns] = [this.#operator, this.#kinds, this.#takedowns];
+    return { rows: this.#rows, records, heads, operator, kinds, takedowns, newest: this.#headCheck.newest };
   }
 
   async #addMissing(): Promise<void> {

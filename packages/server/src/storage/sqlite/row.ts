@@ -184,3 +184,14 @@ function damaged(column: string, cause?: unknown): RegistryError {
   const message = `column ${column} of the store holds something unexpected: restore it from a backup`;
   return new RegistryError('storage/damaged', message, {}, { cause });
 }
+
+/** As `map_rows` has it in a column. */
+export function replacesText(versions: readonly number[]): string {
+  return versions.join(',');
+}
+
+/** What makes no sense says nothing: nothing but the pruning of the map asks. */
+export function replacesOfRow(row: SqliteRow): number[] {
+  const text = row['replaces'];
+  return typeof text === 'string' ? text.split(',').map(Number).filter(Number.isSafeInteger) : [];
+}

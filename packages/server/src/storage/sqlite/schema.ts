@@ -1,6 +1,7 @@
 import { RegistryError } from '@waybill/protocol';
-import { numberOf } from './row.ts';
-import { asRow, openDatabase, type SqliteAccess, type SqliteDatabase } from './sqlite-module.ts';
+import { replacedRows } from '../map-rows.ts';
+import { bytesOf, numberOf, replacesText } from './row.ts';
+import { asRow, isRow, openDatabase, type SqliteAccess, type SqliteDatabase } from './sqlite-module.ts';
 
 /** "WAYB": tells a Waybill store from any other SQLite file. */
 const APPLICATION_ID = 0x57415942;
@@ -9,7 +10,7 @@ const APPLICATION_ID = 0x57415942;
 const FIRST_VERSION = 2;
 
 /** Forward only, each run once, in order; a released one is never changed. */
-const MIGRATIONS: readonly string[] = [
+const MIGRATIONS: readonly (string | ((database: SqliteDatabase) => void))[] = [
   `CREATE TABLE records (
      registry_index INTEGER PRIMARY KEY,
      log_id BLOB NOT NULL,
@@ -63,6 +64,7 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;`,
   // Of the signers after the first one; NULL for none.
   'ALTER TABLE records ADD COLUMN cosignatures BLOB; ALTER TABLE pending ADD COLUMN cosignatures BLOB;',
+  sortMapRowsByVersion,
 ];
 
 const NEWEST_VERSION = FIRST_VERSION + MIGRATIONS.length - 1;
@@ -147,13 +149,43 @@ function migrate(database: SqliteDatabase, file: string): void {
   try {
     // Asked again: another process may have migrated while this one waited for the lock.
     const done = Math.max(requireStore(database, file) - FIRST_VERSION + 1, 0);
-    for (const migration of MIGRATIONS.slice(done)) database.exec(migration);
+    for (const migration of MIGRATIONS.slice(done)) {
+      if (typeof migration === 'string') database.exec(migration);
+      else migration(database);
+    }
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${NEWEST_VERSION};`);
     database.exec('COMMIT');
   } catch (failure) {
     rollBack(database);
     throw failure;
   }
+}
+
+/**
+ * Rows of the map in the order in which they are written: sorted by group, each commit wrote to as many places of the file as
+ * it has records. With a rowid, for a row of an index that is longer than a quarter of a page spills into a page of its own.
+ */
+function sortMapRowsByVersion(database: SqliteDatabase): void {
+  database.exec(`ALTER TABLE map_rows RENAME TO map_rows_by_group;
+    CREATE TABLE map_rows (
+      grp TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      replaces TEXT NOT NULL, -- versions of the rows of the group whose pages this one's replace, with commas between
+      pages BLOB NOT NULL,
+      PRIMARY KEY (version, grp)
+    ) STRICT;
+    INSERT INTO map_rows SELECT grp, version, '', pages FROM map_rows_by_group ORDER BY version, grp;`);
+  const groups = database.prepare('SELECT DISTINCT grp FROM map_rows_by_group').all().filter(isRow);
+  const rows = database.prepare('SELECT version, pages FROM map_rows_by_group WHERE grp = ? ORDER BY version');
+  const put = database.prepare('UPDATE map_rows SET replaces = ? WHERE version = ? AND grp = ?');
+  for (const { grp = null } of groups) {
+    const standing = rows.all(grp).filter(isRow);
+    const read = standing.map((row) => ({ version: numberOf(row, 'version'), bytes: bytesOf(row, 'pages') }));
+    for (const { version, replaces } of replacedRows(read)) {
+      if (replaces.length > 0) put.run(replacesText(replaces), version, grp);
+    }
+  }
+  database.exec('DROP TABLE map_rows_by_group');
 }
 
 /** Ends a transaction that failed. */

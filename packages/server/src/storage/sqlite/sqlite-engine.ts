@@ -20,7 +20,7 @@ import type {
   StoredToken,
   TokenUse,
 } from '../../core/ports.ts';
-import { bitmapOf, groupOf, isCovered, MAP_ROW_HEAD_BYTES, packMapPages, pageInRow } from '../map-rows.ts';
+import { groupOf, packMapPages, pageInRow, rowWithout } from '../map-rows.ts';
 import {
   bytesOf,
   headOfRow,
@@ -32,6 +32,8 @@ import {
   pendingValues,
   recordOfRow,
   recordValues,
+  replacesOfRow,
+  replacesText,
   tokenOfRow,
   tokenValues,
 } from './row.ts';
@@ -61,15 +63,12 @@ const SQL = {
   name: 'SELECT name FROM records WHERE log_id = ? AND log_position = 0',
   tile: 'SELECT hashes FROM tiles WHERE log = ? AND level = ? AND tile = ?',
   putTile: 'INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?)',
-  mapRow: 'SELECT pages FROM map_rows WHERE grp = ? AND version = ?',
-  putMapRow: 'INSERT INTO map_rows VALUES (?, ?, ?)',
-  deleteMapRow: 'DELETE FROM map_rows WHERE grp = ? AND version = ?',
-  // In the order of the key: from the newest version of a group to its oldest, then the next group.
-  mapWalk: `SELECT * FROM (SELECT grp, version, substr(pages, 1, ${MAP_ROW_HEAD_BYTES}) AS pages FROM map_rows
-      WHERE grp = ?1 AND version < ?2 ORDER BY version DESC LIMIT ?3)
-    UNION ALL SELECT * FROM (SELECT grp, version, substr(pages, 1, ${MAP_ROW_HEAD_BYTES}) AS pages FROM map_rows
-      WHERE grp > ?1 ORDER BY grp, version DESC LIMIT ?3)
-    LIMIT ?3`,
+  mapRow: 'SELECT pages FROM map_rows WHERE version = ?2 AND grp = ?1',
+  putMapRow: 'INSERT INTO map_rows VALUES (?, ?, ?, ?)',
+  shrinkMapRow: 'UPDATE map_rows SET pages = ?3 WHERE version = ?2 AND grp = ?1',
+  deleteMapRow: 'DELETE FROM map_rows WHERE version = ?2 AND grp = ?1',
+  mapWalk: `SELECT version, grp, replaces FROM map_rows
+    WHERE (version, grp) > (?, ?) AND version <= ? ORDER BY version, grp LIMIT ?`,
   mapFloor: 'SELECT version FROM map_floor',
   putMapFloor: 'INSERT OR REPLACE INTO map_floor VALUES (1, ?)',
   notes: 'SELECT * FROM notes',
@@ -131,7 +130,9 @@ export class SqliteEngine {
         this.#run('putRecord', ...recordValues(record, name ?? null));
       }
       for (const { log, level, index, hashes } of commit.tiles) this.#run('putTile', log, level, index, hashes);
-      for (const { group, version, bytes } of mapRows) this.#run('putMapRow', group, version, bytes);
+      for (const { group, version, replaces, bytes } of mapRows) {
+        this.#run('putMapRow', group, version, replacesText(replaces), bytes);
+      }
       for (const recordId of commit.settled) this.#run('deletePending', digestBytes(recordId));
       this.#run('putHead', ...headValues(commit.head));
       this.#run('putNotes', utf8(commit.notes.records), utf8(commit.notes.heads));
@@ -206,11 +207,13 @@ export class SqliteEngine {
     const key = `${group}@${version}`;
     const known = this.#mapRows.get(key);
     if (known !== undefined) return known;
-    const row = this.#one('mapRow', group, version);
-    if (row === null) return null;
-    const bytes = bytesOf(row, 'pages');
-    this.#keepMapRow(key, bytes);
+    const bytes = this.#storedMapRow(group, version);
+    if (bytes !== null) this.#keepMapRow(key, bytes);
     return bytes;
+  }
+
+  #storedMapRow(group: string, version: number): Uint8Array | null {
+    return nullable(this.#one('mapRow', group, version), (row) => bytesOf(row, 'pages'));
   }
 
   #keepMapRow(key: string, bytes: Uint8Array): void {
@@ -226,28 +229,31 @@ export class SqliteEngine {
   }
 
   /**
-   * See RegistryStore.pruneMap. Going down the versions of a group, a row at or below the floor is of no use once every page
-   * in it was seen in a newer one that is at or below the floor too.
+   * See RegistryStore.pruneMap. From the oldest row on, each takes from those before it the pages that it has too, and what
+   * is left without any goes. What a row says that it replaces is only where to look.
    */
   pruneMap(floor: number, after: MapWalk | null, limit: number): MapWalk | null {
-    let walk = after ?? { group: '', version: Number.MAX_SAFE_INTEGER, seen: 0 };
+    const { version, group } = after ?? { version: 0, group: '' };
     return this.#transaction(() => {
       if (this.readMapFloor() < floor) this.#run('putMapFloor', floor);
-      const rows = this.#all('mapWalk', walk.group, walk.version, limit);
-      for (const row of rows) {
-        const { group, version, bitmap } = walkedOf(row);
-        let seen = group === walk.group ? walk.seen : 0;
-        if (version <= floor) {
-          if (isCovered(bitmap, seen)) {
-            this.#run('deleteMapRow', group, version);
-            this.#mapRows.delete(`${group}@${version}`);
-          }
-          seen |= bitmap;
-        }
-        walk = { group, version, seen };
+      const walked = this.#all('mapWalk', version, group, floor, limit).map(walkedOf);
+      for (const newer of walked) {
+        for (const older of newer.replaces) if (older < newer.version) this.#takeFrom(older, newer);
       }
-      return rows.length < limit ? null : walk;
+      return walked.length < limit ? null : (walked.at(-1) ?? null);
     });
+  }
+
+  #takeFrom(older: number, { group, version }: MapWalk): void {
+    const row = this.#storedMapRow(group, older);
+    const newer = this.#storedMapRow(group, version);
+    if (row === null || newer === null) return;
+    const left = rowWithout(row, newer);
+    if (left === row) return;
+    if (left === null) this.#run('deleteMapRow', group, older);
+    else this.#run('shrinkMapRow', group, older, left);
+    // Not what it has become: this transaction may fail.
+    this.#mapRows.delete(`${group}@${older}`);
   }
 
   /** All of it in one transaction. */
@@ -385,17 +391,16 @@ function nullable<T>(row: SqliteRow | null, read: (row: SqliteRow) => T): T | nu
   return row === null ? null : read(row);
 }
 
-/** Where {@link SqliteEngine.pruneMap} stands: the row last looked at, and the pages seen in its group. */
+/** Where {@link SqliteEngine.pruneMap} stands: the row last looked at. */
 export interface MapWalk {
-  readonly group: string;
   readonly version: number;
-  readonly seen: number;
+  readonly group: string;
 }
 
-function walkedOf(row: SqliteRow): { group: string; version: number; bitmap: number } {
+function walkedOf(row: SqliteRow): MapWalk & { readonly replaces: readonly number[] } {
   const group = row['grp'];
   if (typeof group !== 'string') throw missing('the prefix of a map row');
-  return { group, version: numberOf(row, 'version'), bitmap: bitmapOf(bytesOf(row, 'pages')) };
+  return { group, version: numberOf(row, 'version'), replaces: replacesOfRow(row) };
 }
 
 function missing(what: string): RegistryError {

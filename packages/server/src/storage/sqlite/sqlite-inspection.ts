@@ -38,8 +38,8 @@ const FILE_PROBLEMS_MAX = 1_000;
 /** A record or a length beyond this cannot be one: JavaScript could not tell it from its neighbour. */
 const KEY_MAX = Number.MAX_SAFE_INTEGER;
 
-/** No version of a map row is beyond it. */
-const VERSION_MAX = 2n ** 63n - 1n;
+/** No version of a map row is below it. */
+const VERSION_MIN = -(2n ** 63n);
 
 // Free texts are read as bytes: damage may have made them something else than UTF-8.
 const RECORD = 'SELECT *, CAST(name AS BLOB) AS name_bytes FROM records';
@@ -66,12 +66,9 @@ const SQL = {
   tile: 'SELECT hashes FROM tiles WHERE log = ? AND level = ? AND tile = ?',
   tiles: `SELECT CAST(rowid AS TEXT) AS key, log, CAST(level AS TEXT) AS level, CAST(tile AS TEXT) AS tile FROM tiles
     ORDER BY log, level, tile`,
-  mapRow: 'SELECT pages FROM map_rows WHERE grp = ? AND version = ?',
-  mapRows: `SELECT * FROM (SELECT CAST(grp AS BLOB) AS grp, CAST(version AS TEXT) AS version, pages FROM map_rows
-      WHERE grp = CAST(?1 AS TEXT) AND version < ?2 ORDER BY map_rows.version DESC LIMIT ${PAGE_ROWS})
-    UNION ALL SELECT * FROM (SELECT CAST(grp AS BLOB) AS grp, CAST(version AS TEXT) AS version, pages FROM map_rows
-      WHERE grp > CAST(?1 AS TEXT) ORDER BY map_rows.grp, map_rows.version DESC LIMIT ${PAGE_ROWS})
-    LIMIT ${PAGE_ROWS}`,
+  mapRow: 'SELECT pages FROM map_rows WHERE version = ?2 AND grp = ?1',
+  mapRows: `SELECT CAST(version AS TEXT) AS version, CAST(grp AS BLOB) AS grp, pages FROM map_rows
+    WHERE (map_rows.version, map_rows.grp) > (?, CAST(? AS TEXT)) ORDER BY map_rows.version, map_rows.grp LIMIT ${PAGE_ROWS}`,
   mapFloor: 'SELECT version FROM map_floor',
   notes: 'SELECT * FROM notes',
 } as const;
@@ -179,7 +176,7 @@ class SqliteInspection implements StoreInspection {
   async surveyMap(): Promise<{ pages: number; problems: string[] }> {
     const problems: string[] = [];
     let pages = 0;
-    let after: readonly [Uint8Array, bigint] = [new Uint8Array(), VERSION_MAX];
+    let after: readonly [bigint, Uint8Array] = [VERSION_MIN, new Uint8Array()];
     for (;;) {
       const rows = this.#all('mapRows', ...after);
       for (const row of rows) {
@@ -189,8 +186,8 @@ class SqliteInspection implements StoreInspection {
       }
       const last = rows.at(-1);
       if (last === undefined) return { pages, problems };
-      const end = [bytesOf(last, 'grp'), BigInt(String(last['version']))] as const;
-      requireAdvance(Buffer.compare(after[0], end[0]) || compareNumbers(end[1], after[1]), 'the map');
+      const end = [BigInt(String(last['version'])), bytesOf(last, 'grp')] as const;
+      requireAdvance(compareNumbers(after[0], end[0]) || Buffer.compare(after[1], end[1]), 'the map');
       after = end;
     }
   }

@@ -38,12 +38,15 @@ function repairTiles(database: SqliteDatabase, { tiles, surplusTiles }: StoreRep
   for (const { log, level, index, hashes } of tiles) put.run(log, level, index, hashes);
 }
 
+/** No older row is left. */
+const NOTHING_REPLACED = '';
+
 function replaceMap(database: SqliteDatabase, { floor, pages }: NonNullable<StoreRepairs['map']>): void {
   database.exec('DELETE FROM map_rows');
   database.prepare('INSERT OR REPLACE INTO map_floor VALUES (1, ?)').run(floor);
-  const put = database.prepare('INSERT INTO map_rows VALUES (?, ?, ?)');
+  const put = database.prepare('INSERT INTO map_rows VALUES (?, ?, ?, ?)');
   for (const row of rowsOf(pages)) {
-    for (const { group, version, bytes } of packMapPages(row)) put.run(group, version, bytes);
+    for (const { group, version, bytes } of packMapPages(row)) put.run(group, version, NOTHING_REPLACED, bytes);
   }
 }
 

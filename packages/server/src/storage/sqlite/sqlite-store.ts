@@ -58,15 +58,13 @@ function readsOf(reader: SqliteEngine): RegistryReader & TokenReader {
 }
 
 function cursorOf(walk: MapWalk | null): PruneCursor | null {
-  return walk && { ...walk };
+  return walk && { version: walk.version, group: walk.group };
 }
 
 function walkOf(cursor: PruneCursor | null): MapWalk | null {
   if (cursor === null) return null;
-  const { group, version, seen } = cursor;
-  if (typeof group === 'string' && typeof version === 'number' && typeof seen === 'number') {
-    return { group, version, seen };
-  }
+  const { group, version } = cursor;
+  if (typeof group === 'string' && typeof version === 'number') return { group, version };
   throw new RegistryError('usage/invalid', 'this is no cursor of this store');
 }
 
