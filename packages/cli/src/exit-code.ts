@@ -144,11 +144,21 @@ export const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
   'operator/changed': 'do not go on before the operator has explained it by another way',
   'checkpoint/fork': 'this registry shows you another history than before: keep the evidence and tell others',
   'checkpoint/rollback': 'this registry hides records it has shown you: keep the evidence and tell others',
+  'content/taken-down': 'see what else there is: waybill info <namespace:name>',
+  'governance/unrooted':
+    'see which keys may start packages: waybill operator governance show [--namespace <namespace>]',
   'release/affected': 'take a version that is fixed, or this one all the same: --allow-advisory',
   'release/not-found': 'see what there is: waybill info <namespace:name>',
   'log/not-found': 'check the name; nothing was published under it',
-  'record/unauthorized': 'ask a holder for it: waybill grant <namespace:name> --to <your public key>',
+  'record/unauthorized':
+    'ask a holder for it: waybill grant <namespace:name> --to <your public key>; what several hold they sign together: --draft',
   'key/not-found': 'see which keys there are: waybill key list',
+  'record/abandon-again': 'see what its log says: waybill operator governance show --namespace <namespace>',
+  'record/takedown-again': 'see what is taken down: waybill operator governance show [--namespace <namespace>]',
+  'record/reinstate-standing':
+    'each log takes back what it said itself: waybill operator governance show [--namespace <namespace>]',
+  'governance/starter':
+    "the operator's root lets a key begin one: waybill operator key grant <public key> --permissions defineNamespace",
   'record/grant-revoked': 'see which grants stand: waybill who <namespace:name>',
   'record/grant-unknown': 'see which grants there are: waybill who <namespace:name>',
   'record/restore-unyanked': 'see what is yanked: waybill info <namespace:name>',

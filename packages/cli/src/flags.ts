@@ -46,6 +46,21 @@ export const signingFlags = {
     placeholder: 'name',
     variadic: true,
   },
+  draft: {
+    kind: 'parsed',
+    parse: text,
+    brief: 'Write the record to a file, for others to sign: see waybill record --help',
+    optional: true,
+    placeholder: 'file',
+  },
+  signer: {
+    kind: 'parsed',
+    parse: text,
+    brief: 'With --draft: key id or public key of each who is to sign (default: the root)',
+    optional: true,
+    placeholder: 'key',
+    variadic: true,
+  },
   final: {
     kind: 'boolean',
     brief: 'Yes, lock everybody out of a permission for ever',

@@ -16,6 +16,7 @@ import {
   type DelegateEntry,
   type GrantId,
   type Holder,
+  type JosePublicKey,
   type PackageEntry,
   type PackagePermission,
   type PackageState,
@@ -57,7 +58,12 @@ const ROLES: Readonly<Record<string, readonly Permission[]>> = {
   auditor: [annotatePermission('audit'), annotatePermission('rebuild')],
 };
 
-const SEE_HELP = ': see waybill grant --help';
+const GRANT = 'waybill grant';
+const SEE_HELP = seeHelp(GRANT);
+
+function seeHelp(command: string): string {
+  return `: see ${command} --help`;
+}
 
 const PERMISSIONS_DEFAULT: readonly Permission[] = ['release', 'yank'];
 
@@ -81,7 +87,7 @@ const GRANT_TERMS_OF_VERSION_1: Readonly<Record<string, (terms: GrantTerms) => b
 
 /** The entry of a grant to some keys. Throws `usage/invalid`, `text/…`. `nowSeconds` is Unix time. */
 function delegateEntry(keys: readonly string[], terms: GrantTerms, nowSeconds: number): DelegateEntry {
-  const holder = holderOfTexts(keys, positive(terms.threshold ?? '1', '--threshold'));
+  const holder = holderOfTexts(keys, terms.threshold ?? '1', GRANT);
   const entry = {
     type: 'delegate',
     holder,
@@ -91,13 +97,19 @@ function delegateEntry(keys: readonly string[], terms: GrantTerms, nowSeconds: n
   return terms.under === undefined ? entry : { ...entry, under: parseGrantId(terms.under) };
 }
 
-/** The holder that somebody typed. Throws `usage/invalid`, `text/key`. */
-export function holderOfTexts(keys: readonly string[], threshold: number): Holder {
+/** The holder that somebody typed for `command`. Throws `usage/invalid`, `text/key`. */
+export function holderOfTexts(keys: readonly string[], threshold: string, command: string): Holder {
+  return namedHolder(keys.map(parseJosePublicKey), threshold, command);
+}
+
+/** The same of keys that are known. */
+export function namedHolder(keys: readonly JosePublicKey[], threshold: string, command: string): Holder {
+  const count = positive(threshold, '--threshold', command);
   try {
-    return holderOf(keys.map(parseJosePublicKey), threshold);
+    return holderOf(keys, count);
   } catch (cause) {
     if (!isRegistryError(cause, 'wire/shape')) throw cause;
-    throw new RegistryError('usage/invalid', `${cause.message}${SEE_HELP}`, {}, { cause });
+    throw new RegistryError('usage/invalid', `${cause.message}${seeHelp(command)}`, {}, { cause });
   }
 }
 
@@ -135,7 +147,7 @@ function predicatesOf(terms: GrantTerms, nowSeconds: number): Predicates {
     versionMax: max === '' ? null : parseVersion(max),
     notAfter: terms.until === undefined ? null : secondsOf(terms.until, nowSeconds),
     mediaTypes,
-    sizeMax: terms.maxSize === undefined ? null : positive(terms.maxSize, '--max-size'),
+    sizeMax: terms.maxSize === undefined ? null : positive(terms.maxSize, '--max-size', GRANT),
     annotationTypes,
   };
   const isNarrow = Object.values(predicates).some((value) =>
@@ -156,10 +168,10 @@ function requireAll(texts: readonly string[], isRight: (text: string) => boolean
   if (wrong !== undefined) throw new RegistryError('usage/invalid', `${wrong} is not ${what}${SEE_HELP}`);
 }
 
-export function positive(text: string, flag: string): number {
+function positive(text: string, flag: string, command: string): number {
   const value = Number(text);
   if (/^[1-9][0-9]*$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new RegistryError('usage/invalid', `${flag} takes a whole number from 1, not ${text}${SEE_HELP}`);
+  throw new RegistryError('usage/invalid', `${flag} takes a whole number from 1, not ${text}${seeHelp(command)}`);
 }
 
 function secondsOf(text: string, nowSeconds: number): bigint {

@@ -11,7 +11,8 @@ import { loginCommand, logoutCommand } from './commands/login.ts';
 import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, updateCommand } from './commands/look.ts';
 import { operatorRoutes } from './commands/operator.ts';
 import { grantCommand, revokeCommand, transferCommand, upgradeCommand, whoCommand } from './commands/authority.ts';
-import { publishCommand, recordCommand, restoreCommand, yankCommand } from './commands/publish.ts';
+import { publishCommand, restoreCommand, yankCommand } from './commands/publish.ts';
+import { recordRoutes } from './commands/record.ts';
 import { serveCommand } from './commands/serve.ts';
 import { signCommand, verifySignatureCommand } from './commands/sign.ts';
 import { tokenRoutes } from './commands/token.ts';
@@ -39,7 +40,7 @@ const root = buildRouteMap({
     transfer: transferCommand,
     upgrade: upgradeCommand,
     who: whoCommand,
-    record: recordCommand,
+    record: recordRoutes,
     info: infoCommand,
     log: logRoutes,
     verify: verifyCommand,

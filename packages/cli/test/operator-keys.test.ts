@@ -118,6 +118,14 @@ test('a draft that another record has overtaken is drafted again, one that was s
   );
 });
 
+test('of two records at once the one that was second is made anew', async () => {
+  const add = (name: string): Promise<string> =>
+    user.ok('operator', 'namespace', 'add', name, '--key-file', root.file, ...at());
+  await Promise.all(['one', 'two', 'three'].map(add));
+  const names = JSON.parse(await user.ok('operator', 'namespace', 'list', '--json', ...at()));
+  assert.equal(names.length, 5);
+});
+
 test('what is no draft is not signed, what is not signed is not sent, and no key file is written over', async () => {
   const draft = user.file('unsigned.json');
   await user.ok('operator', 'namespace', 'add', 'other', '--draft', draft, ...at());

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
   digestBytes,
+  OPERATOR_LOG_ID,
   packageLogId,
   recordIdOf,
   type Envelope,
   type LogId,
+  type LogKind,
   type PackageName,
   type RecordId,
 } from '@waybill/protocol';
@@ -19,7 +21,7 @@ const RECORDS_READ_MAX = 1_000;
 /** A record in the order of the registry log. */
 export interface HistoryRecord {
   readonly logId: LogId;
-  /** `null` for a record of the operator log. */
+  /** `null` for a record of the operator log, or of a governance log. */
   readonly name: PackageName | null;
   readonly envelope: Envelope;
 }
@@ -41,8 +43,8 @@ export async function readHistory({ folder }: TestRegistry): Promise<History> {
 
 export interface ServedHistory {
   readonly listen?: string;
-  /** A package whose newest record stands in the registry log, and the newest map names the one before it. */
-  readonly passedOver?: PackageName | null;
+  /** A log whose newest record stands in the registry log, and the newest map names the one before it. */
+  readonly passedOver?: LogId | null;
 }
 
 /**
@@ -65,11 +67,12 @@ export async function serveHistory(
     lastSignedFile: path.join(data, 'last-signed'),
   });
   await commitAll(desk, history);
-  if (passedOver !== null) await passOver(desk, { storeFile, history, log: logOf(history, passedOver) });
+  if (passedOver !== null) await passOver(desk, { storeFile, history, log: recordsOf(history, passedOver) });
   await desk.run({ type: 'close' });
   const registry = await openRegistry({ data, listen });
   return {
     ...registry,
+    folder: data,
     async dispose() {
       await registry.dispose();
       await rm(data, { recursive: true });
@@ -116,12 +119,20 @@ async function passOver(desk: WriteDesk, { storeFile, history, log }: PassedOver
   }
 }
 
-export function idOf({ name, envelope }: HistoryRecord): RecordId {
-  return recordIdOf(name === null ? 'operator' : 'package', envelope.contents);
+export function idOf(record: HistoryRecord): RecordId {
+  return recordIdOf(kindOf(record), record.envelope.contents);
+}
+
+function kindOf({ logId, name }: HistoryRecord): LogKind {
+  if (name !== null) return 'package';
+  return logId === OPERATOR_LOG_ID ? 'operator' : 'governance';
 }
 
 /** The records of one package, in order. */
 export function logOf(history: History, name: PackageName): History {
-  const logId = packageLogId(name);
+  return recordsOf(history, packageLogId(name));
+}
+
+function recordsOf(history: History, logId: LogId): History {
   return history.filter((record) => record.logId === logId);
 }

@@ -20,8 +20,12 @@ const FAULTS_OF_A_SOURCE: readonly ErrorCode[] = [
   'content/not-found',
   'content/size',
   'registry/protocol',
+  'registry/refused',
   'registry/unreachable',
 ];
+
+/** RFC 7725: what is refused for a reason that others have given, and that the answer tells. */
+const STATUS_WITHHELD = 451;
 
 export interface ContentFetchParts {
   readonly client: Pick<RegistryClient, 'api'>;
@@ -32,7 +36,8 @@ export interface ContentFetchParts {
 
 /**
  * Makes sure that the content is in the cache with the right digest. Sources are tried in order; wrong bytes are never kept.
- * Throws `content/digest`, `content/size`, `content/not-found`, `registry/unreachable`, `registry/protocol`.
+ * Throws `content/digest`, `content/size`, `content/not-found`, `registry/refused` where it is withheld, `registry/unreachable`,
+ * `registry/protocol`.
  */
 export async function fetchContent(digest: Digest, parts: ContentFetchParts): Promise<void> {
   if (await isCached(digest, parts.cache)) return;
@@ -74,6 +79,7 @@ async function fetchFrom(
   let received = 0;
   try {
     const response = await transport.open(url, { method: 'GET' });
+    if (response.status === STATUS_WITHHELD) throw await client.api.refusalOf(response);
     if (!response.ok) {
       // Unread, it would keep the process alive for as long as the source likes. Not awaited, as it may never end.
       void response.body?.cancel().catch(() => undefined);

@@ -1,7 +1,30 @@
 /* The client, for any platform: what it needs of one comes as arguments. Node's parts are in `@waybill/client/node`. */
 
 export { encodeDraft } from './annotation-draft.ts';
+export {
+  envelopeOf,
+  formatCarried,
+  isComplete,
+  mergeCarried,
+  missingSigners,
+  parseCarried,
+  readCarried,
+  signCarried,
+  verifyCarried,
+  type CarriedEntries,
+  type CarriedKind,
+  type CarriedLogs,
+  type CarriedRecord,
+} from './carried-record.ts';
 export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
+export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
+export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
+export {
+  checkGovernanceRecord,
+  draftGovernanceRecord,
+  type GovernancePlace,
+  type GovernanceSpeech,
+} from './governance-author.ts';
 export type {
   Clock,
   ContentCache,
@@ -12,15 +35,24 @@ export type {
   TrustRevision,
   TrustStore,
 } from './ports.ts';
-export { publish, type PublishedPlan, type PublishParts, type PublishPlan } from './publish.ts';
+export {
+  draftPublish,
+  publish,
+  publishSigned,
+  type PublishedPlan,
+  type PublishParts,
+  type PublishPlan,
+  type SignedPlan,
+} from './publish.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {
   CHECKPOINT_AGE_SECONDS_MAX,
+  originOf,
   RegistryClient,
+  type GovernanceLook,
   type RegistryClientParts,
-  type VerifiedPackage,
   type VerifiedView,
 } from './registry-client.ts';
 export {
@@ -28,8 +60,9 @@ export {
   parseRequirement,
   resolveRelease,
   type AdvisoryPolicy,
-  type AffectedRelease,
+  type PassedOver,
   type Requirement,
+  type ResolvableLog,
   type ResolvedRelease,
   type Warnings,
 } from './requirement.ts';

@@ -1,11 +1,28 @@
-import { isRegistryError, messageOf, OPERATOR_LOG_ID, RegistryError, wargApi, type LogId } from '@waybill/protocol';
+import {
+  decodeSignedRecord,
+  isRegistryError,
+  messageOf,
+  OPERATOR_LOG,
+  OPERATOR_LOG_ID,
+  RegistryError,
+  wargApi,
+  type LogId,
+} from '@waybill/protocol';
 import type { LogCache } from './ports.ts';
 import type { RegistryApi } from './registry-api.ts';
+
+/** What is wanted besides the operator log. */
+export interface WantedLogs {
+  readonly packages: readonly LogId[];
+  /** Not asked for where the operator log in the cache has no profile: nothing governs there. */
+  readonly governance: readonly LogId[];
+}
 
 /** Records of logs up to a length, from the cache and the registry together; nothing of them is checked yet but places. */
 export interface FetchedLogs {
   readonly operator: readonly wargApi.PublishedRecord[];
-  readonly packages: ReadonlyMap<LogId, readonly wargApi.PublishedRecord[]>;
+  /** All others that were asked for and have a record. */
+  readonly others: ReadonlyMap<LogId, readonly wargApi.PublishedRecord[]>;
   /** Logs of which the registry says that it has no record. */
   readonly missing: readonly LogId[];
 }
@@ -21,18 +38,13 @@ export async function fetchLogs(
   api: RegistryApi,
   cache: LogCache,
   logLength: number,
-  logIds: readonly LogId[],
+  { packages, governance }: WantedLogs,
 ): Promise<FetchedLogs> {
-  const logs = new Map<LogId, wargApi.PublishedRecord[]>();
-  for (const logId of [OPERATOR_LOG_ID, ...logIds]) {
-    const cached = (await cache.read(logId)) ?? [];
-    // Another process may have cached records of a newer head than ours.
-    logs.set(
-      logId,
-      cached.filter(({ registryIndex }) => registryIndex < logLength),
-    );
-  }
-  const wanted = new Set(logIds);
+  const operator = await readCached(cache, OPERATOR_LOG_ID, logLength);
+  const logs = new Map([[OPERATOR_LOG_ID, operator]]);
+  const governing = mayGovern(operator) ? governance : [];
+  const wanted = new Set([...packages, ...governing]);
+  for (const logId of wanted) logs.set(logId, await readCached(cache, logId, logLength));
   const missing: LogId[] = [];
   for (let page = 0; page < PAGES_MAX; page++) {
     try {
@@ -43,12 +55,33 @@ export async function fetchLogs(
         ? [...wanted].find((id) => id === failure.detail['logId'])
         : undefined;
       if (unknown === undefined) throw failure;
-      if ((logs.get(unknown)?.length ?? 0) > 0) throw withheld(failure);
-      wanted.delete(unknown);
-      missing.push(unknown);
+      // Who does not leave out one of these has likely none of them.
+      for (const logId of governing.includes(unknown) ? governing : [unknown]) {
+        if ((logs.get(logId)?.length ?? 0) > 0) throw withheld(failure);
+        wanted.delete(logId);
+        missing.push(logId);
+      }
     }
   }
   throw new RegistryError('registry/protocol', 'the registry never comes to the end of a log');
+}
+
+/** Another process may have cached records of a newer head than ours. */
+async function readCached(cache: LogCache, logId: LogId, logLength: number): Promise<wargApi.PublishedRecord[]> {
+  const cached = (await cache.read(logId)) ?? [];
+  return cached.filter(({ registryIndex }) => registryIndex < logLength);
+}
+
+/** A profile stands in the first record of an operator log or never does, and that record is replayed with what is fetched. */
+function mayGovern([first]: readonly wargApi.PublishedRecord[]): boolean {
+  if (first === undefined) return true;
+  try {
+    const [init] = decodeSignedRecord(OPERATOR_LOG, first.envelope).entries;
+    return init?.type !== 'init' || init.origin !== undefined;
+  } catch (failure) {
+    if (isRegistryError(failure)) return true;
+    throw failure;
+  }
 }
 
 /** It has shown records of a log, or somebody has put them into the cache, and now does not know them. */
@@ -62,11 +95,11 @@ function answerOf(
   wanted: ReadonlySet<LogId>,
   missing: readonly LogId[],
 ): FetchedLogs {
-  // Empty up to this length: started after the checkpoint was made, or never by a record that held. Absence can be proven.
+  // Left out, or empty up to this length: started after the checkpoint was made, or never by a record that held. Absence can be proven.
   const empty = [...wanted].filter((logId) => logs.get(logId)?.length === 0);
   const started = [...wanted].filter((logId) => !empty.includes(logId));
-  const packages = new Map(started.map((logId) => [logId, logs.get(logId) ?? []] as const));
-  return { operator: logs.get(OPERATOR_LOG_ID) ?? [], packages, missing: [...missing, ...empty] };
+  const others = new Map(started.map((logId) => [logId, logs.get(logId) ?? []] as const));
+  return { operator: logs.get(OPERATOR_LOG_ID) ?? [], others, missing: [...missing, ...empty] };
 }
 
 /** True when there is more to fetch. */

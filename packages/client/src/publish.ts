@@ -2,23 +2,37 @@ import {
   AnnotationBook,
   annotationIdOf,
   emptyLogState,
+  isDigest,
   isRegistryError,
+  namespaceOf,
+  judgeRecord,
+  PACKAGE_LOG,
   packageLogId,
   parseRecordId,
   RegistryError,
+  rootednessOf,
+  rootednessOfStarters,
+  verifyRecordSignatures,
   type AnnotationDraft,
   type AnnotationId,
   type Digest,
+  type GovernanceStates,
+  type JosePublicKey,
+  type LogHome,
   type LogId,
   type PackageEntry,
   type PackageName,
   type PackageState,
   type RecordId,
+  type Rootedness,
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
+import type { CarriedRecord } from './carried-record.ts';
+import { takenDownError, unrootedError } from './governance-refusal.ts';
+import { standingTakedown, statesFor } from './governance-view.ts';
 import type { Clock, Random } from './ports.ts';
-import { makeRecord, type Author } from './record-author.ts';
+import { draftRecord, makeRecord, requireObeyed, starterIds, type Author, type RecordPlace } from './record-author.ts';
 import { originOf, type RegistryClient } from './registry-client.ts';
 
 /** What to append, in one record. What a new log begins with is added by itself. */
@@ -63,7 +77,8 @@ const PUBLISH_MS_MAX = 120_000;
 
 /**
  * Signs and publishes a record, and verifies that it stands in the log. When another publisher is first, the record is made
- * and signed anew on the new head. Throws the `record/…` code of a rule that the record would break, before it is sent.
+ * and signed anew on the new head. Throws before anything is sent: the `record/…` code of a rule that the record would break,
+ * `governance/unrooted` for a package that would be, `content/taken-down`.
  */
 export async function publish(plan: PublishPlan, parts: PublishParts): Promise<PublishedPlan> {
   for (let rebases = 0; ; rebases++) {
@@ -83,26 +98,120 @@ interface Attempt {
 }
 
 async function attemptPublish(plan: PublishPlan, parts: PublishParts): Promise<Attempt> {
-  const { client, onStep } = parts;
-  onStep('checking the package log');
+  parts.onStep('checking the package log');
+  const { home, ...place } = await placeOf(plan.name, parts.client);
+  const said = { entries: plan.entries(place.state), annotations: plan.annotations };
+  const starters = starterIds(said.entries, parts.author);
+  if (place.state.length === 0) requireRooted(plan.name, rootednessOfStarters(place.governance, starters));
+  requireServed(plan.name, place.governance, [...contentOf(said.entries), ...plan.contents.keys()]);
+  const record = await makeRecord(said, place, { ...parts, home });
+  await publishRecord(plan, record, parts);
+  return { record, started: place.state.length === 0 };
+}
+
+interface PackagePlace extends RecordPlace {
+  readonly home: LogHome;
+  readonly records: readonly wargApi.PublishedRecord[];
+  readonly governance: GovernanceStates;
+}
+
+/** The end of a package's log, verified; that of an empty one where there is none. */
+async function placeOf(name: PackageName, client: RegistryClient): Promise<PackagePlace> {
+  const view = await client.view([name]);
+  const home = { log: packageLogId(name), origin: originOf(view.operator, namespaceOf(name)) };
+  const found = view.packages.get(name);
+  return {
+    home,
+    state: found?.state ?? emptyLogState(home),
+    book: found?.annotations ?? new AnnotationBook(),
+    records: found?.records ?? [],
+    governance: statesFor(view.governance, namespaceOf(name)),
+  };
+}
+
+/** What a registry that obeys its governance logs would refuse. */
+function requireRooted(name: PackageName, rootedness: Rootedness): void {
+  if (rootedness.verdict === 'unrooted') throw unrootedError(name, rootedness);
+}
+
+function requireServed(name: PackageName, governance: GovernanceStates, digests: readonly Digest[]): void {
+  for (const digest of new Set(digests)) {
+    const takedown = standingTakedown(governance, digest);
+    if (takedown !== null) throw takenDownError(name, 'what is to be published', takedown);
+  }
+}
+
+function contentOf(entries: readonly PackageEntry[]): Digest[] {
+  return entries.flatMap((entry) => (entry.type === 'release' && isDigest(entry.content) ? entry.content : []));
+}
+
+/** Makes the next record of a package for others to sign; `keysFor` gives their keys, ascending. Throws as {@link draftRecord}. */
+export async function draftPublish(
+  plan: Pick<PublishPlan, 'name' | 'entries' | 'annotations'>,
+  keysFor: (state: PackageState, entries: readonly PackageEntry[]) => readonly JosePublicKey[],
+  parts: Omit<PublishParts, 'author'>,
+): Promise<CarriedRecord<'package'>> {
+  const { name, annotations } = plan;
+  parts.onStep('checking the package log');
+  const { home, ...place } = await placeOf(name, parts.client);
+  const entries = plan.entries(place.state);
+  const signers = keysFor(place.state, entries);
+  const record = draftRecord({ entries, annotations }, place, { ...parts, home, keys: signers });
+  requireGoverned(name, record, place.governance);
+  return { kind: 'package', log: name, contents: record.envelope.contents, signers, signatures: [] };
+}
+
+function requireGoverned(name: PackageName, record: SignedRecord<PackageEntry>, governance: GovernanceStates): void {
+  if (record.prev === null) requireRooted(name, rootednessOf(governance, record));
+  requireServed(name, governance, contentOf(record.entries));
+}
+
+/** A record that is signed by all who were to sign it. */
+export interface SignedPlan extends Pick<PublishPlan, 'name' | 'contents' | 'final'> {
+  readonly record: SignedRecord<PackageEntry>;
+}
+
+/**
+ * Publishes a record that was signed elsewhere, and verifies that it stands in the log. It is never made anew: throws
+ * `publish/conflict` where another record came first, and `record/…` for one that the log would not take, before it is sent.
+ */
+export async function publishSigned(plan: SignedPlan, parts: SendParts): Promise<PublishedPlan> {
+  const { record, name } = plan;
+  parts.onStep('checking the package log');
+  const { state, book, records, governance } = await placeOf(name, parts.client);
+  const attempt = { record, started: record.prev === null };
+  const isThere = records.some(({ envelope }) => sameContents(envelope.contents, record.envelope.contents));
+  if (isThere) return verifyPublished(name, attempt, parts);
+  if ((state.head?.id ?? null) !== record.prev) {
+    const message = `the log of ${name} has moved on since the record was drafted: draft it again`;
+    throw new RegistryError('publish/conflict', message, { recordId: state.head?.id ?? '' });
+  }
+  requireObeyed(record, { state, book });
+  requireGoverned(name, record, governance);
+  requireServed(name, governance, [...plan.contents.keys()]);
+  await verifyRecordSignatures(PACKAGE_LOG, record, judgeRecord(PACKAGE_LOG, state, record).owed);
+  await publishRecord(plan, record, parts);
+  return verifyPublished(name, attempt, parts);
+}
+
+type SendParts = Pick<PublishParts, 'client' | 'clock' | 'onStep'>;
+
+async function publishRecord(
+  plan: Pick<PublishPlan, 'name' | 'contents' | 'final'>,
+  record: SignedRecord<PackageEntry>,
+  parts: SendParts,
+): Promise<void> {
   const logId = packageLogId(plan.name);
-  const view = await client.view([plan.name]);
-  const home = { log: logId, origin: originOf(view.operator, plan.name) };
-  const state: PackageState = view.packages.get(plan.name)?.state ?? emptyLogState(home);
-  const said = { entries: plan.entries(state), annotations: plan.annotations };
-  const book = view.packages.get(plan.name)?.annotations ?? new AnnotationBook();
-  const record = await makeRecord(said, { state, book }, { ...parts, home });
-  onStep('publishing the record');
-  const status = await client.api.publish(logId, plan.name, record.envelope, plan.final);
+  parts.onStep('publishing the record');
+  const status = await parts.client.api.publish(logId, plan.name, record.envelope, plan.final);
   if (status.state === 'sourcing') await uploadMissing(plan, status.missingContent, parts);
   await waitUntilPublished(logId, record.id, parts);
-  return { record, started: state.length === 0 };
 }
 
 async function uploadMissing(
-  plan: PublishPlan,
+  plan: Pick<PublishPlan, 'contents'>,
   missing: ReadonlyMap<string, readonly wargApi.UploadEndpoint[]>,
-  { client, onStep }: PublishParts,
+  { client, onStep }: SendParts,
 ): Promise<void> {
   for (const [digest, endpoints] of missing) {
     const content = [...plan.contents].find(([known]) => known === digest)?.[1];
@@ -121,7 +230,7 @@ async function uploadMissing(
 async function waitUntilPublished(
   logId: LogId,
   recordId: RecordId,
-  { client, clock, onStep }: PublishParts,
+  { client, clock, onStep }: SendParts,
 ): Promise<void> {
   const giveUpAtMs = clock() + PUBLISH_MS_MAX;
   for (let pollMs = POLL_MS_FIRST; ; pollMs = Math.min(pollMs * 2, POLL_MS_MAX)) {
@@ -172,7 +281,7 @@ function isLostRace(failure: unknown): boolean {
 async function verifyPublished(
   name: PackageName,
   { record, started }: Attempt,
-  { client, onStep }: PublishParts,
+  { client, onStep }: SendParts,
 ): Promise<PublishedPlan> {
   onStep('verifying that it stands in the log');
   const view = await client.view([name]);

@@ -1,6 +1,7 @@
 import {
   annotatePermission,
   compareTimestamps,
+  draftRecordJointly,
   findRefusal,
   formatJosePrivateKey,
   holderOf,
@@ -22,13 +23,16 @@ import {
   type AnnotationRefusal,
   type GrantId,
   type Holder,
+  type JointDraft,
   type JosePrivateKey,
+  type JosePublicKey,
   type JudgedAnnotation,
   type LogHead,
   type LogHome,
   type PackageEntry,
   type PackageState,
   type PrivateKey,
+  type RecordDraft,
   type Refusal,
   type SignedRecord,
   type Signer,
@@ -67,6 +71,12 @@ export interface RecordParts {
   readonly random: Random;
 }
 
+/** {@link RecordParts} of a record that others are to sign. */
+export interface DraftParts extends Omit<RecordParts, 'author'> {
+  /** Of all who are to sign it. */
+  readonly keys: readonly JosePublicKey[];
+}
+
 const NANOS_BELOW_MS = 1_000_000;
 
 /** What a record is to say. */
@@ -88,28 +98,70 @@ export interface RecordPlace {
  * and `usage/invalid` for one that nobody could read.
  */
 export async function makeRecord(
-  { entries, annotations: drafts }: RecordSpeech,
-  { state, book }: RecordPlace,
-  parts: RecordParts,
+  speech: RecordSpeech,
+  place: RecordPlace,
+  { author, ...parts }: RecordParts,
 ): Promise<SignedRecord<PackageEntry>> {
-  const time = recordTime(state.head, parts);
-  const prev = state.head?.id ?? null;
-  const annotations = drafts.map((draft) => encodeDraft(placed(draft, state, { ...parts, time })));
-  const isVersion1 = state.root !== null || entries[0]?.type === 'root' || isNewWithoutWargKey(state, parts.author);
+  const { state } = place;
+  const keys = author.signers.map(({ publicKey }) => publicKey);
+  const isVersion1 = isOfVersion1(speech, state) || (state.length === 0 && author.wargKey === null);
   const record = isVersion1
-    ? await signRecordJointly(
-        PACKAGE_LOG,
-        { prev, time, entries: grantedEntriesOf(entries, state, { ...parts, time }), annotations, home: parts.home },
-        parts.author.signers,
-      )
-    : await signRecord(
-        PACKAGE_LOG,
-        { prev, time, entries: withInit(entries, state, parts), annotations },
-        wargKeyOf(parts.author),
-      );
+    ? await signRecordJointly(PACKAGE_LOG, jointDraft(speech, state, { ...parts, keys }), author.signers)
+    : await signRecord(PACKAGE_LOG, wargDraft(speech, state, { ...parts, author, keys }), wargKeyOf(author));
+  requireObeyed(record, place);
+  return record;
+}
+
+/**
+ * The next record of a log as {@link makeRecord} makes it, for others to sign: those keys, each of them, and it is of version 1.
+ * A log that would not be, for it has records of version 0, is refused with `usage/invalid`.
+ */
+export function draftRecord(speech: RecordSpeech, place: RecordPlace, parts: DraftParts): SignedRecord<PackageEntry> {
+  const { state } = place;
+  if (!isOfVersion1(speech, state) && state.length > 0) {
+    throw new RegistryError(
+      'usage/invalid',
+      'the package is of version 0, whose records have one signer: see waybill upgrade --help',
+    );
+  }
+  const ids = parts.keys.map(({ id }) => id);
+  const record = draftRecordJointly(PACKAGE_LOG, jointDraft(speech, state, parts), ids);
+  requireObeyed(record, place);
+  return record;
+}
+
+/** Throws `record/…` for a record that the log would not take, or for an annotation in it that would mean nothing. */
+export function requireObeyed(record: SignedRecord<PackageEntry>, { state, book }: RecordPlace): void {
   const { draft } = judgeRecord(PACKAGE_LOG, state, record);
   for (const judged of judgeAnnotations(record, { before: state, after: draft }, book.findTarget)) requireMeant(judged);
-  return record;
+}
+
+function isOfVersion1({ entries }: RecordSpeech, { root }: PackageState): boolean {
+  return root !== null || entries[0]?.type === 'root';
+}
+
+function jointDraft(speech: RecordSpeech, state: PackageState, parts: DraftParts): JointDraft<PackageEntry> {
+  const granted = { ...parts, time: recordTime(state.head, parts) };
+  return {
+    prev: state.head?.id ?? null,
+    time: granted.time,
+    entries: grantedEntriesOf(speech.entries, state, granted),
+    annotations: speech.annotations.map((draft) => encodeDraft(placed(draft, state, granted))),
+    home: parts.home,
+  };
+}
+
+function wargDraft(
+  { entries, annotations }: RecordSpeech,
+  state: PackageState,
+  parts: DraftParts & Pick<RecordParts, 'author'>,
+): RecordDraft<PackageEntry> {
+  return {
+    prev: state.head?.id ?? null,
+    time: recordTime(state.head, parts),
+    entries: state.length > 0 ? entries : [{ type: 'init', key: wargKeyOf(parts.author).publicKey }, ...entries],
+    annotations: annotations.map((draft) => encodeDraft(draft)),
+  };
 }
 
 function requireMeant(judged: JudgedAnnotation): void {
@@ -129,8 +181,12 @@ const WITHDRAWAL_WORDS: ReadonlyMap<AnnotationRefusal, string> = new Map([
   ['holder', 'whoever signed the other one withdraws it, or the root'],
 ]);
 
-function isNewWithoutWargKey(state: PackageState, { wargKey }: Author): boolean {
-  return state.length === 0 && wargKey === null;
+/** The key ids by which a new log that begins with these entries is judged: spec/governance.md 6.2. */
+export function starterIds(entries: readonly PackageEntry[], { signers, wargKey }: Author): readonly string[] {
+  const keyIds = signers.map(({ publicKey }) => publicKey.id);
+  const [first] = entries;
+  if (first?.type === 'root') return keyIds.filter((id) => first.holder.keys.some((key) => key.id === id));
+  return wargKey === null ? keyIds : keyIds.slice(0, 1);
 }
 
 function wargKeyOf({ wargKey, signers: [first] }: Author): PrivateKey {
@@ -141,22 +197,14 @@ function wargKeyOf({ wargKey, signers: [first] }: Author): PrivateKey {
   );
 }
 
-function withInit(
-  entries: readonly PackageEntry[],
-  state: PackageState,
-  { author }: RecordParts,
-): readonly PackageEntry[] {
-  return state.length > 0 ? entries : [{ type: 'init', key: wargKeyOf(author).publicKey }, ...entries];
-}
-
 /** Random below the millisecond, so that two packages never share an init record (spec/admission.md 5.2). */
-function recordTime(head: LogHead | null, { clock, random }: RecordParts): Timestamp {
+function recordTime(head: LogHead | null, { clock, random }: Pick<DraftParts, 'clock' | 'random'>): Timestamp {
   const [a = 0, b = 0, c = 0] = random(3);
   const now = timestampFromMs(clock(), (a * 65_536 + b * 256 + c) % NANOS_BELOW_MS);
   return head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
 }
 
-interface GrantedParts extends RecordParts {
+interface GrantedParts extends DraftParts {
   readonly time: Timestamp;
 }
 
@@ -165,15 +213,11 @@ function grantedEntriesOf(
   state: PackageState,
   parts: GrantedParts,
 ): readonly PackageEntry[] {
-  const { signers } = parts.author;
+  const { keys } = parts;
   // Whoever begins version 1 holds the root, and does the rest of the record under it.
   if (entries[0]?.type === 'root') return entries;
   if (state.root === null) {
-    const holder = holderOf(
-      signers.map(({ publicKey }) => publicKey),
-      signers.length,
-    );
-    return [{ type: 'root', holder }, ...entries];
+    return [{ type: 'root', holder: holderOf(keys, keys.length) }, ...entries];
   }
   return entries.map((entry) => {
     if ('under' in entry || entry.type === 'transfer') return entry;
@@ -204,8 +248,8 @@ interface Deed {
 }
 
 /** The root if the signers hold it, else the first grant that allows the deed. Throws `record/unauthorized`. */
-function findUnder(state: PackageState, { what, refuse }: Deed, { author }: GrantedParts): GrantId | null {
-  const signers = new Set(author.signers.map(({ publicKey }) => publicKey.id));
+function findUnder(state: PackageState, { what, refuse }: Deed, { keys }: GrantedParts): GrantId | null {
+  const signers = new Set(keys.map(({ id }) => id));
   const near: Refusal[] = [];
   for (const candidate of [null, ...state.grants.values()]) {
     if (!isPartOf(candidate === null ? state.root : candidate.holder, signers)) continue;

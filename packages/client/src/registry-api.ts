@@ -4,6 +4,7 @@ import {
   wargApi,
   type Digest,
   type Envelope,
+  type ErrorCode,
   type JsonValue,
   type LogId,
   type Namespace,
@@ -19,6 +20,9 @@ const UPLOAD_HEADERS: ReadonlySet<string> = new Set(['authorization', 'content-t
 
 /** What this client can read: without it a registry keeps records of version 1 to itself (spec/version1.md 9.1). */
 const RECORD_VERSIONS = { [wargApi.RECORD_VERSIONS_HEADER]: '0,1' };
+
+/** A registry that knows it leaves out logs without a record, and so answers at once. */
+const ABSENT_LOGS = { [wargApi.ABSENT_LOGS_HEADER]: 'omit' };
 
 /** Gives the token for this registry, if the user has one. */
 export type TokenSource = () => Promise<BearerToken | null>;
@@ -40,10 +44,14 @@ export class RegistryApi {
     return this.#call('GET', 'v1/fetch/checkpoint', undefined, wargApi.decodeSignedCheckpoint);
   }
 
-  /** Throws `log/not-found` with `detail.logId` for the first log that is unknown. */
+  /**
+   * Logs that the registry has no record of are not in the answer; from one that does not leave them out, throws
+   * `log/not-found` with `detail.logId` for the first.
+   */
   async logs(request: wargApi.FetchLogsRequest): Promise<wargApi.FetchLogsResponse> {
+    const headers = { ...RECORD_VERSIONS, ...ABSENT_LOGS };
     return decoded(
-      await this.transport.request('POST', 'v1/fetch/logs', wargApi.fetchLogsBody(request), RECORD_VERSIONS),
+      await this.transport.request('POST', 'v1/fetch/logs', wargApi.fetchLogsBody(request), headers),
       wargApi.decodeFetchLogsResponse,
     );
   }
@@ -66,6 +74,11 @@ export class RegistryApi {
   async contentSources(digest: Digest): Promise<readonly wargApi.ContentSource[]> {
     const sources = await this.#call('GET', `v1/content/${digest}`, undefined, wargApi.decodeContentSources);
     return sources.get(digest) ?? [];
+  }
+
+  /** What stands in the answer of a source that gives no content. */
+  async refusalOf(response: Response): Promise<RegistryError> {
+    return refusal(await this.transport.read(response));
   }
 
   /**
@@ -164,11 +177,21 @@ function errorBody(answer: Answer): wargApi.ErrorBody | null {
   }
 }
 
+/** What below `/api/v1` is believed of the code in an answer: that which tells the asker what to do, and nothing about the registry. */
+const CODES_BELIEVED: readonly ErrorCode[] = [
+  'governance/starter',
+  'namespace/imported',
+  'namespace/undefined',
+  'publish/conflict',
+];
+
 /** The error that an answer tells of, as one of ours. */
 function refusal(answer: Answer): RegistryError {
   const body = errorBody(answer);
   const said = body?.message ?? body?.reason ?? `HTTP status ${answer.status}`;
   const id = body?.id ?? '';
+  const named = CODES_BELIEVED.find((code) => code === body?.code);
+  if (named !== undefined) return new RegistryError(named, said);
   if (body?.type === 'log') return new RegistryError('log/not-found', `the registry has no log ${id}`, { logId: id });
   if (body?.type === 'fetchToken') return new RegistryError('request/cursor', `the registry has no fetch token ${id}`);
   if (body?.type === 'record' && answer.status === 409) {

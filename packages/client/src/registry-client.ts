@@ -5,8 +5,10 @@ import {
   checkFreshness,
   checkHeads,
   checkOperatorPin,
-  emptyLogState,
+  checkPlaces,
   equalBytes,
+  GOVERNANCE_LOG,
+  governanceLogId,
   isRegistryError,
   messageOf,
   namespaceOf,
@@ -20,23 +22,29 @@ import {
   RegistryError,
   registryOrigin,
   reopenCheckpoint,
-  replayLog,
   type ClaimedHead,
   type Digest,
   type ErrorCode,
-  type LogDialect,
-  type LogHome,
+  type LogHead,
   type LogId,
-  type LogState,
+  type Namespace,
   type OperatorState,
   type PackageName,
-  type PackageState,
-  type ReplayStep,
-  type SignedRecord,
+  type SignedCheckpoint,
   type VerifiedCheckpoint,
   type wargApi,
 } from '@waybill/protocol';
+import {
+  judgeGovernance,
+  placesToProve,
+  type GovernedLogs,
+  type GovernedView,
+  type ReplayedGovernance,
+  type ReplayedPackage,
+  type VerifiedGovernance,
+} from './governance-view.ts';
 import { fetchLogs, type FetchedLogs } from './log-fetch.ts';
+import { replayServed } from './log-replay.ts';
 import type { LogCache, TrustRevision, TrustStore } from './ports.ts';
 import type { RegistryApi } from './registry-api.ts';
 
@@ -57,22 +65,25 @@ export interface RegistryClientParts {
 /** What a client believes without being told otherwise: a day. */
 export const CHECKPOINT_AGE_SECONDS_MAX = 86_400;
 
-/** A package log replayed and proven complete under a head, with its records for whoever wants to see them. */
-export interface VerifiedPackage {
-  readonly name: PackageName;
-  readonly logId: LogId;
-  readonly state: PackageState;
-  readonly annotations: AnnotationBook;
-  readonly records: readonly wargApi.PublishedRecord[];
-}
-
 /** One head, and everything that was proven under it. */
-export interface VerifiedView {
+export interface VerifiedView extends GovernedView {
   readonly checkpoint: VerifiedCheckpoint;
   readonly operator: OperatorState;
-  readonly packages: ReadonlyMap<PackageName, VerifiedPackage>;
   /** Packages the registry does not have: proven, or only said by a registry that cannot prove it. */
   readonly absent: ReadonlyMap<PackageName, 'proven' | 'not proven'>;
+}
+
+/** One governance log, and the head under which it was proven. */
+export interface GovernanceLook extends VerifiedGovernance {
+  readonly checkpoint: VerifiedCheckpoint;
+  readonly operator: OperatorState;
+}
+
+/** What a view asks for besides the operator log. */
+interface ViewQuestion {
+  readonly packages: ReadonlyMap<LogId, PackageName>;
+  /** By namespace; the registry's is `null`. */
+  readonly governance: ReadonlyMap<LogId, Namespace | null>;
 }
 
 /** Times a view is fetched anew because another process or a publisher was faster. */
@@ -115,19 +126,28 @@ export class RegistryClient {
   }
 
   /**
-   * Fetches and verifies the newest head with the logs of the given packages. One head serves the whole view.
+   * Fetches and verifies the newest head with the logs of the given packages, and the governance logs of their namespaces and
+   * of the registry. One head serves the whole view.
    * Throws `checkpoint/…`, `proof/…`, `log/…`, `operator/…` for a registry that is caught, with `detail.evidence`;
    * `registry/unreachable` also for one that answers with a refusal, which no question of a reader deserves.
    */
   async view(names: readonly PackageName[]): Promise<VerifiedView> {
-    return this.reading(() => this.#view(names));
+    return this.reading(() => this.#view(questionOf(names, [...names.map(namespaceOf), null])));
   }
 
-  async #view(names: readonly PackageName[]): Promise<VerifiedView> {
+  /** The governance log of a namespace, or, for `null`, of the registry. Throws as {@link RegistryClient.view}. */
+  async governance(namespace: Namespace | null): Promise<GovernanceLook> {
+    const view = await this.reading(() => this.#view(questionOf([], [namespace])));
+    const found = view.governance.get(namespace);
+    if (found === undefined) throw new TypeError('a view without the log that it was asked for');
+    return { ...found, checkpoint: view.checkpoint, operator: view.operator };
+  }
+
+  async #view(question: ViewQuestion): Promise<VerifiedView> {
     let { logs } = this.#parts;
     for (let attempt = 1; ; attempt++) {
-      const view = await this.#attemptView(names, logs).catch(async (failure: unknown) => {
-        await this.#requireAnotherTry(names, attempt, failure);
+      const view = await this.#attemptView(question, logs).catch(async (failure: unknown) => {
+        await this.#requireAnotherTry(question, attempt, failure);
         logs = emptied(logs);
         return null;
       });
@@ -138,12 +158,12 @@ export class RegistryClient {
   }
 
   /** What was read from the cache may be at fault: once, everything is fetched afresh before the registry is blamed. */
-  async #requireAnotherTry(names: readonly PackageName[], attempt: number, failure: unknown): Promise<void> {
+  async #requireAnotherTry({ packages, governance }: ViewQuestion, attempt: number, failure: unknown): Promise<void> {
     // A cursor of another registry's log is refused: what stands at this address now is looked at without it.
     if (attempt > 1 || !isRegistryError(failure, ...EVIDENCE_CODES, 'registry/refused')) throw failure;
     // Two signed checkpoints that contradict each other do: the evidence must not be lost to a second, honest answer.
     if (isRegistryError(failure, 'checkpoint/fork', 'checkpoint/rollback')) throw failure;
-    for (const logId of [OPERATOR_LOG_ID, ...names.map(packageLogId)]) {
+    for (const logId of [OPERATOR_LOG_ID, ...packages.keys(), ...governance.keys()]) {
       if (((await this.#parts.logs.read(logId))?.length ?? 0) > 0) return;
     }
     throw failure;
@@ -177,26 +197,28 @@ export class RegistryClient {
   }
 
   /** `null` when another process replaced the remembered head meanwhile. */
-  async #attemptView(names: readonly PackageName[], cache: LogCache): Promise<VerifiedView | null> {
-    const { api, trust } = this.#parts;
+  async #attemptView(question: ViewQuestion, cache: LogCache): Promise<VerifiedView | null> {
+    const { api, trust, logs } = this.#parts;
     const previous = await trust.read();
     const signed = await api.checkpoint();
-    const byLog = new Map(names.map((name) => [packageLogId(name), name]));
-    const fetched = await fetchLogs(api, cache, signed.contents.logLength, [...byLog.keys()]);
-    const operator = await this.#replay(OPERATOR_LOG, { logId: OPERATOR_LOG_ID, home: null }, fetched.operator);
+    const wanted = { packages: [...question.packages.keys()], governance: [...question.governance.keys()] };
+    const fetched = await fetchLogs(api, cache, signed.contents.logLength, wanted);
+    const operator = await replayServed(OPERATOR_LOG, { logId: OPERATOR_LOG_ID, home: null }, fetched.operator);
     const operatorKeyId = await this.#checkOperator(operator, previous);
-    const checkpoint = await openCheckpoint(signed, operator);
-    const { clock, checkpointAgeSecondsMax } = this.#parts;
-    checkFreshness(checkpoint, clock() / 1000, checkpointAgeSecondsMax);
-    const packages = await this.#verifyPackages(checkpoint, fetched, byLog, operator);
-    const absent = await this.#verifyAbsence(checkpoint, fetched.missing, byLog);
+    const checkpoint = await this.#open(signed, operator);
+    const replayed = await replayOthers(question, fetched, operator);
+    const heads = headsOf(replayed, operator);
+    const [absent] = await Promise.all([
+      this.#verifyAbsence(checkpoint, fetched.missing, { question, operator }),
+      this.#verifyHeads(checkpoint, heads),
+      this.#verifyOrder(checkpoint, replayed, heads),
+    ]);
     const isNews = previous === null || (await this.#continues(previous, checkpoint, operator));
-    if (cache !== this.#parts.logs && previous !== null)
-      await this.#requireShown(previous, fetched, { byLog, operator });
+    if (cache !== logs && previous !== null) await this.#requireShown(previous, fetched, { question, operator });
     if (isNews && !(await trust.replace(previous, { operatorKeyId, checkpoint }))) return null;
     await cache.write(OPERATOR_LOG_ID, fetched.operator);
-    for (const { logId, records } of packages.values()) await cache.write(logId, records);
-    return { checkpoint, operator, packages, absent };
+    for (const { logId, records } of othersOf(replayed)) await cache.write(logId, records);
+    return { checkpoint, operator, absent, ...judgeGovernance(replayed) };
   }
 
   /**
@@ -206,16 +228,15 @@ export class RegistryClient {
   async #requireShown(
     { remembered }: TrustRevision,
     fetched: FetchedLogs,
-    { byLog, operator }: { readonly byLog: ReadonlyMap<LogId, PackageName>; readonly operator: OperatorState },
+    { question, operator }: { readonly question: ViewQuestion; readonly operator: OperatorState },
   ): Promise<void> {
     const { logLength } = remembered.checkpoint.contents;
-    for (const [logId, name] of byLog) {
+    for (const { logId, title, replay } of replaysOf(question, operator)) {
       const cached = (await this.#parts.logs.read(logId)) ?? [];
       const shown = cached.filter(({ registryIndex }) => registryIndex < logLength);
-      if (isContinued(shown, fetched.packages.get(logId) ?? [])) continue;
-      const home = { log: logId, origin: originOf(operator, name) };
-      const stands = await this.#replay(PACKAGE_LOG, { logId, home }, shown).then(() => true, isNoLog);
-      if (stands) throw withdrawn(name, logId);
+      if (isContinued(shown, fetched.others.get(logId) ?? [])) continue;
+      const stands = await replay(shown).then(() => true, isNoLog);
+      if (stands) throw withdrawn(title, logId);
     }
   }
 
@@ -232,72 +253,50 @@ export class RegistryClient {
     return id;
   }
 
-  async #verifyPackages(
-    checkpoint: VerifiedCheckpoint,
-    fetched: FetchedLogs,
-    byLog: ReadonlyMap<LogId, PackageName>,
-    operator: OperatorState,
-  ): Promise<Map<PackageName, VerifiedPackage>> {
-    const packages = new Map<PackageName, VerifiedPackage>();
-    for (const [logId, records] of fetched.packages) {
-      const name = byLog.get(logId);
-      if (name === undefined) throw new RegistryError('log/foreign', `log ${logId} was not asked for`);
-      const home = { log: logId, origin: originOf(operator, name) };
-      const annotations = new AnnotationBook();
-      const state = await this.#replay(PACKAGE_LOG, { logId, home }, records, annotations.add);
-      packages.set(name, { name, logId, records, state, annotations });
-    }
-    const claims = [...packages.values()].map(({ logId, state, records }) => claimedHead(logId, state, records));
-    const heads = [claimedHead(OPERATOR_LOG_ID, operator, fetched.operator), ...claims];
-    const proof = await this.#inclusionOf(heads, checkpoint.contents.logLength);
-    checkHeads(checkpoint, heads, proof);
-    return packages;
+  async #open(signed: SignedCheckpoint, operator: OperatorState): Promise<VerifiedCheckpoint> {
+    const { clock, checkpointAgeSecondsMax } = this.#parts;
+    const checkpoint = await openCheckpoint(signed, operator);
+    checkFreshness(checkpoint, clock() / 1000, checkpointAgeSecondsMax);
+    return checkpoint;
   }
 
-  async #inclusionOf(heads: readonly ClaimedHead[], logLength: number): Promise<wargApi.InclusionResponse> {
+  async #verifyHeads(checkpoint: VerifiedCheckpoint, heads: readonly ClaimedHead[]): Promise<void> {
     const indexes = heads.map(({ registryIndex }) => registryIndex);
-    return owed(this.api.inclusion(logLength, indexes), 'the logs it has served');
+    const proof = await owed(this.api.inclusion(checkpoint.contents.logLength, indexes), 'the logs it has served');
+    checkHeads(checkpoint, heads, proof);
   }
 
-  /** Replays every rule and signature, also of what came from the cache. Throws `log/invalid`. */
-  async #replay<E extends { readonly type: string }, P extends string, B>(
-    dialect: LogDialect<E, P, B>,
-    { logId, home }: { readonly logId: LogId; readonly home: LogHome | null },
-    records: readonly wargApi.PublishedRecord[],
-    onRecord?: (record: SignedRecord<E>, step: ReplayStep<P, B>) => void,
-  ): Promise<LogState<P, B>> {
-    try {
-      return await replayLog(
-        dialect,
-        emptyLogState<P, B>(home),
-        records.map(({ envelope }) => envelope),
-        onRecord,
-      );
-    } catch (cause) {
-      if (!isRegistryError(cause)) throw cause;
-      throw new RegistryError(
-        'log/invalid',
-        `log ${logId} breaks the rules: ${messageOf(cause)}`,
-        { ...cause.detail, rule: cause.code },
-        { cause },
-      );
-    }
+  /** What is no head has an index that is only claimed, until here: spec/verification.md 2.12. */
+  async #verifyOrder(
+    checkpoint: VerifiedCheckpoint,
+    replayed: GovernedLogs,
+    heads: readonly ClaimedHead[],
+  ): Promise<void> {
+    const places = placesToProve(replayed, heads);
+    if (places.length === 0) return;
+    const indexes = places.map(({ registryIndex }) => registryIndex);
+    const bundle = await owed(this.api.leaves(checkpoint.contents.logLength, indexes), 'the order of its records');
+    checkPlaces(checkpoint, places, bundle);
   }
 
   async #verifyAbsence(
     checkpoint: VerifiedCheckpoint,
     missing: readonly LogId[],
-    byLog: ReadonlyMap<LogId, PackageName>,
+    { question, operator }: { readonly question: ViewQuestion; readonly operator: OperatorState },
   ): Promise<Map<PackageName, 'proven' | 'not proven'>> {
     const absent = new Map<PackageName, 'proven' | 'not proven'>();
-    if (missing.length === 0) return absent;
-    const proof = await owed(
-      this.api.absence(checkpoint.contents.logLength, missing),
-      'that it has no record of a log',
-    );
-    if (proof !== null) checkAbsence(checkpoint, missing, proof);
-    for (const logId of missing) {
-      const name = byLog.get(logId);
+    const asked = missing.filter((logId) => {
+      const namespace = question.governance.get(logId);
+      return namespace === undefined || mayBeGoverned(operator, namespace);
+    });
+    if (asked.length === 0) return absent;
+    const proof = await owed(this.api.absence(checkpoint.contents.logLength, asked), 'that it has no record of a log');
+    if (proof !== null) checkAbsence(checkpoint, asked, proof);
+    else if (asked.some((logId) => question.governance.has(logId))) {
+      throw new RegistryError('log/incomplete', 'the registry does not prove that it has no governance log');
+    }
+    for (const logId of asked) {
+      const name = question.packages.get(logId);
       if (name !== undefined) absent.set(name, proof === null ? 'not proven' : 'proven');
     }
     return absent;
@@ -322,13 +321,14 @@ function emptied(cache: LogCache): LogCache {
   return { read: () => Promise.resolve(null), write: (logId, records) => cache.write(logId, records) };
 }
 
+/** By contents alone: nothing signed says that the cache has the right indexes. */
 function isContinued(
   earlier: readonly wargApi.PublishedRecord[],
   records: readonly wargApi.PublishedRecord[],
 ): boolean {
-  return earlier.every(({ envelope, registryIndex }, i) => {
+  return earlier.every(({ envelope }, i) => {
     const now = records[i];
-    return now?.registryIndex === registryIndex && equalBytes(now.envelope.contents, envelope.contents);
+    return now !== undefined && equalBytes(now.envelope.contents, envelope.contents);
   });
 }
 
@@ -337,13 +337,14 @@ function isNoLog(failure: unknown): false {
   throw failure;
 }
 
-function withdrawn(name: PackageName, logId: LogId): RegistryError {
-  const message = `the registry leaves out records of ${name} that it has shown under an earlier head`;
+function withdrawn(title: string, logId: LogId): RegistryError {
+  const message = `the registry leaves out records of ${title} that it has shown under an earlier head`;
   return new RegistryError('log/incomplete', message, { logId });
 }
 
 function unanswered(cause: unknown): never {
-  if (!isRegistryError(cause, ...REFUSALS)) throw cause;
+  // RFC 7725: content may be withheld from a reader whom no log tells why, and who must be told what was said.
+  if (!isRegistryError(cause, ...REFUSALS) || cause.detail['status'] === 451) throw cause;
   throw new RegistryError('registry/unreachable', cause.message, cause.detail, { cause });
 }
 
@@ -358,20 +359,111 @@ async function owed<T>(proof: Promise<T>, what: string): Promise<T> {
   }
 }
 
-function claimedHead<P extends string, B>(
+function questionOf(names: readonly PackageName[], namespaces: readonly (Namespace | null)[]): ViewQuestion {
+  return {
+    packages: new Map(names.map((name) => [packageLogId(name), name])),
+    governance: new Map(namespaces.map((namespace) => [governanceLogId(namespace), namespace])),
+  };
+}
+
+/** Elsewhere there is no governance log, whatever is served: spec/governance.md 1.6. */
+function mayBeGoverned({ origin, bindings }: OperatorState, namespace: Namespace | null): boolean {
+  return origin !== null && (namespace === null || bindings.get(namespace)?.status === 'defined');
+}
+
+async function replayOthers(
+  { packages, governance }: ViewQuestion,
+  { operator: records, others }: FetchedLogs,
+  operator: OperatorState,
+): Promise<GovernedLogs> {
+  const foreign = [...others.keys()].find((logId) => !packages.has(logId) && !governance.has(logId));
+  if (foreign !== undefined) throw new RegistryError('log/foreign', `log ${foreign} was not asked for`);
+  const replayed: ReplayedPackage[] = [];
+  for (const [logId, name] of packages) {
+    const served = others.get(logId);
+    if (served !== undefined) replayed.push(await replayPackage({ logId, name, operator }, served));
+  }
+  const governing = new Map<Namespace | null, ReplayedGovernance>();
+  for (const [logId, namespace] of governance) {
+    const served = mayBeGoverned(operator, namespace) ? (others.get(logId) ?? []) : [];
+    governing.set(namespace, await replayGovernance({ logId, namespace, operator }, served));
+  }
+  return { operator: records, packages: replayed, governance: governing };
+}
+
+interface PackagePlace {
+  readonly logId: LogId;
+  readonly name: PackageName;
+  readonly operator: OperatorState;
+}
+
+async function replayPackage(
+  { logId, name, operator }: PackagePlace,
+  records: readonly wargApi.PublishedRecord[],
+): Promise<ReplayedPackage> {
+  const annotations = new AnnotationBook();
+  const home = { log: logId, origin: originOf(operator, namespaceOf(name)) };
+  const state = await replayServed(PACKAGE_LOG, { logId, home }, records, annotations.add);
+  return { name, logId, state, annotations, records };
+}
+
+interface GovernancePlace {
+  readonly logId: LogId;
+  readonly namespace: Namespace | null;
+  readonly operator: OperatorState;
+}
+
+async function replayGovernance(
+  { logId, namespace, operator }: GovernancePlace,
+  records: readonly wargApi.PublishedRecord[],
+): Promise<ReplayedGovernance> {
+  const home = { log: logId, origin: originOf(operator, namespace) };
+  return { logId, home, records, state: await replayServed(GOVERNANCE_LOG, { logId, home }, records) };
+}
+
+/** A log that was asked for, for whoever has records that may be its. */
+interface LogReplay {
+  readonly logId: LogId;
+  readonly title: string;
+  readonly replay: (records: readonly wargApi.PublishedRecord[]) => Promise<unknown>;
+}
+
+function replaysOf({ packages, governance }: ViewQuestion, operator: OperatorState): LogReplay[] {
+  const ofPackages = [...packages].map(([logId, name]): LogReplay => {
+    return { logId, title: name, replay: (records) => replayPackage({ logId, name, operator }, records) };
+  });
+  const governing = [...governance].filter(([, namespace]) => mayBeGoverned(operator, namespace));
+  const ofGovernance = governing.map(([logId, namespace]): LogReplay => {
+    const title = `the governance log of ${namespace === null ? 'the registry' : `namespace ${namespace}`}`;
+    return { logId, title, replay: (records) => replayGovernance({ logId, namespace, operator }, records) };
+  });
+  return [...ofPackages, ...ofGovernance];
+}
+
+/** The logs besides the operator's that have a record. */
+function othersOf({ packages, governance }: GovernedLogs): (ReplayedPackage | ReplayedGovernance)[] {
+  return [...packages, ...[...governance.values()].filter(({ records }) => records.length > 0)];
+}
+
+function headsOf(replayed: GovernedLogs, operator: OperatorState): ClaimedHead[] {
+  const others = othersOf(replayed).map(({ logId, state, records }) => claimedHead(logId, state, records));
+  return [claimedHead(OPERATOR_LOG_ID, operator, replayed.operator), ...others];
+}
+
+function claimedHead(
   logId: LogId,
-  state: LogState<P, B>,
+  { head }: { readonly head: LogHead | null },
   records: readonly wargApi.PublishedRecord[],
 ): ClaimedHead {
   const last = records.at(-1);
-  if (state.head === null || last === undefined) {
+  if (head === null || last === undefined) {
     throw new RegistryError('log/incomplete', `log ${logId} is empty, though the registry does not say it is unknown`);
   }
-  return { logId, recordId: state.head.id, registryIndex: last.registryIndex };
+  return { logId, recordId: head.id, registryIndex: last.registryIndex };
 }
 
-/** Where the log of a package must have been made for: spec/version1.md 1.3. */
-export function originOf(operator: OperatorState, name: PackageName): string {
-  const binding = operator.bindings.get(namespaceOf(name));
+/** Where the logs of a namespace, or of the registry, must have been made for: spec/version1.md 1.3, spec/governance.md 1.4. */
+export function originOf(operator: OperatorState, namespace: Namespace | null): string {
+  const binding = namespace === null ? undefined : operator.bindings.get(namespace);
   return binding?.status === 'imported' ? binding.registry : registryOrigin(operator);
 }

@@ -1,5 +1,6 @@
 import {
   compareVersions,
+  isDigest,
   isStable,
   parsePackageName,
   parseVersion,
@@ -14,7 +15,8 @@ import {
   type VersionText,
 } from '@waybill/protocol';
 import semver from 'semver';
-import type { VerifiedPackage } from './registry-client.ts';
+import { requireRooted, requireStanding, takenDownError } from './governance-refusal.ts';
+import type { TakedownInForce, VerifiedPackage } from './governance-view.ts';
 
 /** A package with what was asked of its version: nothing, one version, or a range. */
 export interface Requirement {
@@ -53,17 +55,21 @@ export interface Warnings {
   readonly advisories: readonly Statement<Advisory>[];
 }
 
-/** A release that is affected by advisories. */
-export interface AffectedRelease {
+/** A release that is affected by advisories, or whose content is taken down. */
+export interface PassedOver {
   readonly version: VersionText;
   readonly advisories: readonly Statement<Advisory>[];
+  readonly takedown: TakedownInForce | null;
 }
 
 /** A release with what must be said beside it. */
 export interface ResolvedRelease extends FetchableRelease, Warnings {
-  /** Newer ones that match, and were not taken for their advisories. */
-  readonly passedOver: readonly AffectedRelease[];
+  /** Newer ones that match, and were not taken. */
+  readonly passedOver: readonly PassedOver[];
 }
+
+/** What a choice rests on. */
+export type ResolvableLog = Pick<VerifiedPackage, 'name' | 'state' | 'annotations' | 'rootedness' | 'takedownOf'>;
 
 /** What is done with releases that advisories affect, where a range leaves a choice. */
 export type AdvisoryPolicy = 'pass over' | 'allow';
@@ -71,36 +77,58 @@ export type AdvisoryPolicy = 'pass over' | 'allow';
 /**
  * The release that a requirement means: exactly the version written, else the newest in the range; pre-releases only where
  * the range names one of the same version. A yanked version is given only to whoever names exactly it, one that an advisory
- * affects also to whoever allows that, and a deprecated one only where there is no other. Throws `release/not-found`, and
- * `release/affected` where advisories alone stand in the way.
+ * affects also to whoever allows that, and a deprecated one only where there is no other; one whose content is taken down to
+ * nobody. Throws `release/not-found`, `governance/unrooted`, `release/affected` where advisories stand in the way, and
+ * `content/taken-down` where takedowns alone do.
  */
 export function resolveRelease(
-  log: Pick<VerifiedPackage, 'state' | 'annotations'>,
+  log: ResolvableLog,
   { name, version }: Requirement,
   policy: AdvisoryPolicy,
 ): ResolvedRelease {
-  const { state, annotations } = log;
-  if (version !== null && isVersion(version)) return resolved(log, parseVersion(version), []);
+  requireRooted(log);
+  if (version !== null && isVersion(version)) return named(log, parseVersion(version));
   const matches = version === null ? isStable : (candidate: VersionText) => semver.satisfies(candidate, version);
-  const affected: AffectedRelease[] = [];
+  const passedOver: PassedOver[] = [];
   let deprecated: ResolvedRelease | null = null;
-  for (const candidate of standingVersions(state, matches)) {
-    const advisories = annotations.advisoriesOf(candidate, isAffected);
-    if (policy === 'pass over' && advisories.length > 0) affected.push({ version: candidate, advisories });
-    else if (annotations.deprecationOf(candidate) === null) return resolved(log, candidate, [...affected]);
-    else deprecated ??= resolved(log, candidate, [...affected]);
+  for (const candidate of standingVersions(log.state, matches)) {
+    const advisories = log.annotations.advisoriesOf(candidate, isAffected);
+    const takedown = takedownOfRelease(log, candidate);
+    const isAvoided = policy === 'pass over' && advisories.length > 0;
+    if (takedown !== null || isAvoided) passedOver.push({ version: candidate, advisories, takedown });
+    else if (log.annotations.deprecationOf(candidate) === null) return resolved(log, candidate, [...passedOver]);
+    else deprecated ??= resolved(log, candidate, [...passedOver]);
   }
   if (deprecated !== null) return deprecated;
-  const [newest] = affected;
   const wanted = version === null ? 'stable release' : `release that satisfies ${version}`;
-  if (newest !== undefined) throw affectedError(name, wanted, newest);
-  throw new RegistryError('release/not-found', `${name} has no ${wanted} that is not yanked`);
+  throw nothingToTake(name, wanted, passedOver);
+}
+
+function named(log: ResolvableLog, version: VersionText): ResolvedRelease {
+  const found = resolved(log, version, []);
+  requireStanding(log, found.content, `${log.name}@${version}`);
+  return found;
+}
+
+function takedownOfRelease({ state, takedownOf }: ResolvableLog, version: VersionText): TakedownInForce | null {
+  const content = state.bindings.get(version)?.content;
+  return content !== undefined && isDigest(content) ? takedownOf(content) : null;
+}
+
+/** Advisories come first: whoever asks for it gets such a release. */
+function nothingToTake(name: PackageName, wanted: string, passedOver: readonly PassedOver[]): RegistryError {
+  const affected = passedOver.find(({ takedown }) => takedown === null);
+  if (affected !== undefined) return affectedError(name, wanted, affected);
+  const [newest] = passedOver;
+  if (newest?.takedown)
+    return takenDownError(name, `${name}@${newest.version}, the newest ${wanted},`, newest.takedown);
+  return new RegistryError('release/not-found', `${name} has no ${wanted} that is not yanked`);
 }
 
 function resolved(
-  { state, annotations }: Pick<VerifiedPackage, 'state' | 'annotations'>,
+  { state, annotations }: ResolvableLog,
   version: VersionText,
-  passedOver: readonly AffectedRelease[],
+  passedOver: readonly PassedOver[],
 ): ResolvedRelease {
   const deprecation = annotations.deprecationOf(version);
   return {
@@ -126,7 +154,7 @@ function isAffected(range: string, version: VersionText): boolean {
   return semver.satisfies(version, range, { includePrerelease: true });
 }
 
-function affectedError(name: PackageName, wanted: string, { version, advisories }: AffectedRelease): RegistryError {
+function affectedError(name: PackageName, wanted: string, { version, advisories }: PassedOver): RegistryError {
   const why = advisories.map(advisoryText).join('; ');
   const [first] = advisories;
   return new RegistryError(

@@ -100,7 +100,11 @@ export class Transport {
 
   /** Sends to any URL and reads the whole answer; `sentBytes` is the size of a large body. Throws as {@link request}. */
   async send(url: URL, init: RequestInit, sentBytes = 0): Promise<Answer> {
-    const response = await this.open(url, init, sentBytes);
+    return this.read(await this.open(url, init, sentBytes));
+  }
+
+  /** Reads the whole answer. Throws as {@link request}. */
+  async read(response: Response): Promise<Answer> {
     const body = await readWhole(response, this.limits);
     return { status: response.status, challenge: response.headers.get('www-authenticate'), body };
   }

@@ -28,6 +28,8 @@ function partsOver(urls: readonly string[]) {
   const fetch = async (url: string): Promise<Response> => {
     asked.push(url);
     if (url.endsWith('/content')) return new Response(CONTENT.slice());
+    if (url.endsWith('/withheld'))
+      return Response.json({ status: 451, message: 'by order of a court' }, { status: 451 });
     return Response.json({ contentSources: { [DIGEST]: sources } });
   };
   const api = new RegistryApi(new Transport(new URL('http://registry.test/'), fetch, {}, TRANSPORT_LIMITS));
@@ -59,4 +61,15 @@ test('a fault of this machine is told at once, and no other source is asked for 
   const cache: ContentCache = { ...parts.cache, writer };
   await assert.rejects(fetchContent(DIGEST, { ...parts, cache }), full);
   assert.equal(asked.filter((url) => url.endsWith('/content')).length, 1);
+});
+
+test('content that a source withholds comes from another, or the refusal is told as it was said', async () => {
+  const { kept, parts } = partsOver(['withheld', 'content']);
+  await fetchContent(DIGEST, parts);
+  assert.deepEqual(kept, [DIGEST]);
+  const withheld = fetchContent(DIGEST, partsOver(['withheld']).parts);
+  await assert.rejects(
+    withheld,
+    (thrown) => isRegistryError(thrown, 'registry/refused') && thrown.detail['status'] === 451,
+  );
 });

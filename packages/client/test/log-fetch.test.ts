@@ -14,6 +14,7 @@ import { RegistryApi } from '../src/registry-api.ts';
 import { Transport, TRANSPORT_LIMITS } from '../src/transport.ts';
 
 const LOG = packageLogId(parsePackageName('test:one'));
+const WANTED = { packages: [LOG], governance: [] };
 const RECORD: wargApi.PublishedRecord = {
   envelope: { contents: utf8('contents'), keyId: 'key', signature: 'signature', cosignatures: [] },
   registryIndex: 1,
@@ -34,14 +35,14 @@ test('a registry that does not know a log it has served withholds it (threats L4
     { status: 404, type: 'log', id: LOG },
     { status: 404, type: 'fetchToken', id: 'token' },
   ]) {
-    const fetched = fetchLogs(apiThatAnswers(404, body), cacheOf([RECORD]), 2, [LOG]);
+    const fetched = fetchLogs(apiThatAnswers(404, body), cacheOf([RECORD]), 2, WANTED);
     await assert.rejects(fetched, (thrown) => isRegistryError(thrown, 'log/incomplete'));
   }
 });
 
 test('a log without a record below the length is missing, so that its absence must be proven', async () => {
   const api = apiThatAnswers(200, { more: false, operator: [], packages: { [LOG]: [] } });
-  const { packages, missing } = await fetchLogs(api, cacheOf([]), 2, [LOG]);
-  assert.equal(packages.size, 0);
+  const { others, missing } = await fetchLogs(api, cacheOf([]), 2, WANTED);
+  assert.equal(others.size, 0);
   assert.deepEqual(missing, [LOG]);
 });

@@ -17,25 +17,30 @@ import {
   parsePackageName,
   parseVersion,
   privateKeyFromRandom,
+  recordIdOf,
   formatPrivateKey,
   replayLog,
   sha256,
   utf8,
   type AnnotationDraft,
   type AnnotationId,
+  type Digest,
   type ErrorCode,
   type JosePrivateKey,
   type PackageEntry,
   type PackageState,
   type Permission,
+  type Rootedness,
   type SignedRecord,
 } from '@waybill/protocol';
+import type { TakedownInForce } from '../src/governance-view.ts';
 import { authorOf, makeRecord } from '../src/record-author.ts';
 import { parseRequirement, resolveRelease, type AdvisoryPolicy } from '../src/requirement.ts';
 
 /* What annotations do to the choice of a release, and how they come into a record (spec/version1.md 6). */
 
 const NAME = parsePackageName('test:chosen');
+const RECORD = recordIdOf('governance', utf8('takedown'));
 const HOME = { log: packageLogId(NAME), origin: 'registry.test' };
 
 function keyOf(name: string): JosePrivateKey {
@@ -44,7 +49,11 @@ function keyOf(name: string): JosePrivateKey {
 
 /** A log in the making, with the book of its annotations. */
 class Log {
+  readonly name = NAME;
   readonly annotations = new AnnotationBook();
+  rootedness: Rootedness = { verdict: 'rooted' };
+  readonly down = new Map<Digest, TakedownInForce>();
+  readonly takedownOf = (digest: Digest): TakedownInForce | null => this.down.get(digest) ?? null;
   state: PackageState = emptyLogState(HOME);
 
   async add(
@@ -63,6 +72,20 @@ class Log {
   /** Gives the id of the annotation. */
   async say(draft: AnnotationDraft, by?: string): Promise<AnnotationId> {
     return annotationIdOf((await this.add([], [draft], by)).id, 0);
+  }
+
+  takeDown(version: string): void {
+    const digest = digestOf(utf8(version));
+    const said = { recordId: RECORD, time: { seconds: 1n, nanos: 0 } };
+    this.down.set(digest, {
+      about: 'takedown',
+      digest,
+      code: 'malware',
+      reason: '',
+      reinstated: null,
+      by: 'registry',
+      ...said,
+    });
   }
 
   version(wanted: string, policy: AdvisoryPolicy = 'pass over'): string {
@@ -159,4 +182,30 @@ test('a withdrawal of what does not stand, or of another withdrawal, is not sign
   }
   await assert.rejects(log.say({ type: 'praise' }), failsWith('usage/invalid'));
   await assert.rejects(log.say({ type: 'licence', body: annotationBody({}) }), failsWith('usage/invalid'));
+});
+
+test('P2: nothing of an unrooted package is chosen, whatever is allowed', async () => {
+  const log = await logOf('1.0.0');
+  for (const reason of ['abandoned', 'key'] as const) {
+    log.rootedness = { verdict: 'unrooted', reason, by: 'namespace' };
+    for (const wanted of ['1.0.0', '*']) {
+      assert.throws(() => log.version(wanted, 'allow'), failsWith('governance/unrooted'));
+    }
+  }
+});
+
+test('a release that is taken down is passed over, and given to nobody who names it or allows advisories', async () => {
+  const log = await logOf('1.0.0', '1.1.0', '1.2.0');
+  log.takeDown('1.2.0');
+  assert.equal(log.version('^1', 'allow'), '1.1.0');
+  assert.throws(() => log.version('1.2.0', 'allow'), failsWith('content/taken-down'));
+  const { passedOver } = resolveRelease(log, parseRequirement(NAME), 'pass over');
+  assert.deepEqual(
+    passedOver.map(({ version, takedown }) => [version, takedown?.code]),
+    [['1.2.0', 'malware']],
+  );
+  assert.throws(() => log.version('>=1.2.0'), failsWith('content/taken-down'));
+  await log.say(advisory('1.1.0'));
+  assert.throws(() => log.version('>=1.1.0'), failsWith('release/affected'));
+  assert.equal(log.version('>=1.1.0', 'allow'), '1.1.0');
 });

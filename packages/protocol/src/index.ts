@@ -138,6 +138,7 @@ export {
   RECORD_VERSION,
   RECORD_VERSION_1,
   recordVersionOf,
+  SIGNERS_MAX,
   type RecordBinding,
 } from './wire/record.ts';
 export * as wargApi from './wire/warg-api.ts';
@@ -257,12 +258,17 @@ export { PACKAGE_LOG, PACKAGE_PERMISSIONS, type PackageEntry, type PackageState 
 export { tryEntry } from './record-log/entry-trial.ts';
 export { replayLog, type ReplayStep } from './record-log/replay.ts';
 export {
+  cosignContents,
   decodeSignedRecord,
+  decodeUnsignedRecord,
+  draftRecordJointly,
   encodeRecordContents,
+  jointEnvelope,
   keyCountOf,
   signContents,
   signRecord,
   signRecordJointly,
+  type JointDraft,
   type RecordDraft,
   type RecordSignature,
   type SignedRecord,
@@ -297,13 +303,24 @@ export {
   type VerifiedCheckpoint,
 } from './verify/checkpoint.ts';
 export { checkGovernanceStart } from './verify/governance-start.ts';
-export { checkAbsence, checkHeads, type ClaimedHead } from './verify/inclusion.ts';
+export {
+  isVoid,
+  placesOfRootedness,
+  placesOfStart,
+  servedRootedness,
+  type GovernanceLogs,
+  type ServedGovernanceLog,
+} from './verify/governance-order.ts';
+export { checkAbsence, checkHeads, checkPlaces, type ClaimedHead, type ClaimedPlace } from './verify/inclusion.ts';
+export type { ServedLog, ServedRecord } from './verify/log-order.ts';
 export { isStable, releaseOf, type FetchableRelease } from './verify/release.ts';
 export {
   policyInForce,
   rootednessOf,
+  rootednessOfStarters,
   takedownInForce,
   type GovernanceStates,
+  type Governor,
   type Rootedness,
 } from './verify/rootedness.ts';
 export type { Verified } from './verify/verified.ts';

@@ -3,6 +3,7 @@ import {
   annotatePermission,
   findRefusal,
   holderOf,
+  parseJosePublicKey,
   parsePackageName,
   parseVersion,
   REFUSAL_WORDS,
@@ -12,6 +13,7 @@ import {
   type Act,
   type Grant,
   type GrantId,
+  type JosePublicKey,
   type JsonValue,
   type PackageState,
   type Permission,
@@ -26,7 +28,6 @@ import {
   grantTermFlags,
   holderOfTexts,
   keyIdOf,
-  positive,
   revokeEntriesFor,
   type GrantTerms,
   type RevokeTerms,
@@ -111,8 +112,7 @@ There is no way back, and the Rust warg client cannot read the package any more;
   },
   parameters: { flags: signingFlags, positional: packageArgument },
   func: action<PlanFlags, [string]>(async (context, flags, progress, name) => {
-    const [key] = await authorKeys(context, flags);
-    const holder = holderOf([key.publicKey], 1);
+    const holder = holderOf([await upgrader(context, flags)], 1);
     return publishPlan(context, flags, progress, {
       package: name,
       entries: (state) => {
@@ -124,6 +124,14 @@ There is no way back, and the Rust warg client cannot read the package any more;
     });
   }),
 });
+
+/** The key that is to be the root: the author's own, or that of whoever signs the draft. */
+async function upgrader(context: CliContext, flags: PlanFlags): Promise<JosePublicKey> {
+  const [signer, ...others] = flags.signer ?? [];
+  if (flags.draft === undefined) return (await authorKeys(context, flags))[0].publicKey;
+  if (signer !== undefined && others.length === 0) return parseJosePublicKey(signer);
+  throw new RegistryError('usage/invalid', 'one key becomes the root: name its public key with --signer');
+}
 
 interface TransferFlags extends PlanFlags {
   readonly to: readonly string[];
@@ -147,7 +155,7 @@ export const transferCommand: Command<CliContext> = buildCommand({
     positional: packageArgument,
   },
   func: action<TransferFlags, [string]>((context, flags, progress, name) => {
-    const holder = holderOfTexts(flags.to, positive(flags.threshold ?? String(flags.to.length), '--threshold'));
+    const holder = holderOfTexts(flags.to, flags.threshold ?? String(flags.to.length), 'waybill transfer');
     return publishPlan(context, flags, progress, {
       package: name,
       entries: ({ root }) => {

@@ -4,7 +4,10 @@ import { buildCommand, type Command } from '@stricli/core';
 import {
   fetchContent,
   parseRequirement,
+  requireRooted,
+  requireStanding,
   resolveRelease,
+  takedownText,
   type RegistryClient,
   type Requirement,
   type ResolvedRelease,
@@ -18,6 +21,7 @@ import {
   sha256Stream,
   type Digest,
   type FetchableRelease,
+  type PackageName,
 } from '@waybill/protocol';
 import { action, type CommandResult } from '../action.ts';
 import { warningLines } from '../annotation-text.ts';
@@ -39,7 +43,8 @@ export const getCommand: Command<CliContext> = buildCommand({
     brief: 'Fetch a package, verified',
     fullDescription: `Resolves the version, verifies the log, the proofs and the bytes, and writes the file.
 Without a version: the newest stable release. Ranges are those of npm and skip pre-releases. A release that an advisory affects
-is passed over, and a deprecated one taken only where there is no other; a full version is given with a warning.
+is passed over, and a deprecated one taken only where there is no other; a full version is given with a warning. Content that a
+governance log takes down is given to nobody, and nothing of a package that was started by somebody who might not.
 
   waybill get demo:hello
   waybill get demo:hello@1.0.0 -o hello.wasm
@@ -118,17 +123,19 @@ async function requireClaim(
   throw new RegistryError('content/size', `version ${version} says that it has ${claim.size} bytes, and has ${size}`);
 }
 
-function warn({ process }: CliContext, name: string, resolved: ResolvedRelease): void {
+function warn({ process }: CliContext, name: PackageName, resolved: ResolvedRelease): void {
   for (const line of warningsOf(name, resolved)) process.stderr.write(`warning: ${line}\n`);
 }
 
-function warningsOf(name: string, resolved: ResolvedRelease): string[] {
+function warningsOf(name: PackageName, resolved: ResolvedRelease): string[] {
   const { version, state } = resolved.release;
   // Only whoever names a yanked version exactly gets it.
   const yank = state.status === 'yanked' ? [`version ${version} was yanked${state.reason && `: ${state.reason}`}`] : [];
-  const passedOver = resolved.passedOver.flatMap(({ version: newer, advisories }) =>
-    warningLines(`${name}@${newer}, which is newer,`, { deprecation: null, advisories }),
-  );
+  const passedOver = resolved.passedOver.flatMap(({ version: newer, advisories, takedown }) => {
+    const what = `${name}@${newer}, which is newer,`;
+    if (takedown !== null) return [`${what} is ${takedownText(name, takedown)}`];
+    return warningLines(what, { deprecation: null, advisories });
+  });
   return [...yank, ...warningLines(`${name}@${version}`, resolved), ...passedOver];
 }
 
@@ -209,7 +216,7 @@ export const verifyCommand: Command<CliContext> = buildCommand({
     const log = await verifiedPackage(await openClient(context, flags), requirement);
     const { release } =
       requirement.version === null
-        ? releaseWith(log.state.bindings.values(), digest)
+        ? releaseWith(log, digest)
         : exactly(resolveRelease(log, requirement, 'allow'), digest, file);
     const json = {
       package: requirement.name,
@@ -222,9 +229,12 @@ export const verifyCommand: Command<CliContext> = buildCommand({
   }),
 });
 
-function releaseWith(releases: Iterable<FetchableRelease['release']>, digest: Digest): FetchableRelease {
-  for (const release of releases) {
-    if (release.state.status === 'released' && release.content === digest) return { release, content: digest };
+function releaseWith(log: VerifiedPackage, digest: Digest): FetchableRelease {
+  requireRooted(log);
+  for (const release of log.state.bindings.values()) {
+    if (release.state.status !== 'released' || release.content !== digest) continue;
+    requireStanding(log, digest, `${log.name}@${release.version}`);
+    return { release, content: digest };
   }
   throw new RegistryError(
     'content/digest',

@@ -31,6 +31,7 @@ import { EXIT } from '../exit-code.ts';
 import { entryBody, entryLine, holderBody, holderText } from '../entry-text.ts';
 import { argument, jsonFlag, registryFlags, requiredFlag, textFlag } from '../flags.ts';
 import { openClient, type RegistryFlags } from '../session.ts';
+import { standingBody, standingLines, takedownBody, takedownLine } from '../package-standing.ts';
 import { verifiedPackage } from './get.ts';
 
 interface LookFlags extends RegistryFlags {
@@ -42,7 +43,10 @@ const packageArgument = { kind: 'tuple', parameters: [argument('Package', 'ns:na
 export const infoCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Show versions, keys and permissions of a package',
-    fullDescription: 'Everything shown was verified first.\n\n  waybill info demo:hello',
+    fullDescription: `Everything shown was verified first: also who may start packages in its namespace, what is taken down, and whether the
+namespace is abandoned, where a governance log says so.
+
+  waybill info demo:hello`,
   },
   parameters: { flags: registryFlags, positional: packageArgument },
   func: action<LookFlags, [string]>(async (context, flags, progress, text) => {
@@ -52,12 +56,13 @@ export const infoCommand: Command<CliContext> = buildCommand({
   }),
 });
 
-function infoText({ name, state, annotations }: VerifiedPackage): string {
-  const lines = [name, `  head ${state.head?.id ?? '-'}, ${state.length} records`, '  versions'];
+function infoText(log: VerifiedPackage): string {
+  const { name, state, annotations } = log;
+  const lines = [name, `  head ${state.head?.id ?? '-'}, ${state.length} records`, ...standingLines(log), '  versions'];
   for (const { version, content, by, time, state: status } of sortedReleases(state)) {
     const yank =
       status.status === 'yanked' ? `  yanked ${formatTimestamp(status.time)} ${status.reason}`.trimEnd() : '';
-    lines.push(`    ${version}  ${content}  ${formatTimestamp(time)}  by ${by}${yank}`);
+    lines.push(`    ${version}  ${content}  ${formatTimestamp(time)}  by ${by}${yank}${takedownLine(log, content)}`);
   }
   if (state.root === null) {
     lines.push('  keys');
@@ -71,7 +76,8 @@ function sortedReleases(state: PackageState) {
   return [...state.bindings.values()].toSorted((a, b) => compareVersions(b.version, a.version));
 }
 
-function infoBody({ name, state, annotations }: VerifiedPackage): JsonValue {
+function infoBody(log: VerifiedPackage): JsonValue {
+  const { name, state, annotations } = log;
   return {
     package: name,
     head: state.head?.id ?? null,
@@ -81,6 +87,7 @@ function infoBody({ name, state, annotations }: VerifiedPackage): JsonValue {
       status: status.status,
       digest: content,
       ...(status.status === 'yanked' ? { yanked: { time: formatTimestamp(status.time), reason: status.reason } } : {}),
+      ...takedownBody(log, content),
       time: formatTimestamp(time),
       by,
       recordId,
@@ -93,6 +100,7 @@ function infoBody({ name, state, annotations }: VerifiedPackage): JsonValue {
     ),
     root: state.root === null ? null : holderBody(state.root),
     annotations: bookJson(annotations),
+    ...standingBody(log),
   };
 }
 
@@ -229,11 +237,29 @@ export const updateCommand: Command<CliContext> = buildCommand({
     const { logLength, timestamp } = view.checkpoint.contents;
     const absent = [...view.absent].map(([name, how]) => ({ package: name, absence: how }));
     const lines = [`head of ${logLength} records, signed ${new Date(timestamp * 1000).toISOString()}, verified`];
-    for (const [name, { state }] of view.packages)
-      lines.push(`${name}: ${state.length} records, ${state.bindings.size} versions`);
+    for (const [
+      name,
+      {
+        state,
+        rootedness: { verdict },
+      },
+    ] of view.packages) {
+      const unrooted = verdict === 'unrooted' ? ', unrooted' : '';
+      lines.push(`${name}: ${state.length} records, ${state.bindings.size} versions${unrooted}`);
+    }
     for (const { package: name, absence } of absent) lines.push(`${name}: not there (${absence})`);
     const packages = Object.fromEntries(
-      [...view.packages].map(([name, { state }]) => [name, { records: state.length, head: state.head?.id ?? null }]),
+      [...view.packages].map(
+        ([
+          name,
+          {
+            state,
+            rootedness: { verdict },
+          },
+        ]) => {
+          return [name, { records: state.length, head: state.head?.id ?? null, rootedness: verdict }];
+        },
+      ),
     );
     return {
       text: lines.join('\n'),

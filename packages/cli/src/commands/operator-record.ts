@@ -1,18 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import {
   compareTimestamps,
   encodeRecordContents,
   isRegistryError,
   judgeRecord,
-  NO_COSIGNATURES,
   OPERATOR_LOG,
   parsePrivateKey,
   RegistryError,
   signRecord,
   timestampFromMs,
-  utf8,
-  wargApi,
   type JsonValue,
   type OperatorEntry,
   type OperatorState,
@@ -23,9 +19,9 @@ import type { CommandResult, CommonFlags } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { registryFlags, textFlag } from '../flags.ts';
 import { operatorEntryBody, operatorEntryText } from '../operator-entry-text.ts';
-import { OUTPUT_MODE, requireWritable, writeOutput } from '../output.ts';
 import type { Progress } from '../progress.ts';
 import { openClient, type RegistryFlags } from '../session.ts';
+import { writeDraft } from './carry.ts';
 
 export interface LookFlags extends RegistryFlags, CommonFlags {}
 
@@ -60,7 +56,7 @@ export async function appendOrDraft(
   progress: Progress,
   entry: OperatorEntry,
 ): Promise<CommandResult> {
-  if (flags.draft !== undefined) return writeDraft(context, flags, progress, { entry, file: flags.draft });
+  if (flags.draft !== undefined) return draftRecord(context, flags, progress, { entry, file: flags.draft });
   const key = await operatorKey(context, flags);
   const client = await openClient(context, flags);
   for (let rebases = 0; ; rebases++) {
@@ -78,7 +74,7 @@ export async function appendOrDraft(
 }
 
 /** What is printed for a record that was published. */
-export function appended(recordId: string, entries: readonly OperatorEntry[]): CommandResult {
+function appended(recordId: string, entries: readonly OperatorEntry[]): CommandResult {
   const text = [...entries.map(operatorEntryText), `done, by record ${recordId}`].join('\n');
   return { text, json: { recordId, entries: entries.map(operatorEntryBody), ...namespaceOf(entries) } };
 }
@@ -93,24 +89,16 @@ interface Drafting {
   readonly file: string;
 }
 
-async function writeDraft(
+async function draftRecord(
   context: CliContext,
   flags: LookFlags,
   progress: Progress,
   { entry, file }: Drafting,
 ): Promise<CommandResult> {
-  const output = { file, mode: OUTPUT_MODE, mayReplace: true };
-  await requireWritable(output, []);
   progress.step('verifying the operator log');
   const { operator } = await (await openClient(context, flags)).view([]);
   const contents = encodeRecordContents(OPERATOR_LOG, draftOf(operator, entry));
-  const unsigned = { contents, keyId: '', signature: '', cosignatures: NO_COSIGNATURES };
-  await writeOutput(output, utf8(`${JSON.stringify(wargApi.envelopeBody(unsigned))}\n`));
-  return {
-    text: `${operatorEntryText(entry)}
-not signed yet: ${file}. Where the key is:  waybill operator sign ${file} --key-file FILE`,
-    json: { draft: path.resolve(file), entries: [operatorEntryBody(entry)] },
-  };
+  return writeDraft({ kind: 'operator', log: null, contents, signers: [], signatures: [] }, file);
 }
 
 function draftOf(operator: OperatorState, entry: OperatorEntry): RecordDraft<OperatorEntry> {
@@ -122,9 +110,14 @@ function recordTime({ head }: OperatorState): ReturnType<typeof timestampFromMs>
   return head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
 }
 
-export async function operatorKey({ process }: CliContext, { keyFile }: KeyFileFlags): Promise<PrivateKey> {
+async function operatorKey(context: CliContext, flags: KeyFileFlags): Promise<PrivateKey> {
+  return parsePrivateKey(await operatorKeyText(context, flags));
+}
+
+/** The text of the operator's private key. Throws `key/not-found`. */
+export async function operatorKeyText({ process }: CliContext, { keyFile }: KeyFileFlags): Promise<string> {
   const fromEnvironment = process.env['WAYBILL_OPERATOR_KEY'];
-  if (keyFile === undefined && fromEnvironment !== undefined) return parsePrivateKey(fromEnvironment.trim());
+  if (keyFile === undefined && fromEnvironment !== undefined) return fromEnvironment.trim();
   const file = keyFile ?? KEY_FILE_DEFAULT;
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new RegistryError(
@@ -134,5 +127,5 @@ export async function operatorKey({ process }: CliContext, { keyFile }: KeyFileF
       { cause },
     );
   });
-  return parsePrivateKey(text.trim());
+  return text.trim();
 }

@@ -5,6 +5,7 @@ import type { CliContext } from '../context.ts';
 import { argument, registryFlags } from '../flags.ts';
 import { openClient } from '../session.ts';
 import { adoptCommand } from './adopt.ts';
+import { governanceRoutes } from './governance.ts';
 import { operatorKeyRoutes } from './operator-key.ts';
 import { appendFlags, appendOrDraft, type AppendFlags, type LookFlags } from './operator-record.ts';
 import { sendCommand, signCommand } from './operator-carry.ts';
@@ -66,6 +67,7 @@ export const operatorRoutes: RouteMap<CliContext> = buildRouteMap({
       docs: { brief: 'Namespaces of a registry' },
     }),
     key: operatorKeyRoutes,
+    governance: governanceRoutes,
     sign: signCommand,
     send: sendCommand,
     adopt: adoptCommand,

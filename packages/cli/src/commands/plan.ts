@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { createReadStream, openAsBlob } from 'node:fs';
-import { authorOf, publish } from '@waybill/client';
+import { authorOf, draftPublish, publish, type RegistryClient } from '@waybill/client';
 import {
   encodeHex,
   parseDigest,
@@ -11,17 +11,21 @@ import {
   WasmScanner,
   type AnnotationDraft,
   type Digest,
+  type Holder,
   type JosePrivateKey,
   type PackageEntry,
+  type PackageName,
   type PackageState,
 } from '@waybill/protocol';
 import type { CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { describeEntry } from '../entry-text.ts';
 import type { Progress } from '../progress.ts';
+import { requireDraft, signersOf, type DraftFlags } from '../signer-flags.ts';
 import { signingKey, keyStoreOf, openClient, type RegistryFlags, type SigningFlags } from '../session.ts';
+import { writeDraft } from './carry.ts';
 
-export interface PlanFlags extends RegistryFlags, SigningFlags {
+export interface PlanFlags extends RegistryFlags, SigningFlags, DraftFlags {
   readonly final?: boolean;
   readonly json?: boolean;
 }
@@ -43,12 +47,14 @@ export async function publishPlan(
   plan: Plan,
 ): Promise<CommandResult> {
   const name = parsePackageName(plan.package);
+  requireDraft(flags);
   const client = await openClient(context, flags);
+  if (flags.draft !== undefined) return draftPlan({ name, plan, file: flags.draft }, flags, { client, progress });
   const parts = {
     client,
     author: authorOf(await authorKeys(context, flags)),
     clock: Date.now,
-    random: (length: number) => crypto.getRandomValues(new Uint8Array(length)),
+    random,
     onStep: (step: string) => progress.step(step),
   };
   const contents = new Map([...plan.files].map(([digest, file]) => [digest, () => openAsBlob(file)] as const));
@@ -78,6 +84,29 @@ export async function publishPlan(
   };
   return { text: lines.join('\n'), json };
 }
+
+/** The record of a plan, for others to sign; content that it names is for whoever sends it. */
+async function draftPlan(
+  { name, plan, file }: { readonly name: PackageName; readonly plan: Plan; readonly file: string },
+  { signer }: DraftFlags,
+  { client, progress }: { readonly client: RegistryClient; readonly progress: Progress },
+): Promise<CommandResult> {
+  const carried = await client.withEvidence(() =>
+    draftPublish(
+      { name, entries: (state) => entriesFor(state, plan), annotations: plan.annotations },
+      (state, entries) => signersOf(signer, state, holdersIn(entries)),
+      { client, clock: Date.now, random, onStep: (step) => progress.step(step) },
+    ),
+  );
+  return writeDraft(carried, file);
+}
+
+/** Those who get the root sign as well. */
+function holdersIn(entries: readonly PackageEntry[]): Holder[] {
+  return entries.flatMap((entry) => (entry.type === 'root' || entry.type === 'transfer' ? [entry.holder] : []));
+}
+
+const random = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
 
 function annotatedLine(name: string, { type, version = null, target }: AnnotationDraft, id = ''): string {
   if (type === 'withdrawal') return `withdrew ${target ?? ''} on ${name}`;

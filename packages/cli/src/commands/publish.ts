@@ -101,7 +101,10 @@ interface RecordFlags extends PlanFlags {
   readonly revoke?: readonly string[];
 }
 
-export const recordCommand: Command<CliContext> = buildCommand({
+/** The commands beside it: whoever types the first word after `waybill record` may mean one of them. */
+const SIBLINGS = ['say', 'sign', 'send', 'show'];
+
+export const sayCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Several statements in one record: all of them hold, or none',
     fullDescription: `They apply in this order: grants, releases, yanks, revokes.
@@ -116,7 +119,15 @@ export const recordCommand: Command<CliContext> = buildCommand({
       revoke: repeatedFlag('Key id, and = with a list of permissions', 'id[=list]'),
       ...signingFlags,
     },
-    positional: { kind: 'tuple', parameters: [argument('Package', 'ns:name')] },
+    positional: {
+      kind: 'tuple',
+      parameters: [
+        {
+          ...argument('Package', 'ns:name'),
+          proposeCompletions: (partial: string) => SIBLINGS.filter((name) => name.startsWith(partial)),
+        },
+      ],
+    },
   },
   func: action<RecordFlags, [string]>(async (context, flags, progress, name) => {
     const files = new Map<Digest, string>();
@@ -149,7 +160,7 @@ function recordEntries(
   });
   const entries = [...grants, ...releases, ...yanks, ...revokes];
   if (entries.length > 0) return entries;
-  throw new RegistryError('usage/invalid', 'the record says nothing: see waybill record --help');
+  throw new RegistryError('usage/invalid', 'the record says nothing: see waybill record say --help');
 }
 
 /** Base64 of a key may end with '=', so only an '=' before a permission separates. */

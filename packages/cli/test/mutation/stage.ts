@@ -56,7 +56,7 @@ function publishing(
 }
 
 /** The smallest module with a custom section that holds `text`. */
-function moduleOf(text: string): Uint8Array {
+export function moduleOf(text: string): Uint8Array {
   const payload = [1, 0x78, ...utf8(text)];
   return Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x00, payload.length, ...payload);
 }

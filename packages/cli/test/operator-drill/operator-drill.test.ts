@@ -138,7 +138,7 @@ test('L4: a map that passes over a yank in the registry log: who has kept that l
         await assertNamed(user, named, forged);
         await withUser((another) => assertGot(another, OLD, forged, '1.1.0'));
       },
-      { listen, passedOver: OLD },
+      { listen, passedOver: packageLogId(OLD) },
     );
   }));
 

@@ -49,6 +49,9 @@ export interface RecordDraft<E> {
 type WargKind = 'package' | 'operator';
 /** The kinds of log that have records of version 1. */
 type JointKind = 'package' | 'governance';
+type JointDialect<E extends { readonly type: string }, P extends string, B> = LogDialect<E, P, B> & {
+  readonly kind: JointKind;
+};
 /** One for each kind of log that signs so, and `null` for the others. */
 type ContextTable<K extends LogKind, C> = Readonly<Record<K, C> & Record<Exclude<LogKind, K>, null>>;
 
@@ -75,15 +78,47 @@ export function decodeSignedRecord<E extends { readonly type: string }, P extend
   dialect: LogDialect<E, P, B>,
   envelope: Envelope,
 ): SignedRecord<E> {
+  return decodeRecord(dialect, envelope.contents, (binding) => ({
+    envelope,
+    signatures: readSignatures(binding, envelope),
+  }));
+}
+
+/**
+ * Decodes a record that those whom its contents name are still to sign: it can be judged, and its signatures are empty. A
+ * record of version 0 names nobody: it can be shown, and not judged. Throws `record/decode`.
+ */
+export function decodeUnsignedRecord<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  contents: Uint8Array,
+): SignedRecord<E> {
+  return decodeRecord(dialect, contents, (binding) => {
+    const signers = binding?.signers ?? [];
+    return {
+      envelope: jointEnvelope(
+        contents,
+        signers.map((keyId) => ({ keyId, signature: '' })),
+      ),
+      signatures: signers.map((keyId) => ({ keyId, jws: '' })),
+    };
+  });
+}
+
+type Signed = Pick<SignedRecord<never>, 'envelope' | 'signatures'>;
+
+function decodeRecord<E extends { readonly type: string }, P extends string, B>(
+  dialect: LogDialect<E, P, B>,
+  contents: Uint8Array,
+  signedBy: (binding: RecordBinding | null) => Signed,
+): SignedRecord<E> {
   try {
-    const { prev, version, time, entries, annotations, binding } = decodeRecordFrame(envelope.contents, {
+    const { prev, version, time, entries, annotations, binding } = decodeRecordFrame(contents, {
       hasVersion1: hasVersion(dialect, RECORD_VERSION_1),
     });
     const reader = readerOf(dialect, version);
     const record = {
-      id: recordIdOf(dialect.kind, envelope.contents),
-      envelope,
-      signatures: readSignatures(binding, envelope),
+      id: recordIdOf(dialect.kind, contents),
+      ...signedBy(binding),
       prev,
       version,
       time,
@@ -177,23 +212,45 @@ export async function signContents<E extends { readonly type: string }, P extend
   });
 }
 
-/** Encodes a new record of version 1 and has all `signers` sign it. Throws `signer/failed`. */
-export async function signRecordJointly<E extends { readonly type: string }, P extends string, B>(
-  dialect: LogDialect<E, P, B> & { readonly kind: JointKind },
-  { home, ...draft }: RecordDraft<E> & { readonly home: Pick<RecordBinding, 'log' | 'origin'> },
-  signers: readonly Signer[],
-): Promise<SignedRecord<E>> {
-  const ordered = signers.toSorted((a, b) => (a.publicKey.id < b.publicKey.id ? -1 : 1));
-  const binding = { log: home.log, origin: home.origin, signers: ordered.map(({ publicKey }) => publicKey.id) };
-  const contents = encodeRecordContents(dialect, { ...draft, binding });
-  const [first, ...cosignatures] = await Promise.all(
-    ordered.map((signer) => envelopeSignature(signer, dialect.kind, contents)),
-  );
-  if (first === undefined) throw new TypeError('a record without a signer');
-  return decodeSignedRecord(dialect, { contents, ...first, cosignatures });
+/** What a new record of version 1 says, and of which log. */
+export interface JointDraft<E> extends RecordDraft<E> {
+  readonly home: Pick<RecordBinding, 'log' | 'origin'>;
 }
 
-async function envelopeSignature(signer: Signer, kind: JointKind, contents: Uint8Array): Promise<EnvelopeSignature> {
+/** Encodes a new record of version 1, still to be signed by the keys of these ids: {@link decodeUnsignedRecord}. */
+export function draftRecordJointly<E extends { readonly type: string }, P extends string, B>(
+  dialect: JointDialect<E, P, B>,
+  { home, ...draft }: JointDraft<E>,
+  signers: readonly string[],
+): SignedRecord<E> {
+  const binding = { log: home.log, origin: home.origin, signers: signers.toSorted() };
+  return decodeUnsignedRecord(dialect, encodeRecordContents(dialect, { ...draft, binding }));
+}
+
+/** Encodes a new record of version 1 and has all `signers` sign it. Throws `signer/failed`. */
+export async function signRecordJointly<E extends { readonly type: string }, P extends string, B>(
+  dialect: JointDialect<E, P, B>,
+  draft: JointDraft<E>,
+  signers: readonly Signer[],
+): Promise<SignedRecord<E>> {
+  const ids = signers.map(({ publicKey }) => publicKey.id);
+  const { contents } = draftRecordJointly(dialect, draft, ids).envelope;
+  const signatures = await Promise.all(signers.map((signer) => cosignContents(dialect, contents, signer)));
+  return decodeSignedRecord(dialect, jointEnvelope(contents, signatures));
+}
+
+/** One signature of a record of version 1, whose contents name its signer. Throws `signer/failed`. */
+export async function cosignContents<E extends { readonly type: string }, P extends string, B>(
+  { kind }: JointDialect<E, P, B>,
+  contents: Uint8Array,
+  signer: Signer,
+): Promise<EnvelopeSignature> {
   const jws = await signDetached(signer, JWS_CONTEXT[kind], contents);
   return { keyId: signer.publicKey.id, signature: `${JWS_PREFIX}${jws}` };
+}
+
+/** The envelope of some signatures, in whatever order they were made: spec/version1.md 3.1. */
+export function jointEnvelope(contents: Uint8Array, signatures: readonly EnvelopeSignature[]): Envelope {
+  const [first = { keyId: '', signature: '' }, ...others] = signatures.toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
+  return { contents, ...first, cosignatures: others.length === 0 ? NO_COSIGNATURES : others };
 }

@@ -11,12 +11,15 @@ import { decodeMapProofBundle } from '../wire/map-proof-bundle.ts';
 import type { InclusionResponse } from '../wire/warg-api.ts';
 import type { VerifiedCheckpoint } from './checkpoint.ts';
 
-/** The newest record that a replayed log ends with, and the index the registry says it has. */
-export interface ClaimedHead {
+/** A record of a replayed log, and the index the registry says it has. */
+export interface ClaimedPlace {
   readonly logId: LogId;
   readonly recordId: RecordId;
   readonly registryIndex: number;
 }
+
+/** The place of the newest record that a replayed log ends with. */
+export type ClaimedHead = ClaimedPlace;
 
 /**
  * Checks that each log, as replayed, is complete up to the checkpoint and part of it: its last record stands in the
@@ -29,17 +32,25 @@ export function checkHeads(
   heads: readonly ClaimedHead[],
   response: InclusionResponse,
 ): void {
-  const { logLength, logRoot, mapRoot } = checkpoint.contents;
-  if (heads.length === 0) throw new TypeError('nothing to check');
-  for (const { logId, registryIndex } of heads) {
+  checkPlaces(checkpoint, heads, response.log);
+  const entries = heads.map(({ logId, recordId }) => ({ logId, leafHash: hashMapLeaf(encodeMapLeaf(recordId)) }));
+  const root = digestBytes(checkpoint.contents.mapRoot);
+  verifyMapInclusion({ root, entries }, decodeMapProofBundle(response.map));
+}
+
+/**
+ * Checks that records of any age stand in the registry log at their indexes: `bundle` is the encoded proof. Throws
+ * `proof/malformed`, `proof/mismatch`, `proof/root`.
+ */
+export function checkPlaces(checkpoint: VerifiedCheckpoint, places: readonly ClaimedPlace[], bundle: Uint8Array): void {
+  const { logLength, logRoot } = checkpoint.contents;
+  if (places.length === 0) throw new TypeError('nothing to check');
+  for (const { logId, registryIndex } of places) {
     if (registryIndex < logLength) continue;
     throw new RegistryError('proof/mismatch', `${logId}: record index ${registryIndex} is beyond the checkpoint`);
   }
-  const leaves = heads.map((head) => ({ index: head.registryIndex, hash: hashLogLeaf(encodeLogLeaf(head)) }));
-  const tree = { size: logLength, root: digestBytes(logRoot), leaves };
-  verifyLogInclusion(tree, decodeLogProofBundle(response.log));
-  const entries = heads.map(({ logId, recordId }) => ({ logId, leafHash: hashMapLeaf(encodeMapLeaf(recordId)) }));
-  verifyMapInclusion({ root: digestBytes(mapRoot), entries }, decodeMapProofBundle(response.map));
+  const leaves = places.map((place) => ({ index: place.registryIndex, hash: hashLogLeaf(encodeLogLeaf(place)) }));
+  verifyLogInclusion({ size: logLength, root: digestBytes(logRoot), leaves }, decodeLogProofBundle(bundle));
 }
 
 /** Checks that none of the logs has a record under the checkpoint. Throws as {@link checkHeads}. */

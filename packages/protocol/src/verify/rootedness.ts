@@ -10,10 +10,18 @@ export interface GovernanceStates {
   readonly registry: GovernanceState | null;
 }
 
+/** Whose governance log says something. */
+export type Governor = 'namespace' | 'registry';
+
 /** Whether a package was started by somebody who was allowed to: spec/governance.md 6.3. */
 export type Rootedness =
   | { readonly verdict: 'rooted' }
-  | { readonly verdict: 'unrooted'; readonly reason: 'abandoned' | 'key' };
+  | {
+      readonly verdict: 'unrooted';
+      readonly reason: 'abandoned' | 'key';
+      /** Whose log decided it. */
+      readonly by: Governor;
+    };
 
 const ROOTED: Rootedness = { verdict: 'rooted' };
 
@@ -22,13 +30,19 @@ const ROOTED: Rootedness = { verdict: 'rooted' };
  * of that record: with later states the verdict means nothing. Throws TypeError for a record that starts no package.
  */
 export function rootednessOf(before: GovernanceStates, first: SignedRecord<PackageEntry>): Rootedness {
-  const starters = startersOfRecord(first);
-  if (before.namespace !== null && abandonmentOf(before.namespace) !== null) {
-    return { verdict: 'unrooted', reason: 'abandoned' };
+  return rootednessOfStarters(before, startersOfRecord(first));
+}
+
+/** The same for a package that these keys are about to start: by the states at the head the verdict is a forecast. */
+export function rootednessOfStarters(before: GovernanceStates, keyIds: readonly string[]): Rootedness {
+  const { namespace } = before;
+  if (namespace !== null && abandonmentOf(namespace) !== null) {
+    return { verdict: 'unrooted', reason: 'abandoned', by: 'namespace' };
   }
   const allowed = policyInForce(before)?.starters ?? 'open';
-  if (allowed === 'open' || allowed.some(({ id }) => starters.includes(id))) return ROOTED;
-  return { verdict: 'unrooted', reason: 'key' };
+  if (allowed === 'open' || allowed.some(({ id }) => keyIds.includes(id))) return ROOTED;
+  const isOwn = namespace !== null && policyOf(namespace) !== null;
+  return { verdict: 'unrooted', reason: 'key', by: isOwn ? 'namespace' : 'registry' };
 }
 
 /** spec/governance.md 6.2: key ids. */

@@ -310,6 +310,8 @@ export interface ErrorBody {
   readonly type: string | null;
   readonly id: string | null;
   readonly reason: string | null;
+  /** Below `/api/v1`: the code of the error. */
+  readonly code: string | null;
 }
 
 const errorBodySchema = z.object({
@@ -318,16 +320,18 @@ const errorBodySchema = z.object({
   type: z.optional(z.string()),
   id: z.optional(z.union([z.string(), z.number()])),
   reason: z.optional(z.string()),
+  code: z.optional(z.nullable(z.string())),
 });
 
 export function decodeErrorBody(source: Uint8Array): ErrorBody {
-  const { status, message, type, id, reason } = decodeJson(errorBodySchema, source);
+  const { status, message, type, id, reason, code } = decodeJson(errorBodySchema, source);
   return {
     status,
     message: message ?? null,
     type: type ?? null,
     id: id === undefined ? null : String(id),
     reason: reason ?? null,
+    code: code ?? null,
   };
 }
 

@@ -1,0 +1,115 @@
+import { openAsBlob } from 'node:fs';
+import {
+  checkGovernanceRecord,
+  envelopeOf,
+  publishSigned,
+  readCarried,
+  type CarriedKind,
+  type CarriedRecord,
+  type RegistryClient,
+} from '@waybill/client';
+import {
+  applyRecord,
+  decodeSignedRecord,
+  equalBytes,
+  GOVERNANCE_LOG,
+  OPERATOR_LOG,
+  PACKAGE_LOG,
+  RegistryError,
+  type Digest,
+  type LogHead,
+  type SignedRecord,
+} from '@waybill/protocol';
+import type { CommandResult } from '../action.ts';
+import { carriedBody, carriedText, contentNamedBy } from '../carried-text.ts';
+import { digestOfFile } from '../file-digest.ts';
+import type { Progress } from '../progress.ts';
+
+/** What goes with a record of a package. */
+export interface SendParts {
+  readonly client: RegistryClient;
+  readonly progress: Progress;
+  /** Files with the content that it names. */
+  readonly content: readonly string[];
+  readonly final: boolean;
+}
+
+type Send<K extends CarriedKind> = (carried: CarriedRecord<K>, parts: SendParts) => Promise<void>;
+
+const SENDERS: { readonly [K in CarriedKind]: Send<K> } = {
+  operator: sendOperatorRecord,
+  governance: sendGovernanceRecord,
+  package: sendPackageRecord,
+};
+
+/**
+ * Sends a record that all have signed, once: it is judged first on what the registry has, verified. Throws `publish/conflict`
+ * where another record came first, and the `record/…` code of a rule that it breaks.
+ */
+export async function sendCarried<K extends CarriedKind>(
+  carried: CarriedRecord<K>,
+  parts: SendParts,
+): Promise<CommandResult> {
+  const send: Send<K> = SENDERS[carried.kind];
+  parts.progress.step('verifying the log');
+  await send(carried, parts);
+  const { id } = readCarried(carried);
+  return { text: `${carriedText(carried)}\ndone, by record ${id}`, json: carriedBody(carried) };
+}
+
+async function sendOperatorRecord(carried: CarriedRecord<'operator'>, { client, progress }: SendParts): Promise<void> {
+  const record = decodeSignedRecord(OPERATOR_LOG, envelopeOf(carried));
+  const { operator } = await client.view([]);
+  if (operator.head?.id === record.id) return;
+  requireNext(operator.head, record);
+  await applyRecord(OPERATOR_LOG, operator, record);
+  progress.step('sending');
+  await client.api.appendOperatorRecord(record.envelope);
+}
+
+async function sendGovernanceRecord(
+  carried: CarriedRecord<'governance'>,
+  { client, progress }: SendParts,
+): Promise<void> {
+  const { log: namespace } = carried;
+  const record = decodeSignedRecord(GOVERNANCE_LOG, envelopeOf(carried));
+  const look = await client.governance(namespace);
+  const { contents } = record.envelope;
+  if (look.records.some(({ envelope }) => equalBytes(envelope.contents, contents))) return;
+  requireNext(look.state?.head ?? null, record);
+  await checkGovernanceRecord(record, look);
+  progress.step('sending');
+  await client.api.appendGovernanceRecord(namespace, record.envelope);
+}
+
+async function sendPackageRecord(carried: CarriedRecord<'package'>, parts: SendParts): Promise<void> {
+  const { client, progress, final } = parts;
+  const record = decodeSignedRecord(PACKAGE_LOG, envelopeOf(carried));
+  const contents = await contentsOf(carried, parts);
+  await client.withEvidence(() =>
+    publishSigned(
+      { name: carried.log, record, contents, final },
+      { client, clock: Date.now, onStep: (step) => progress.step(step) },
+    ),
+  );
+}
+
+async function contentsOf(
+  carried: CarriedRecord,
+  { content, progress }: SendParts,
+): Promise<ReadonlyMap<Digest, () => Promise<Blob>>> {
+  const contents = new Map<Digest, () => Promise<Blob>>();
+  for (const file of content) {
+    progress.step(`hashing ${file}`);
+    contents.set((await digestOfFile(file)).digest, () => openAsBlob(file));
+  }
+  const missing = contentNamedBy(carried).find((digest) => !contents.has(digest));
+  if (missing === undefined) return contents;
+  throw new RegistryError('usage/invalid', `the record names content ${missing}: give the file of it with --content`);
+}
+
+function requireNext(head: LogHead | null, { prev }: Pick<SignedRecord<never>, 'prev'>): void {
+  if ((head?.id ?? null) === prev) return;
+  const message = 'the log has moved on since the record was drafted: draft it again';
+  throw new RegistryError('publish/conflict', message, { recordId: head?.id ?? '' });
+}

@@ -1,0 +1,82 @@
+import type { GovernanceEntry, JsonValue, PolicyEntry } from '@waybill/protocol';
+import { holderBody, holderText } from './entry-text.ts';
+
+type EntryOfType<T extends GovernanceEntry['type']> = Extract<GovernanceEntry, { readonly type: T }>;
+
+interface EntryRow<E> {
+  readonly text: (entry: E) => string;
+  readonly body: (entry: E) => { [key: string]: JsonValue };
+}
+
+/** One row for each kind of entry: leaving one out does not compile. */
+const ROWS: { readonly [T in GovernanceEntry['type']]: EntryRow<EntryOfType<T>> } = {
+  root: {
+    text: ({ holder }) => `begins the log; its root is held by ${holderText(holder)}`,
+    body: ({ holder }) => holderBody(holder),
+  },
+  transfer: {
+    text: ({ holder }) => `gives the root to ${holderText(holder)}`,
+    body: ({ holder }) => holderBody(holder),
+  },
+  policy: {
+    text: (policy) => `sets the policy: ${policyText(policy)}`,
+    body: (policy) => policyBody(policy),
+  },
+  takedown: {
+    text: ({ digest, code, reason }) => `takes down ${digest} (${code})${tail(reason)}`,
+    body: ({ digest, code, reason = '' }) => ({ digest, code, reason }),
+  },
+  reinstate: {
+    text: ({ digest, reason }) => `reinstates ${digest}${tail(reason)}`,
+    body: ({ digest, reason = '' }) => ({ digest, reason }),
+  },
+  abandon: {
+    text: ({ successor, message }) =>
+      `abandons the namespace, for ever${successor === null ? '' : `; its successor is ${successor}`}${tail(message)}`,
+    body: ({ successor, message = '' }) => ({ successor, message }),
+  },
+};
+
+/** Who may start packages, in a sentence. */
+export function policyText({ starters, gateway }: Pick<PolicyEntry, 'starters' | 'gateway'>): string {
+  const who = starters === 'open' ? 'everybody may start packages' : `only ${idsOf(starters)} may start packages`;
+  const how = gateway === 'allowed' ? 'may' : 'may not';
+  return `${who}; the registry ${how} sign for accounts with keys of its own`;
+}
+
+function idsOf(keys: readonly { readonly id: string }[]): string {
+  return keys.map(({ id }) => id).join(', ');
+}
+
+export function policyBody({ starters, gateway }: Pick<PolicyEntry, 'starters' | 'gateway'>): {
+  [key: string]: JsonValue;
+} {
+  const isOpen = starters === 'open';
+  return { start: isOpen ? 'open' : 'listed', keys: isOpen ? [] : starters.map(({ text }) => text), gateway };
+}
+
+function tail(text = ''): string {
+  return text === '' ? '' : `: ${text}`;
+}
+
+/** What an entry of a governance log does, in a sentence. */
+export function governanceEntryText(entry: GovernanceEntry): string {
+  return textOf(entry);
+}
+
+function textOf<T extends GovernanceEntry['type']>(entry: EntryOfType<T> & { readonly type: T }): string {
+  const row: EntryRow<EntryOfType<T>> = ROWS[entry.type];
+  return row.text(entry);
+}
+
+/** An entry of a governance log as JSON. */
+export function governanceEntryBody(entry: GovernanceEntry): { [key: string]: JsonValue } {
+  return bodyOf(entry);
+}
+
+function bodyOf<T extends GovernanceEntry['type']>(
+  entry: EntryOfType<T> & { readonly type: T },
+): { [key: string]: JsonValue } {
+  const row: EntryRow<EntryOfType<T>> = ROWS[entry.type];
+  return { type: entry.type, ...row.body(entry) };
+}
