@@ -43,11 +43,12 @@ export class GovernanceDesk {
     const { operator } = this.#parts.states;
     await operator.read(OPERATOR_LOG_ID, ({ origin }) => requireProfile(origin));
     if (namespace !== null) await requireDefined(operator, namespace);
-    return this.#appending.append(this.#log(governanceLogId(namespace)), envelope);
+    return this.#appending.append(this.#log(namespace), envelope);
   }
 
-  #log(logId: LogId): AppendableLog<GovernanceEntry, never, GovernanceBinding> {
+  #log(namespace: Namespace | null): AppendableLog<GovernanceEntry, never, GovernanceBinding> {
     const { states, clock } = this.#parts;
+    const logId = governanceLogId(namespace);
     return {
       dialect: GOVERNANCE_LOG,
       logId,
@@ -59,7 +60,7 @@ export class GovernanceDesk {
         if (record.prev !== null) return;
         await states.operator.read(OPERATOR_LOG_ID, (operator) => checkGovernanceStart(operator, record));
       },
-      submission: (record) => ({ kind: 'governance', record, logId }),
+      submission: (record) => ({ kind: 'governance', record, logId, namespace }),
     };
   }
 }

@@ -48,7 +48,7 @@ export const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 export const JUDGED_CONTENTS_MAX = 20_000;
 
 /** Records, versions and keys in the cache of package states, over all packages: some hundred bytes each. */
-export const CACHED_STATE_ITEMS_MAX = 200_000;
+export const CACHED_STATE_ITEMS_MAX = 32_000;
 
 /** Records read at once when a state is rebuilt. */
 export const REPLAY_PAGE_RECORDS = 500;

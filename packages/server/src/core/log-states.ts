@@ -41,7 +41,7 @@ export class LogStates<E extends { readonly type: string }, P extends string, B>
   readonly #states = new Map<LogId, LogState<P, B>>();
   /** What each state counted when it was put: one that has moved on cannot be asked any more. */
   readonly #weights = new Map<LogId, number>();
-  readonly #loading = new Map<LogId, Promise<void>>();
+  readonly #loading = new Map<LogId, Promise<unknown>>();
   /** Logs whose newest record is not stored yet; what is stored would give an older state. */
   readonly #ahead = new Map<LogId, Ahead>();
   #items = 0;
@@ -88,10 +88,10 @@ export class LogStates<E extends { readonly type: string }, P extends string, B>
     }
   }
 
-  #startLoading(logId: LogId): Promise<void> {
-    const loading = this.#replay(logId)
-      .then((state) => this.put(logId, state))
-      .finally(() => this.#loading.delete(logId));
+  #startLoading(logId: LogId): Promise<unknown> {
+    const loading: Promise<unknown> = this.#replay(logId)
+      .then((state) => this.#loading.get(logId) === loading && this.put(logId, state))
+      .finally(() => this.#loading.get(logId) === loading && this.#loading.delete(logId));
     this.#loading.set(logId, loading);
     return loading;
   }
@@ -102,6 +102,8 @@ export class LogStates<E extends { readonly type: string }, P extends string, B>
    */
   putAhead(logId: LogId, state: LogState<P, B>): void {
     if (!this.#ahead.has(logId)) this.#ahead.set(logId, new Ahead());
+    // A replay under way has read what was stored before, and would put that in the place of this.
+    this.#loading.delete(logId);
     this.put(logId, state);
   }
 

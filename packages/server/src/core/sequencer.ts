@@ -10,6 +10,7 @@ import {
   type GovernanceEntry,
   type LogDialect,
   type LogId,
+  type Namespace,
   type OperatorEntry,
   type PackageEntry,
   type PackageName,
@@ -19,6 +20,7 @@ import type { Batch, Committer } from './committing.ts';
 import { GovernanceGate } from './governance-gate.ts';
 import { BATCH_RECORDS_MAX, HEAD_REFRESH_MS, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX } from './limits.ts';
 import type { LogStates } from './log-states.ts';
+import { requireDefined } from './namespace-check.ts';
 import type { Observer } from './observer.ts';
 import type { Clock, StoredHead, StoredRecord } from './ports.ts';
 import type { PackageStates, StateCaches } from './state-caches.ts';
@@ -32,7 +34,13 @@ export type Submission =
       readonly name: PackageName;
     }
   | { readonly kind: 'operator'; readonly record: SignedRecord<OperatorEntry> }
-  | { readonly kind: 'governance'; readonly record: SignedRecord<GovernanceEntry>; readonly logId: LogId };
+  | {
+      readonly kind: 'governance';
+      readonly record: SignedRecord<GovernanceEntry>;
+      readonly logId: LogId;
+      /** `null` for the registry's log. */
+      readonly namespace: Namespace | null;
+    };
 
 interface Waiting {
   readonly submission: Submission;
@@ -183,8 +191,12 @@ export class Sequencer {
       return advance(OPERATOR_LOG, operator, { logId: OPERATOR_LOG_ID, record: submission.record });
     }
     if (submission.kind === 'governance') {
+      const { namespace } = submission;
       return advance(GOVERNANCE_LOG, governance, submission, async (record) => {
-        if (record.prev === null) checkGovernanceStart(await operator.load(OPERATOR_LOG_ID), record);
+        if (record.prev !== null) return;
+        // What defined it when the record came in may not have been committed.
+        if (namespace !== null) await requireDefined(operator, namespace);
+        checkGovernanceStart(await operator.load(OPERATOR_LOG_ID), record);
       });
     }
     return advance(PACKAGE_LOG, packages, submission, (record) => this.#gate.admit(submission.name, record));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import {
   digestOf,
   emptyLogState,
@@ -47,7 +48,8 @@ import { openCore, STARTED_MS, type RegistryCore } from './registry-core.ts';
 /* The order of records decides, whatever stands in one batch: spec/governance.md 6.1. */
 
 const OPERATOR = parseJosePrivateKey(formatPrivateKey(keyOf('operator')));
-const NAMESPACE_LOG = namespaceLogId(parseNamespace('test'));
+const NAMESPACE = parseNamespace('test');
+const NAMESPACE_LOG = namespaceLogId(NAMESPACE);
 const ROOT: GovernanceEntry = { type: 'root', holder: holderOfKeys([OPERATOR]) };
 
 const failsWith =
@@ -61,7 +63,7 @@ function governing(entries: readonly GovernanceEntry[], prev: RecordId | null = 
 }
 
 const submission = (record: SignedRecord<GovernanceEntry>, logId: LogId = NAMESPACE_LOG): Submission => {
-  return { kind: 'governance', record, logId };
+  return { kind: 'governance', record, logId, namespace: logId === NAMESPACE_LOG ? NAMESPACE : null };
 };
 
 /** The first record of a package of its own, by a key of the same name. */
@@ -126,6 +128,40 @@ test('a policy that did not become durable binds nobody', async () => {
     full = false;
     assert.deepEqual(await outcomes(core, [await firstRecord('bob'), close]), ['taken', 'taken']);
     assert.deepEqual(await outcomes(core, [await firstRecord('carol')]), ['governance/unrooted']);
+  } finally {
+    await core.dispose();
+  }
+});
+
+test('no governance log begins in a namespace whose definition did not become durable', async () => {
+  const namespace = parseNamespace('late');
+  const logId = namespaceLogId(namespace);
+  let failing: (() => void) | null = null;
+  const wrapCommitter = (committer: Committer): Committer => ({
+    commit: async (batch) => {
+      if (failing === null) return committer.commit(batch);
+      await new Promise<void>((resolve) => {
+        failing = resolve;
+      });
+      failing = null;
+      throw new RegistryError('storage/full', 'there is no room');
+    },
+  });
+  const core = await openCore({ wrapCommitter });
+  try {
+    const first = [...core.state.records.values()].at(-1) ?? assert.fail();
+    const draft = { prev: first.recordId, time: timestampFromMs(STARTED_MS) };
+    const entries: OperatorEntry[] = [{ type: 'defineNamespace', namespace }];
+    const define = await signRecord(OPERATOR_LOG, { ...draft, entries }, keyOf('operator'));
+    const begin = await governing([ROOT], null, logId);
+    failing = () => undefined;
+    const defining = outcomes(core, [{ kind: 'operator', record: define }]);
+    // It was let in while the definition stood in a batch, and waits for its turn.
+    const waiting = outcomes(core, [{ kind: 'governance', record: begin, logId, namespace }]);
+    for (let i = 0; i < 20; i++) await immediate();
+    failing();
+    assert.deepEqual(await defining, ['storage/full']);
+    assert.deepEqual(await waiting, ['namespace/undefined']);
   } finally {
     await core.dispose();
   }

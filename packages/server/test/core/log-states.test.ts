@@ -124,6 +124,36 @@ test('a state that is ahead of the store is waited for, not replayed, when it ha
   }
 });
 
+test('a replay that began before a state moved on does not take its place (threats D1)', async () => {
+  const core = await openCore({ wrap: withContent });
+  try {
+    const [one, two] = [await publishVersions(core, 'test:one', 0), await publishVersions(core, 'test:two', 1)];
+    const readLog = core.store.readLog.bind(core.store);
+    let hold = Promise.resolve();
+    core.store.readLog = async (...asked) => {
+      await hold;
+      return readLog(...asked);
+    };
+    const states = new LogStates({ dialect: PACKAGE_LOG, homeOf: testHomeOf, store: core.store, itemsMax: ITEMS_MAX });
+    const record = await secondRecord(states, one);
+    const { draft } = judgeRecord(PACKAGE_LOG, await states.load(one), record);
+    // It makes room while what moves it on waits for something else, and a reader asks for it.
+    await states.load(two);
+    let goOn = (): void => undefined;
+    hold = new Promise((resolve) => {
+      goOn = resolve;
+    });
+    const looking = states.read(one, ({ length }) => length);
+    states.putAhead(one, draft.accept());
+    goOn();
+    assert.equal(await looking, 2);
+    assert.equal(states.cached(one)?.length, 2);
+    states.release(one);
+  } finally {
+    await core.dispose();
+  }
+});
+
 test('a stored record that is damaged is a fault of the store, and rejects no record after it (threats D10)', async () => {
   const core = await openCore({ wrap: withContent });
   try {

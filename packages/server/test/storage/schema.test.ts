@@ -122,7 +122,8 @@ test('rows of a map that were sorted by group are sorted by version, and say wha
       grp TEXT NOT NULL, version INTEGER NOT NULL, pages BLOB NOT NULL, PRIMARY KEY (grp, version DESC)
     ) STRICT, WITHOUT ROWID;
     INSERT INTO by_group SELECT grp, version, pages FROM map_rows;
-    DROP TABLE map_rows; ALTER TABLE by_group RENAME TO map_rows; PRAGMA user_version = 4;`);
+    DROP TABLE map_rows; ALTER TABLE by_group RENAME TO map_rows; ALTER TABLE map_floor DROP COLUMN pruned;
+    PRAGMA user_version = 4;`);
   old.close();
   const again = await openSqliteStore(file);
   assert.deepEqual(mapRows(), before);

@@ -174,7 +174,9 @@ function sortMapRowsByVersion(database: SqliteDatabase): void {
       pages BLOB NOT NULL,
       PRIMARY KEY (version, grp)
     ) STRICT;
-    INSERT INTO map_rows SELECT grp, version, '', pages FROM map_rows_by_group ORDER BY version, grp;`);
+    INSERT INTO map_rows SELECT grp, version, '', pages FROM map_rows_by_group ORDER BY version, grp;
+    -- Rows up to this version have taken what they replace.
+    ALTER TABLE map_floor ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;`);
   const groups = database.prepare('SELECT DISTINCT grp FROM map_rows_by_group').all().filter(isRow);
   const rows = database.prepare('SELECT version, pages FROM map_rows_by_group WHERE grp = ? ORDER BY version');
   const put = database.prepare('UPDATE map_rows SET replaces = ? WHERE version = ? AND grp = ?');

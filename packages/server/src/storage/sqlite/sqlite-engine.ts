@@ -48,6 +48,8 @@ import {
   type SqliteStatement,
 } from './sqlite-module.ts';
 
+/** Hex digits come before it. */
+const AFTER_ALL_GROUPS = 'g';
 /** Rows of the map that stay in memory: some 2 KB each. */
 const MAP_ROWS_KEPT = 512;
 
@@ -69,8 +71,9 @@ const SQL = {
   deleteMapRow: 'DELETE FROM map_rows WHERE version = ?2 AND grp = ?1',
   mapWalk: `SELECT version, grp, replaces FROM map_rows
     WHERE (version, grp) > (?, ?) AND version <= ? ORDER BY version, grp LIMIT ?`,
-  mapFloor: 'SELECT version FROM map_floor',
-  putMapFloor: 'INSERT OR REPLACE INTO map_floor VALUES (1, ?)',
+  mapFloor: 'SELECT version, pruned FROM map_floor',
+  putMapFloor: 'INSERT INTO map_floor (one, version) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET version = ?1',
+  putPruned: 'UPDATE map_floor SET pruned = ?',
   notes: 'SELECT * FROM notes',
   putNotes: 'INSERT OR REPLACE INTO notes VALUES (1, ?, ?)',
   putPending: 'INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -233,15 +236,22 @@ export class SqliteEngine {
    * is left without any goes. What a row says that it replaces is only where to look.
    */
   pruneMap(floor: number, after: MapWalk | null, limit: number): MapWalk | null {
-    const { version, group } = after ?? { version: 0, group: '' };
     return this.#transaction(() => {
       if (this.readMapFloor() < floor) this.#run('putMapFloor', floor);
+      const { version, group } = after ?? { version: this.#readPruned(), group: AFTER_ALL_GROUPS };
       const walked = this.#all('mapWalk', version, group, floor, limit).map(walkedOf);
       for (const newer of walked) {
         for (const older of newer.replaces) if (older < newer.version) this.#takeFrom(older, newer);
       }
-      return walked.length < limit ? null : (walked.at(-1) ?? null);
+      if (walked.length === limit) return walked.at(-1) ?? null;
+      if (this.#readPruned() < floor) this.#run('putPruned', floor);
+      return null;
     });
+  }
+
+  /** What is taken once is not looked at again, or a walk would cost more with each record there ever was. */
+  #readPruned(): number {
+    return nullable(this.#one('mapFloor'), (row) => numberOf(row, 'pruned')) ?? 0;
   }
 
   #takeFrom(older: number, { group, version }: MapWalk): void {

@@ -43,7 +43,7 @@ const NOTHING_REPLACED = '';
 
 function replaceMap(database: SqliteDatabase, { floor, pages }: NonNullable<StoreRepairs['map']>): void {
   database.exec('DELETE FROM map_rows');
-  database.prepare('INSERT OR REPLACE INTO map_floor VALUES (1, ?)').run(floor);
+  database.prepare('INSERT OR REPLACE INTO map_floor (one, version) VALUES (1, ?)').run(floor);
   const put = database.prepare('INSERT INTO map_rows VALUES (?, ?, ?, ?)');
   for (const row of rowsOf(pages)) {
     for (const { group, version, bytes } of packMapPages(row)) put.run(group, version, NOTHING_REPLACED, bytes);
