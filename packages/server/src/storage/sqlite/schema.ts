@@ -75,8 +75,8 @@ const BUSY_TIMEOUT_MS = 10_000;
 const JOURNAL_BYTES_MAX = 64 * 1024 * 1024;
 /** Pages of the write-ahead log before it is folded into the file: more of them are written once instead of many times. */
 const CHECKPOINT_PAGES = 4_000;
-/** What a connection keeps of the file in memory. */
-const CACHE_KIB = 16 * 1024;
+/** What a connection keeps of the file in memory. The system keeps the rest, and whoever reads finds most of it there. */
+const CACHE_KIB: Readonly<Record<SqliteAccess, number>> = { write: 16 * 1024, read: 8 * 1024 };
 
 /**
  * FULL: a commit is on disk when it returns, also after a power cut; NORMAL would lose the last ones. The `fullfsync` pair
@@ -94,7 +94,7 @@ export function openStoreFile(file: string, access: SqliteAccess, connect = open
   const database = connect(file, access);
   try {
     database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA trusted_schema = OFF;
-      PRAGMA cache_size = -${CACHE_KIB};`);
+      PRAGMA cache_size = -${CACHE_KIB[access]};`);
     const version = versionOf(database, file);
     if (access === 'write') prepareWriting(database, file, version);
     return database;
