@@ -219,6 +219,8 @@ test('a stranger begins nothing, and a mistake names the command that helps', as
   const refused = await machine.run(...stranger);
   assert.deepEqual([refused.code, codeOf(refused)], [77, 'governance/starter'], refused.stderr);
   const listed = ['--start', 'listed', '--key', person('ann').publicKey];
+  const imports = ['operator', 'namespace', 'import', 'away', 'elsewhere.example'];
+  await keeper.ok(...imports, '--key-file', 'root.key', ...at);
   const mistakes: readonly (readonly [code: string, words: RegExp, command: string, ...more: string[]])[] = [
     ['usage/invalid', /show --namespace demo/, 'begin', '--namespace', 'demo'],
     ['usage/invalid', /--start/, 'begin', '--key', person('ann').publicKey],
@@ -232,6 +234,8 @@ test('a stranger begins nothing, and a mistake names the command that helps', as
     ['text/hash', /./, 'takedown', 'sha256:0', '--code', 'malware'],
     ['release/not-found', /./, 'takedown', 'demo:tool@9.9.9', '--code', 'malware'],
     ['namespace/undefined', /./, 'begin', '--namespace', 'nobodys'],
+    ['namespace/imported', /elsewhere\.example.*--registry/, 'begin', '--namespace', 'away'],
+    ['namespace/imported', /./, 'policy', '--namespace', 'away', '--start', 'open', '--draft', 'away.json'],
     ['usage/invalid', /begin --namespace other/, 'policy', '--namespace', 'other', '--start', 'open'],
     ['usage/invalid', /--draft/, 'policy', '--start', 'open', '--signer', person('ann').keyId],
   ];

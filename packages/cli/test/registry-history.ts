@@ -45,6 +45,8 @@ export interface ServedHistory {
   readonly listen?: string;
   /** A log whose newest record stands in the registry log, and the newest map names the one before it. */
   readonly passedOver?: LogId | null;
+  /** A log whose newest record gets a second leaf, after all others, and is served there alone. */
+  readonly repeated?: LogId | null;
 }
 
 /**
@@ -54,7 +56,7 @@ export interface ServedHistory {
 export async function serveHistory(
   { folder }: TestRegistry,
   history: History,
-  { listen = '127.0.0.1:0', passedOver = null }: ServedHistory = {},
+  { listen = '127.0.0.1:0', passedOver = null, repeated = null }: ServedHistory = {},
 ): Promise<TestRegistry> {
   const data = await mkdtemp(path.join(tmpdir(), 'waybill-history-'));
   for (const taken of ['operator.key', 'records-log.key', 'heads-log.key', 'content']) {
@@ -68,6 +70,7 @@ export async function serveHistory(
   });
   await commitAll(desk, history);
   if (passedOver !== null) await passOver(desk, { storeFile, history, log: recordsOf(history, passedOver) });
+  if (repeated !== null) await repeat(desk, { storeFile, history, log: recordsOf(history, repeated) });
   await desk.run({ type: 'close' });
   const registry = await openRegistry({ data, listen });
   return {
@@ -93,14 +96,14 @@ async function commitAll(desk: WriteDesk, history: History): Promise<void> {
   }
 }
 
-interface PassedOver {
+interface LogOfHistory {
   readonly storeFile: string;
   readonly history: History;
   readonly log: History;
 }
 
 /** The record before the newest one gets a second leaf, and so the map names it. No row says so: a store has each record once. */
-async function passOver(desk: WriteDesk, { storeFile, history, log }: PassedOver): Promise<void> {
+async function passOver(desk: WriteDesk, { storeFile, history, log }: LogOfHistory): Promise<void> {
   const [before, newest] = [log.at(-2) ?? assert.fail(), log.at(-1) ?? assert.fail()];
   const [recordId, hidden] = [idOf(before), idOf(newest)];
   const [registryIndex, logPosition] = [history.length, log.length - 1];
@@ -117,6 +120,20 @@ async function passOver(desk: WriteDesk, { storeFile, history, log }: PassedOver
   } finally {
     database.close();
   }
+}
+
+/** The row of the first leaf makes way: a store has each record once. */
+async function repeat(desk: WriteDesk, { storeFile, history, log }: LogOfHistory): Promise<void> {
+  const newest = log.at(-1) ?? assert.fail();
+  const [recordId, registryIndex, logPosition] = [idOf(newest), history.length, log.length - 1];
+  const database = openDatabase(storeFile, 'write');
+  try {
+    database.prepare('DELETE FROM records WHERE record_id = ?').run(digestBytes(recordId));
+  } finally {
+    database.close();
+  }
+  const record = { registryIndex, logId: newest.logId, logPosition, recordId, envelope: newest.envelope };
+  await desk.run({ type: 'commit', batch: { records: [record], names: [], settled: [] } });
 }
 
 export function idOf(record: HistoryRecord): RecordId {

@@ -90,8 +90,9 @@ export function placesToProve(logs: GovernedLogs, heads: readonly ClaimedHead[])
   return [...open].flatMap(([key, place]) => (proven.has(key) ? [] : [place]));
 }
 
-function placeKey({ registryIndex, recordId }: ClaimedPlace): string {
-  return `${registryIndex} ${recordId}`;
+/** With the log, for records of version 0 do not name theirs: the same bytes in two logs are one record id and two leaves. */
+function placeKey({ logId, registryIndex, recordId }: ClaimedPlace): string {
+  return `${registryIndex} ${logId} ${recordId}`;
 }
 
 export interface GovernedView {

@@ -45,6 +45,7 @@ export {
   type SignedPlan,
 } from './publish.ts';
 export { authorOf, type Author } from './record-author.ts';
+export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {

@@ -33,6 +33,7 @@ import { takenDownError, unrootedError } from './governance-refusal.ts';
 import { standingTakedown, statesFor } from './governance-view.ts';
 import type { Clock, Random } from './ports.ts';
 import { draftRecord, makeRecord, requireObeyed, starterIds, type Author, type RecordPlace } from './record-author.ts';
+import { findRecord, requireSent } from './record-sending.ts';
 import { originOf, type RegistryClient } from './registry-client.ts';
 
 /** What to append, in one record. What a new log begins with is added by itself. */
@@ -180,8 +181,7 @@ export async function publishSigned(plan: SignedPlan, parts: SendParts): Promise
   parts.onStep('checking the package log');
   const { state, book, records, governance } = await placeOf(name, parts.client);
   const attempt = { record, started: record.prev === null };
-  const isThere = records.some(({ envelope }) => sameContents(envelope.contents, record.envelope.contents));
-  if (isThere) return verifyPublished(name, attempt, parts);
+  if (findRecord(records, record) !== null) return verifyPublished(name, attempt, parts);
   if ((state.head?.id ?? null) !== record.prev) {
     const message = `the log of ${name} has moved on since the record was drafted: draft it again`;
     throw new RegistryError('publish/conflict', message, { recordId: state.head?.id ?? '' });
@@ -285,22 +285,12 @@ async function verifyPublished(
 ): Promise<PublishedPlan> {
   onStep('verifying that it stands in the log');
   const view = await client.view([name]);
-  for (const { registryIndex, envelope } of view.packages.get(name)?.records ?? []) {
-    if (sameContents(envelope.contents, record.envelope.contents))
-      return {
-        recordId: record.id,
-        registryIndex,
-        started,
-        entries: record.entries,
-        annotations: record.annotations.map((_, index) => annotationIdOf(record.id, index)),
-      };
-  }
-  throw new RegistryError(
-    'log/incomplete',
-    `the registry says record ${record.id} is published, but its log does not hold it`,
-  );
-}
-
-function sameContents(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  const { registryIndex } = requireSent(view.packages.get(name)?.records ?? [], record);
+  return {
+    recordId: record.id,
+    registryIndex,
+    started,
+    entries: record.entries,
+    annotations: record.annotations.map((_, index) => annotationIdOf(record.id, index)),
+  };
 }

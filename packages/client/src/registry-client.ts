@@ -10,6 +10,7 @@ import {
   GOVERNANCE_LOG,
   governanceLogId,
   isRegistryError,
+  lengthThatTells,
   messageOf,
   namespaceOf,
   needsConsistencyProof,
@@ -19,14 +20,17 @@ import {
   operatorInitKey,
   PACKAGE_LOG,
   packageLogId,
+  recordIdOf,
   RegistryError,
   registryOrigin,
   reopenCheckpoint,
+  standsAt,
   type ClaimedHead,
   type Digest,
   type ErrorCode,
   type LogHead,
   type LogId,
+  type LogKind,
   type Namespace,
   type OperatorState,
   type PackageName,
@@ -69,6 +73,7 @@ export const CHECKPOINT_AGE_SECONDS_MAX = 86_400;
 export interface VerifiedView extends GovernedView {
   readonly checkpoint: VerifiedCheckpoint;
   readonly operator: OperatorState;
+  readonly operatorRecords: readonly wargApi.PublishedRecord[];
   /** Packages the registry does not have: proven, or only said by a registry that cannot prove it. */
   readonly absent: ReadonlyMap<PackageName, 'proven' | 'not proven'>;
 }
@@ -84,6 +89,13 @@ interface ViewQuestion {
   readonly packages: ReadonlyMap<LogId, PackageName>;
   /** By namespace; the registry's is `null`. */
   readonly governance: ReadonlyMap<LogId, Namespace | null>;
+}
+
+/** What is asked, and answered, while it is compared with what was shown before. */
+interface ShownUnder {
+  readonly question: ViewQuestion;
+  readonly operator: OperatorState;
+  readonly checkpoint: VerifiedCheckpoint;
 }
 
 /** Times a view is fetched anew because another process or a publisher was faster. */
@@ -214,30 +226,57 @@ export class RegistryClient {
       this.#verifyOrder(checkpoint, replayed, heads),
     ]);
     const isNews = previous === null || (await this.#continues(previous, checkpoint, operator));
-    if (cache !== logs && previous !== null) await this.#requireShown(previous, fetched, { question, operator });
+    if (cache !== logs && previous !== null) {
+      await this.#requireShown(previous, fetched, { question, operator, checkpoint });
+    }
     if (isNews && !(await trust.replace(previous, { operatorKeyId, checkpoint }))) return null;
     await cache.write(OPERATOR_LOG_ID, fetched.operator);
     for (const { logId, records } of othersOf(replayed)) await cache.write(logId, records);
-    return { checkpoint, operator, absent, ...judgeGovernance(replayed) };
+    return { checkpoint, operator, operatorRecords: fetched.operator, absent, ...judgeGovernance(replayed) };
   }
 
   /**
    * What has stood under a head that was verified stands for ever: a map that passes over it is signed like any other, and only
-   * whoever has kept the records can tell (SECURITY.md L4). Records that do not hold were no registry's: the cache was at fault.
+   * whoever has kept the records can tell (SECURITY.md L4). So is a second leaf of a record. Records that do not hold were no
+   * registry's: the cache was at fault.
    */
   async #requireShown(
     { remembered }: TrustRevision,
     fetched: FetchedLogs,
-    { question, operator }: { readonly question: ViewQuestion; readonly operator: OperatorState },
+    { question, operator, checkpoint }: ShownUnder,
   ): Promise<void> {
     const { logLength } = remembered.checkpoint.contents;
-    for (const { logId, title, replay } of replaysOf(question, operator)) {
-      const cached = (await this.#parts.logs.read(logId)) ?? [];
+    for (const log of replaysOf(question, operator)) {
+      const cached = (await this.#parts.logs.read(log.logId)) ?? [];
       const shown = cached.filter(({ registryIndex }) => registryIndex < logLength);
-      if (isContinued(shown, fetched.others.get(logId) ?? [])) continue;
-      const stands = await replay(shown).then(() => true, isNoLog);
-      if (stands) throw withdrawn(title, logId);
+      const served = log.logId === OPERATOR_LOG_ID ? fetched.operator : (fetched.others.get(log.logId) ?? []);
+      if (isContinued(shown, served)) {
+        await this.#requireUnmoved(log, { shown, served }, checkpoint);
+        continue;
+      }
+      const stands = await log.replay(shown).then(() => true, isNoLog);
+      if (stands) throw withdrawn(log.title, log.logId);
     }
+  }
+
+  /**
+   * A record has one place. Its first one that differs from the cache tells: what stands there is the record itself, which the
+   * registry has given a second leaf, or another one, and then the cache was at fault.
+   */
+  async #requireUnmoved(
+    { logId, title, kind }: LogReplay,
+    { shown, served }: Readonly<Record<'shown' | 'served', readonly wargApi.PublishedRecord[]>>,
+    checkpoint: VerifiedCheckpoint,
+  ): Promise<void> {
+    const moved = shown.find(({ registryIndex }, i) => registryIndex !== served[i]?.registryIndex);
+    if (moved === undefined) return;
+    const { registryIndex, envelope } = moved;
+    const place = { logId, recordId: recordIdOf(kind, envelope.contents), registryIndex };
+    const proof = this.api.consistency(lengthThatTells(place), checkpoint.contents.logLength);
+    const what = `which record stands at index ${registryIndex}, where it has shown one of ${title}, which it now serves elsewhere`;
+    if (!standsAt(checkpoint, place, await owed(proof, what))) return;
+    const message = `the registry serves record ${place.recordId} of ${title} at another place than it has shown it, index ${registryIndex}`;
+    throw new RegistryError('log/incomplete', message, { logId, recordId: place.recordId });
   }
 
   async #checkOperator(operator: OperatorState, previous: TrustRevision | null): Promise<Digest> {
@@ -321,7 +360,7 @@ function emptied(cache: LogCache): LogCache {
   return { read: () => Promise.resolve(null), write: (logId, records) => cache.write(logId, records) };
 }
 
-/** By contents alone: nothing signed says that the cache has the right indexes. */
+/** By contents alone: nothing signed says that the cache has the right indexes, and where they differ a proof is asked for. */
 function isContinued(
   earlier: readonly wargApi.PublishedRecord[],
   records: readonly wargApi.PublishedRecord[],
@@ -423,6 +462,7 @@ async function replayGovernance(
 
 /** A log that was asked for, for whoever has records that may be its. */
 interface LogReplay {
+  readonly kind: LogKind;
   readonly logId: LogId;
   readonly title: string;
   readonly replay: (records: readonly wargApi.PublishedRecord[]) => Promise<unknown>;
@@ -430,14 +470,22 @@ interface LogReplay {
 
 function replaysOf({ packages, governance }: ViewQuestion, operator: OperatorState): LogReplay[] {
   const ofPackages = [...packages].map(([logId, name]): LogReplay => {
-    return { logId, title: name, replay: (records) => replayPackage({ logId, name, operator }, records) };
+    const kind = PACKAGE_LOG.kind;
+    return { kind, logId, title: name, replay: (records) => replayPackage({ logId, name, operator }, records) };
   });
   const governing = [...governance].filter(([, namespace]) => mayBeGoverned(operator, namespace));
   const ofGovernance = governing.map(([logId, namespace]): LogReplay => {
     const title = `the governance log of ${namespace === null ? 'the registry' : `namespace ${namespace}`}`;
-    return { logId, title, replay: (records) => replayGovernance({ logId, namespace, operator }, records) };
+    const kind = GOVERNANCE_LOG.kind;
+    return { kind, logId, title, replay: (records) => replayGovernance({ logId, namespace, operator }, records) };
   });
-  return [...ofPackages, ...ofGovernance];
+  const ofOperator: LogReplay = {
+    kind: OPERATOR_LOG.kind,
+    logId: OPERATOR_LOG_ID,
+    title: 'the operator log',
+    replay: (records) => replayServed(OPERATOR_LOG, { logId: OPERATOR_LOG_ID, home: null }, records),
+  };
+  return [ofOperator, ...ofPackages, ...ofGovernance];
 }
 
 /** The logs besides the operator's that have a record. */

@@ -311,7 +311,15 @@ export {
   type GovernanceLogs,
   type ServedGovernanceLog,
 } from './verify/governance-order.ts';
-export { checkAbsence, checkHeads, checkPlaces, type ClaimedHead, type ClaimedPlace } from './verify/inclusion.ts';
+export {
+  checkAbsence,
+  checkHeads,
+  checkPlaces,
+  lengthThatTells,
+  standsAt,
+  type ClaimedHead,
+  type ClaimedPlace,
+} from './verify/inclusion.ts';
 export type { ServedLog, ServedRecord } from './verify/log-order.ts';
 export { isStable, releaseOf, type FetchableRelease } from './verify/release.ts';
 export {

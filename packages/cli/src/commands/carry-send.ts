@@ -2,8 +2,11 @@ import { openAsBlob } from 'node:fs';
 import {
   checkGovernanceRecord,
   envelopeOf,
+  findRecord,
   publishSigned,
   readCarried,
+  sendGovernanceRecord,
+  sendOperatorRecord,
   type CarriedKind,
   type CarriedRecord,
   type RegistryClient,
@@ -11,7 +14,6 @@ import {
 import {
   applyRecord,
   decodeSignedRecord,
-  equalBytes,
   GOVERNANCE_LOG,
   OPERATOR_LOG,
   PACKAGE_LOG,
@@ -37,9 +39,9 @@ export interface SendParts {
 type Send<K extends CarriedKind> = (carried: CarriedRecord<K>, parts: SendParts) => Promise<void>;
 
 const SENDERS: { readonly [K in CarriedKind]: Send<K> } = {
-  operator: sendOperatorRecord,
-  governance: sendGovernanceRecord,
-  package: sendPackageRecord,
+  operator: sendToOperatorLog,
+  governance: sendToGovernanceLog,
+  package: sendToPackageLog,
 };
 
 /**
@@ -57,32 +59,31 @@ export async function sendCarried<K extends CarriedKind>(
   return { text: `${carriedText(carried)}\ndone, by record ${id}`, json: carriedBody(carried) };
 }
 
-async function sendOperatorRecord(carried: CarriedRecord<'operator'>, { client, progress }: SendParts): Promise<void> {
+async function sendToOperatorLog(carried: CarriedRecord<'operator'>, { client, progress }: SendParts): Promise<void> {
   const record = decodeSignedRecord(OPERATOR_LOG, envelopeOf(carried));
-  const { operator } = await client.view([]);
-  if (operator.head?.id === record.id) return;
+  const { operator, operatorRecords } = await client.view([]);
+  if (findRecord(operatorRecords, record) !== null) return;
   requireNext(operator.head, record);
   await applyRecord(OPERATOR_LOG, operator, record);
   progress.step('sending');
-  await client.api.appendOperatorRecord(record.envelope);
+  await sendOperatorRecord(client, record);
 }
 
-async function sendGovernanceRecord(
+async function sendToGovernanceLog(
   carried: CarriedRecord<'governance'>,
   { client, progress }: SendParts,
 ): Promise<void> {
   const { log: namespace } = carried;
   const record = decodeSignedRecord(GOVERNANCE_LOG, envelopeOf(carried));
   const look = await client.governance(namespace);
-  const { contents } = record.envelope;
-  if (look.records.some(({ envelope }) => equalBytes(envelope.contents, contents))) return;
+  if (findRecord(look.records, record) !== null) return;
   requireNext(look.state?.head ?? null, record);
   await checkGovernanceRecord(record, look);
   progress.step('sending');
-  await client.api.appendGovernanceRecord(namespace, record.envelope);
+  await sendGovernanceRecord(client, namespace, record);
 }
 
-async function sendPackageRecord(carried: CarriedRecord<'package'>, parts: SendParts): Promise<void> {
+async function sendToPackageLog(carried: CarriedRecord<'package'>, parts: SendParts): Promise<void> {
   const { client, progress, final } = parts;
   const record = decodeSignedRecord(PACKAGE_LOG, envelopeOf(carried));
   const contents = await contentsOf(carried, parts);

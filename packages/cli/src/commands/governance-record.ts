@@ -2,11 +2,14 @@ import {
   draftGovernanceRecord,
   envelopeOf,
   governanceLogText,
+  sendGovernanceRecord,
   signCarried,
   type CarriedRecord,
   type GovernanceLook,
 } from '@waybill/client';
 import {
+  decodeSignedRecord,
+  GOVERNANCE_LOG,
   isRegistryError,
   isSignedFor,
   parseJosePrivateKey,
@@ -17,6 +20,8 @@ import {
   type JosePrivateKey,
   type JosePublicKey,
   type Namespace,
+  type OperatorState,
+  type SignedRecord,
 } from '@waybill/protocol';
 import type { CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
@@ -100,7 +105,8 @@ export async function governOrDraft(
     const draft: CarriedRecord = { kind: 'governance', log: namespace, contents, signers, signatures: [] };
     if (flags.draft !== undefined) return remarked(await writeDraft(draft, flags.draft), plan.remarks(look));
     try {
-      await client.api.appendGovernanceRecord(namespace, envelopeOf(await signedByAll(draft, keys)));
+      progress.step('sending');
+      await sendGovernanceRecord(client, namespace, await signedByAll(draft, keys));
       const body = { namespace, recordId: record.id, entries: record.entries.map(governanceEntryBody) };
       const lines = [...record.entries.map(governanceEntryText), ...plan.remarks(look)];
       return { text: [...lines, `done, by record ${record.id}`].join('\n'), json: body };
@@ -110,20 +116,30 @@ export async function governOrDraft(
   }
 }
 
-/** A void log is refused later, as what it is. Throws `usage/invalid`, `namespace/undefined`. */
+/** A void log is refused later, as what it is. Throws `usage/invalid`, `namespace/undefined`, `namespace/imported`. */
 function requireBegun(
   { operator, state, isVoid }: GovernanceLook,
   { begins }: GovernancePlan,
   namespace: Namespace | null,
 ): void {
-  if (namespace !== null && !operator.bindings.has(namespace)) {
-    throw new RegistryError('namespace/undefined', `namespace ${namespace} is not defined on this registry`);
-  }
+  if (namespace !== null) requireOwn(namespace, operator);
   if (isVoid || begins === (state === null)) return;
   const flag = namespace === null ? '' : ` --namespace ${namespace}`;
   const [has, next] = begins ? ['has begun already', 'show'] : ['has not begun', 'begin'];
   const message = `${governanceLogText(namespace)} ${has}: waybill operator governance ${next}${flag}`;
   throw new RegistryError('usage/invalid', message);
+}
+
+/** Throws `namespace/undefined`, and `namespace/imported` for one that another registry governs. */
+function requireOwn(namespace: Namespace, { bindings }: OperatorState): void {
+  const binding = bindings.get(namespace);
+  if (binding?.status === 'defined') return;
+  if (binding === undefined) {
+    throw new RegistryError('namespace/undefined', `namespace ${namespace} is not defined on this registry`);
+  }
+  const { registry } = binding;
+  const message = `namespace ${namespace} is imported from ${registry}, and governed there: run this with --registry of that one`;
+  throw new RegistryError('namespace/imported', message, { namespace, registry });
 }
 
 /** Throws `record/unauthorized` as the rules do, and says who can. */
@@ -143,10 +159,13 @@ async function keysHere(context: CliContext, flags: GovernFlags): Promise<readon
   return [parseJosePrivateKey(await operatorKeyText(context, flags)), ...named];
 }
 
-async function signedByAll(draft: CarriedRecord, keys: readonly JosePrivateKey[]): Promise<CarriedRecord> {
+async function signedByAll(
+  draft: CarriedRecord,
+  keys: readonly JosePrivateKey[],
+): Promise<SignedRecord<GovernanceEntry>> {
   let carried = draft;
   for (const key of keys) carried = await signCarried(carried, key);
-  return carried;
+  return decodeSignedRecord(GOVERNANCE_LOG, envelopeOf(carried));
 }
 
 function remarked({ text, json }: CommandResult, remarks: readonly string[]): CommandResult {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { sendOperatorRecord } from '@waybill/client';
 import {
   compareTimestamps,
   encodeRecordContents,
@@ -65,7 +66,8 @@ export async function appendOrDraft(
     const record = await signRecord(OPERATOR_LOG, draftOf(operator, entry), key);
     judgeRecord(OPERATOR_LOG, operator, record);
     try {
-      await client.api.appendOperatorRecord(record.envelope);
+      progress.step('sending');
+      await sendOperatorRecord(client, record);
       return appended(record.id, record.entries);
     } catch (failure) {
       if (!isRegistryError(failure, 'publish/conflict') || rebases === REBASES_MAX) throw failure;

@@ -26,6 +26,7 @@ const GOVERNING = governanceLogId(NAMESPACE);
 const LOGS = '/v1/fetch/logs';
 const ABSENCE = '/v1/proof/absence';
 const LEAVES = '/api/v1/proof/leaves';
+const CONSISTENCY = '/v1/proof/consistency';
 
 let stage: GovernedStage;
 /** By name: what a liar may change, and what an honest registry of it gives. */
@@ -233,6 +234,53 @@ test('L4: a map that passes over a takedown is named by who has kept it, and no 
   }
 });
 
+test('L4: a record that gets a second leaf is named by who has kept its first place, and by nobody else', async () => {
+  const { published, begun } = stage;
+  const listed = await stage.writer(NAMESPACE).write(LISTED);
+  const granted = [...begun, await grant(begun)];
+  const strange = await new GovernanceWriter(NAMESPACE, STRANGER).write(LISTED);
+  // Later, the policy says nothing of the package, and the grant nothing of who began the log, which is void then.
+  const repetitions = [
+    { history: [...begun, listed, ...published], repeated: GOVERNING },
+    { history: [...granted, strange, ...published], repeated: OPERATOR_LOG_ID },
+  ];
+  for (const { history, repeated } of repetitions) {
+    const [honest, forged] = [await stage.serve(history), await stage.serve(history, { repeated })];
+    try {
+      const memory = emptyMemory();
+      assert.equal(await outcomeOf(honest.fetch, memory), 'governance/unrooted');
+      assert.equal(await outcomeOf(forged.fetch, memory), 'log/incomplete', repeated);
+      // Asked for the place, and not whether the head continues the one before.
+      const lyingOfPlaces = (status: number, body: unknown): Fetch =>
+        lyingAt(forged.fetch, CONSISTENCY, (init) => {
+          const isOfHeads = typeof init.body === 'string' && init.body.includes(`"from":${history.length},`);
+          return isOfHeads
+            ? forged.fetch(new URL(CONSISTENCY, forged.url).href, init)
+            : Response.json(body, { status });
+        });
+      const refusing = lyingOfPlaces(422, { status: 422, reason: 'failure', message: 'no' });
+      assert.equal(await outcomeOf(refusing, memory), 'log/incomplete', repeated);
+      assert.match(await outcomeOf(lyingOfPlaces(200, { proof: '' }), memory), /^proof\//);
+      assert.equal(await outcomeOf(honest.fetch, memory), 'governance/unrooted');
+      assert.equal(await outcomeOf(forged.fetch), '1.1.0');
+    } finally {
+      await honest.dispose();
+      await forged.dispose();
+    }
+  }
+});
+
+test('L4: a record that is served at two places of one log is refused by the rules', async () => {
+  const { served, history } = sceneOf('closed later');
+  const [index, later] = [indexOf(history, GOVERNING, 1), history.length - 1];
+  const twice = lyingLogs(served.fetch, ({ packages }) => {
+    const [first, second] = packages[GOVERNING] ?? [];
+    assert.ok(first && second && second.registryIndex === index && index < later);
+    packages[GOVERNING] = [first, second, { ...second, registryIndex: later }];
+  });
+  assert.equal(await outcomeOf(twice), 'log/invalid');
+});
+
 test('a cache in which somebody changed a governance log is not believed, and does not stand in the way (threats U3)', async () => {
   const { served, outcome } = sceneOf('granted');
   const memory = emptyMemory();
@@ -241,6 +289,12 @@ test('a cache in which somebody changed a governance log is not believed, and do
   const moves = [kept.slice(0, 1), kept.map((record) => ({ ...record, registryIndex: record.registryIndex + 1 })), []];
   for (const changed of moves) {
     memory.logs.set(GOVERNING, changed);
-    assert.equal(await outcomeOf(served.fetch, memory), outcome);
+    let asked = 0;
+    const fetch: Fetch = (url, init) => {
+      if (new URL(url).pathname === CONSISTENCY) asked++;
+      return served.fetch(url, init);
+    };
+    assert.equal(await outcomeOf(fetch, memory), outcome);
+    assert.equal(asked, changed === moves[1] ? 1 : 0, 'only where indexes differ');
   }
 });

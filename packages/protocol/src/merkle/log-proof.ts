@@ -102,6 +102,24 @@ export function verifyLogConsistency(
   for (const peak of peaks) requireRoot(foldPath(peak, hashOf(peak), pathWithin(peak, to.size), hashOf), to.root);
 }
 
+/** The older length whose consistency proof has the hash of a leaf in it: its last leaf, or the neighbour of that, is the one. */
+export function lengthThatShows(leafIndex: number): number {
+  return leafIndex % 2 === 0 ? leafIndex + 1 : leafIndex;
+}
+
+/**
+ * The hash of the leaf that stands at an index, for who does not know which one does: `bundle` proves the consistency of
+ * {@link lengthThatShows} with the tree. Throws as {@link verifyLogInclusion}.
+ */
+export function provenLeafHash({ size, root }: LogTree, leafIndex: number, bundle: LogProofBundle): Uint8Array {
+  const request = { size, consistentLengths: [lengthThatShows(leafIndex)], leafIndexes: [] };
+  const hashOf = answeredHashes(request, bundle);
+  const leaf = { height: 0, position: leafIndex };
+  const hash = hashOf(leaf);
+  requireRoot(foldPath(leaf, hash, pathWithin(leaf, size), hashOf), root);
+  return hash;
+}
+
 function requireRoot(found: Uint8Array, expected: Uint8Array): void {
   if (!equalBytes(found, expected)) throw new RegistryError('proof/root', 'the proof leads to another root');
 }

@@ -1,6 +1,7 @@
+import { equalBytes } from '../bytes/byte-array.ts';
 import { RegistryError } from '../errors.ts';
 import { hashLogLeaf } from '../merkle/log-hash.ts';
-import { verifyLogInclusion } from '../merkle/log-proof.ts';
+import { lengthThatShows, provenLeafHash, verifyLogInclusion } from '../merkle/log-proof.ts';
 import { hashMapLeaf } from '../merkle/map-hash.ts';
 import { verifyMapAbsence, verifyMapInclusion } from '../merkle/map-proof.ts';
 import { digestBytes } from '../names/digest.ts';
@@ -51,6 +52,22 @@ export function checkPlaces(checkpoint: VerifiedCheckpoint, places: readonly Cla
   }
   const leaves = places.map((place) => ({ index: place.registryIndex, hash: hashLogLeaf(encodeLogLeaf(place)) }));
   verifyLogInclusion({ size: logLength, root: digestBytes(logRoot), leaves }, decodeLogProofBundle(bundle));
+}
+
+/** The older length to ask a consistency proof of for {@link standsAt}. */
+export function lengthThatTells({ registryIndex }: ClaimedPlace): number {
+  return lengthThatShows(registryIndex);
+}
+
+/**
+ * Whether a record stands at an index below the checkpoint's length, or another one does: either is proven. `bundle` is the
+ * encoded consistency proof of {@link lengthThatTells}. Throws `proof/malformed`, `proof/mismatch`, `proof/root`.
+ */
+export function standsAt(checkpoint: VerifiedCheckpoint, place: ClaimedPlace, bundle: Uint8Array): boolean {
+  const { logLength, logRoot } = checkpoint.contents;
+  const tree = { size: logLength, root: digestBytes(logRoot) };
+  const proven = provenLeafHash(tree, place.registryIndex, decodeLogProofBundle(bundle));
+  return equalBytes(proven, hashLogLeaf(encodeLogLeaf(place)));
 }
 
 /** Checks that none of the logs has a record under the checkpoint. Throws as {@link checkHeads}. */

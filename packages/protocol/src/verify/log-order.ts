@@ -30,7 +30,8 @@ export function placeOf<E extends { readonly type: string }, P extends string, B
 
 /**
  * What it rests on how the log stands before an index: its last record before, and its first one that is not. With both
- * proven, no record can have been moved to the other side (spec/verification.md 2.12).
+ * proven, no record that has one leaf can have been moved to the other side. That it has one is not proven: a registry
+ * that gives a record a second leaf can claim either (spec/verification.md 2.12).
  */
 export function placesAround<E extends { readonly type: string }, P extends string, B>(
   log: ServedLog<E, P, B>,

@@ -4,7 +4,13 @@ import * as fc from 'fast-check';
 import { concatBytes, utf8 } from '../../src/bytes/byte-array.ts';
 import { sha256 } from '../../src/crypto/hash.ts';
 import { hashNode } from '../../src/merkle/log-hash.ts';
-import { proveLog, verifyLogConsistency, verifyLogInclusion } from '../../src/merkle/log-proof.ts';
+import {
+  lengthThatShows,
+  proveLog,
+  provenLeafHash,
+  verifyLogConsistency,
+  verifyLogInclusion,
+} from '../../src/merkle/log-proof.ts';
 import { appendToLog, emptyLogEdge, logEdgeFromTiles, logRootOfEdge } from '../../src/merkle/log-tile.ts';
 import { encodeLogProofBundle, type LogProofBundle } from '../../src/wire/log-proof-bundle.ts';
 import { memoryTiles } from '../memory-tree.ts';
@@ -42,6 +48,21 @@ test('§5.2 every pair of sizes 1..40 is proven consistent', async () => {
         outcome(() => verifyLogConsistency({ from: forked, to: treeOf(to) }, bundle)),
         'proof/root',
       );
+    }
+  }
+});
+
+test('the leaf at each index of every size 1..40 is told by a consistency proof, and by no other hash', async () => {
+  for (let size = 1; size <= 40; size++) {
+    for (let index = 0; index < size; index++) {
+      const bundle = await consistencyOf(lengthThatShows(index), size);
+      assert.deepEqual(provenLeafHash(treeOf(size), index, bundle), leafAt(index).hash);
+      const altered = bundle.hashes.map((one) =>
+        one.index === index * 2 ? { ...one, hash: flipBit(one.hash, 7) } : one,
+      );
+      const told = (of: LogProofBundle): string => outcome(() => provenLeafHash(treeOf(size), index, of));
+      assert.equal(told({ ...bundle, hashes: altered }), 'proof/root');
+      assert.equal(told(await inclusionOf(size, [index])), 'proof/mismatch');
     }
   }
 });

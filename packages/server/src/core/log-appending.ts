@@ -13,8 +13,10 @@ import {
   type SignedRecord,
 } from '@waybill/protocol';
 import { refuseManyParts } from './admission.ts';
+import { settledWithin } from './deadline.ts';
+import { COMMIT_WAIT_MS } from './limits.ts';
 import type { LogStates } from './log-states.ts';
-import type { RegistryReader } from './ports.ts';
+import type { RegistryReader, StoredRecord } from './ports.ts';
 import type { Sequencer, Submission } from './sequencer.ts';
 
 /** A record and its place. */
@@ -51,7 +53,7 @@ export class LogAppending {
 
   /**
    * Resolves when the record is published; the same bytes again give the same answer. Throws `publish/conflict` when another
-   * record came first, `record/…`, `admission/…`, and what the log's own checks throw.
+   * record came first, `storage/busy` for one under a head that is not served yet, `record/…`, `admission/…`, and what the log's own checks throw.
    */
   async append<E extends { readonly type: string }, P extends string, B>(
     log: AppendableLog<E, P, B>,
@@ -77,7 +79,7 @@ export class LogAppending {
     record: SignedRecord<E>,
   ): Promise<Appended> {
     const known = await this.#store.readRecord(record.id);
-    if (known !== null) return { recordId: record.id, registryIndex: known.registryIndex };
+    if (known !== null) return this.#published(record.id, known);
     const owed = await log.states.read(log.logId, (state) => {
       if (state.head !== null && record.prev !== state.head.id) throw conflict(state.head.id);
       const judged = judgeRecord(log.dialect, state, record);
@@ -101,9 +103,16 @@ export class LogAppending {
     cause: unknown,
   ): Promise<Appended> {
     const known = await this.#store.readRecord(recordId);
-    if (known !== null) return { recordId, registryIndex: known.registryIndex };
+    if (known !== null) return this.#published(recordId, known);
     const { head } = await states.load(logId);
     throw conflict(head?.id ?? recordId, { cause });
+  }
+
+  /** It may be durable already under a head that is not served yet: nobody could check what would be said. Throws `storage/busy`. */
+  async #published(recordId: RecordId, { registryIndex }: Pick<StoredRecord, 'registryIndex'>): Promise<Appended> {
+    if (registryIndex >= this.#sequencer.length) await settledWithin(this.#sequencer.drain(), COMMIT_WAIT_MS);
+    if (registryIndex < this.#sequencer.length) return { recordId, registryIndex };
+    throw new RegistryError('storage/busy', `record ${recordId} is stored, but not served yet: send it again later`);
   }
 }
 
