@@ -2,6 +2,7 @@ import {
   AnnotationBook,
   annotationIdOf,
   emptyLogState,
+  equalBytes,
   isDigest,
   isRegistryError,
   namespaceOf,
@@ -9,6 +10,7 @@ import {
   PACKAGE_LOG,
   packageLogId,
   parseRecordId,
+  readAnnotations,
   RegistryError,
   rootednessOf,
   rootednessOfStarters,
@@ -28,7 +30,7 @@ import {
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
-import type { CarriedRecord } from './carried-record.ts';
+import type { CarriedEntries, CarriedKind, CarriedRecord } from './carried-record.ts';
 import { takenDownError, unrootedError } from './governance-refusal.ts';
 import { standingTakedown, statesFor } from './governance-view.ts';
 import type { Clock, Random } from './ports.ts';
@@ -141,8 +143,16 @@ function requireServed(name: PackageName, governance: GovernanceStates, digests:
   }
 }
 
-function contentOf(entries: readonly PackageEntry[]): Digest[] {
+function contentOf(entries: readonly CarriedEntries[CarriedKind][]): Digest[] {
   return entries.flatMap((entry) => (entry.type === 'release' && isDigest(entry.content) ? entry.content : []));
+}
+
+/** The content that goes with a record, by its entries and its annotations: whoever sends it has the files. */
+export function contentNamedBy(record: SignedRecord<CarriedEntries[CarriedKind]>): readonly Digest[] {
+  const said = readAnnotations(record).flatMap((read) =>
+    'why' in read ? [] : (read.annotation.content?.digest ?? []),
+  );
+  return [...contentOf(record.entries), ...said];
 }
 
 /** Makes the next record of a package for others to sign; `keysFor` gives their keys, ascending. Throws as {@link draftRecord}. */
@@ -163,7 +173,7 @@ export async function draftPublish(
 
 function requireGoverned(name: PackageName, record: SignedRecord<PackageEntry>, governance: GovernanceStates): void {
   if (record.prev === null) requireRooted(name, rootednessOf(governance, record));
-  requireServed(name, governance, contentOf(record.entries));
+  requireServed(name, governance, contentNamedBy(record));
 }
 
 /** A record that is signed by all who were to sign it. */
@@ -180,7 +190,7 @@ export async function publishSigned(plan: SignedPlan, parts: SendParts): Promise
   parts.onStep('checking the package log');
   const { state, book, records, governance } = await placeOf(name, parts.client);
   const attempt = { record, started: record.prev === null };
-  const isThere = records.some(({ envelope }) => sameContents(envelope.contents, record.envelope.contents));
+  const isThere = records.some(({ envelope }) => equalBytes(envelope.contents, record.envelope.contents));
   if (isThere) return verifyPublished(name, attempt, parts);
   if ((state.head?.id ?? null) !== record.prev) {
     const message = `the log of ${name} has moved on since the record was drafted: draft it again`;
@@ -286,7 +296,7 @@ async function verifyPublished(
   onStep('verifying that it stands in the log');
   const view = await client.view([name]);
   for (const { registryIndex, envelope } of view.packages.get(name)?.records ?? []) {
-    if (sameContents(envelope.contents, record.envelope.contents))
+    if (equalBytes(envelope.contents, record.envelope.contents))
       return {
         recordId: record.id,
         registryIndex,
@@ -299,8 +309,4 @@ async function verifyPublished(
     'log/incomplete',
     `the registry says record ${record.id} is published, but its log does not hold it`,
   );
-}
-
-function sameContents(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
