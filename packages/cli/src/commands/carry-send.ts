@@ -1,9 +1,13 @@
 import { openAsBlob } from 'node:fs';
 import {
   checkGovernanceRecord,
+  contentNamedBy,
   envelopeOf,
+  isInOperatorLog,
+  judgedAs,
   publishSigned,
   readCarried,
+  requireDeciding,
   type CarriedKind,
   type CarriedRecord,
   type RegistryClient,
@@ -13,6 +17,7 @@ import {
   decodeSignedRecord,
   equalBytes,
   GOVERNANCE_LOG,
+  judgeRecord,
   OPERATOR_LOG,
   PACKAGE_LOG,
   RegistryError,
@@ -21,7 +26,7 @@ import {
   type SignedRecord,
 } from '@waybill/protocol';
 import type { CommandResult } from '../action.ts';
-import { carriedBody, carriedText, contentNamedBy } from '../carried-text.ts';
+import { carriedBody, carriedText } from '../carried-text.ts';
 import { digestOfFile } from '../file-digest.ts';
 import type { Progress } from '../progress.ts';
 
@@ -59,9 +64,11 @@ export async function sendCarried<K extends CarriedKind>(
 
 async function sendOperatorRecord(carried: CarriedRecord<'operator'>, { client, progress }: SendParts): Promise<void> {
   const record = decodeSignedRecord(OPERATOR_LOG, envelopeOf(carried));
-  const { operator } = await client.view([]);
-  if (operator.head?.id === record.id) return;
+  const view = await client.view([]);
+  const { operator } = view;
+  if (operator.head?.id !== record.prev && (await isInOperatorLog(client, view, record.id))) return;
   requireNext(operator.head, record);
+  judgedAs('operator', () => judgeRecord(OPERATOR_LOG, operator, record));
   await applyRecord(OPERATOR_LOG, operator, record);
   progress.step('sending');
   await client.api.appendOperatorRecord(record.envelope);
@@ -75,6 +82,7 @@ async function sendGovernanceRecord(
   const record = decodeSignedRecord(GOVERNANCE_LOG, envelopeOf(carried));
   const look = await client.governance(namespace);
   const { contents } = record.envelope;
+  requireDeciding(look);
   if (look.records.some(({ envelope }) => equalBytes(envelope.contents, contents))) return;
   requireNext(look.state?.head ?? null, record);
   await checkGovernanceRecord(record, look);
@@ -103,13 +111,13 @@ async function contentsOf(
     progress.step(`hashing ${file}`);
     contents.set((await digestOfFile(file)).digest, () => openAsBlob(file));
   }
-  const missing = contentNamedBy(carried).find((digest) => !contents.has(digest));
+  const missing = contentNamedBy(readCarried(carried)).find((digest) => !contents.has(digest));
   if (missing === undefined) return contents;
   throw new RegistryError('usage/invalid', `the record names content ${missing}: give the file of it with --content`);
 }
 
 function requireNext(head: LogHead | null, { prev }: Pick<SignedRecord<never>, 'prev'>): void {
   if ((head?.id ?? null) === prev) return;
-  const message = 'the log has moved on since the record was drafted: draft it again';
+  const message = 'the log has moved on since the record was drafted: draft it again, and have it signed again';
   throw new RegistryError('publish/conflict', message, { recordId: head?.id ?? '' });
 }
