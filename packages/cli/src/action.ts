@@ -1,9 +1,10 @@
 import { isRegistryError, messageOf, RegistryError, type JsonValue } from '@waybill/protocol';
 import type { CliContext } from './context.ts';
-import { EXIT, EXIT_CODE, NEXT_STEP } from './exit-code.ts';
+import { EXIT, EXIT_CODE, nextStep } from './exit-code.ts';
 import { openProgress, type Progress } from './progress.ts';
+import { visibleLine, withVisibleOutput } from './visible-text.ts';
 
-/** A command's result, for a person and for a program. `text` is written as it is, with a line end. */
+/** A command's result, for a person and for a program. `text` is written with a line end. */
 export interface CommandResult {
   readonly text: string;
   readonly json: JsonValue;
@@ -29,13 +30,14 @@ export function action<F extends CommonFlags, A extends readonly string[]>(
   work: CommandWork<F, A>,
 ): (this: CliContext, flags: F, ...args: A) => Promise<void> {
   return async function run(this: CliContext, flags: F, ...args: A): Promise<void> {
-    const progress = await openProgress(this);
+    const context = withVisibleOutput(this);
+    const progress = await openProgress(context);
     try {
-      const result = await work(this, flags, progress, ...args);
+      const result = await work(context, flags, progress, ...args);
       progress.stop();
       if (result === null) return;
       const text = flags.json ? JSON.stringify(result.json) : result.text;
-      if (text !== '') this.process.stdout.write(`${text}\n`);
+      if (text !== '') context.process.stdout.write(`${text}\n`);
       this.process.exitCode = result.exitCode ?? EXIT.ok;
     } catch (failure) {
       progress.stop();
@@ -45,18 +47,19 @@ export function action<F extends CommonFlags, A extends readonly string[]>(
 }
 
 /** Writes an error to standard error: what happened, where the evidence is, what to type next. Sets the exit code. */
-export function reportFailure({ process }: CliContext, failure: unknown, asJson: boolean): void {
+export function reportFailure(context: CliContext, failure: unknown, asJson: boolean): void {
   const error = asRegistryError(failure);
-  process.exitCode = error === null ? EXIT.other : EXIT_CODE[error.code];
+  const { process } = withVisibleOutput(context);
+  context.process.exitCode = error === null ? EXIT.other : EXIT_CODE[error.code];
   if (asJson) {
     const body = { error: { code: error?.code ?? null, message: messageOf(failure), detail: { ...error?.detail } } };
     process.stderr.write(`${JSON.stringify(body)}\n`);
     return;
   }
-  process.stderr.write(`error: ${messageOf(failure)}\n`);
+  process.stderr.write(`error: ${visibleLine(messageOf(failure))}\n`);
   const evidence = error?.detail['evidence'];
   if (evidence !== undefined) process.stderr.write(`evidence: ${evidence}\n`);
-  const next = error && NEXT_STEP[error.code];
+  const next = error && nextStep(error);
   if (next) process.stderr.write(`next: ${next}\n`);
   if (error === null && process.env['WAYBILL_DEBUG'] && failure instanceof Error)
     process.stderr.write(`${failure.stack}\n`);

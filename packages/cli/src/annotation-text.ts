@@ -8,6 +8,7 @@ import {
   type JsonValue,
   type ListedAnnotation,
 } from '@waybill/protocol';
+import { visibleLine } from './visible-text.ts';
 
 type Texts = { [name: string]: string | string[] };
 
@@ -47,7 +48,7 @@ export function annotationLine(annotation: Annotation): string {
     ...(content === null ? [] : [`${content.digest} ${content.mediaType} ${content.size} bytes`]),
     target ?? '',
   ];
-  return parts.filter((part) => part !== '').join('  ');
+  return visibleLine(parts.filter((part) => part !== '').join('  '));
 }
 
 /** Annotations of a package: those that mean something, and how many others there are of each kind. */

@@ -1,4 +1,5 @@
 import {
+  contentNamedBy,
   governanceLogText,
   isComplete,
   missingSigners,
@@ -8,11 +9,12 @@ import {
   type CarriedLogs,
   type CarriedRecord,
 } from '@waybill/client';
-import { formatTimestamp, parseDigest, readAnnotations, type Digest, type JsonValue } from '@waybill/protocol';
+import { formatTimestamp, readAnnotations, type JsonValue } from '@waybill/protocol';
 import { annotationJson, annotationLine } from './annotation-text.ts';
 import { describeEntry, entryBody } from './entry-text.ts';
 import { governanceEntryBody, governanceEntryText } from './governance-entry-text.ts';
 import { operatorEntryBody, operatorEntryText } from './operator-entry-text.ts';
+import { visibleLine } from './visible-text.ts';
 
 /** The words for one kind of carried record. */
 interface Words<K extends CarriedKind> {
@@ -48,17 +50,7 @@ const WORDS: { readonly [K in CarriedKind]: Words<K> } = {
 export function nextCommand(carried: CarriedRecord, file: string): string {
   const { command } = WORDS[carried.kind];
   if (!isComplete(carried)) return `${command} sign ${file}`;
-  return `${command} send ${file}${contentNamedBy(carried).length === 0 ? '' : ' --content FILE'}`;
-}
-
-/** The content that goes with a record: whoever sends it has the files. */
-export function contentNamedBy(carried: CarriedRecord): Digest[] {
-  const record = readCarried(carried);
-  const released = record.entries.flatMap((entry) => (entry.type === 'release' ? [parseDigest(entry.content)] : []));
-  const said = readAnnotations(record).flatMap((read) =>
-    'why' in read ? [] : (read.annotation.content?.digest ?? []),
-  );
-  return [...released, ...said];
+  return `${command} send ${file}${contentNamedBy(readCarried(carried)).length === 0 ? '' : ' --content FILE'}`;
 }
 
 /** What a carried record says and who is to sign it, for whoever decides whether to sign. */
@@ -74,7 +66,9 @@ export function carriedText<K extends CarriedKind>(carried: CarriedRecord<K>): s
       (read) => `  annotation ${'why' in read ? read.why : annotationLine(read.annotation)}`,
     ),
     ...signerLines(carried),
-  ].join('\n');
+  ]
+    .map(visibleLine)
+    .join('\n');
 }
 
 function signerLines({ signers, signatures }: CarriedRecord): string[] {

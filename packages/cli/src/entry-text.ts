@@ -6,6 +6,7 @@ import {
   type PackageEntry,
   type Predicates,
 } from '@waybill/protocol';
+import { visibleLine } from './visible-text.ts';
 
 type EntryOfType<T extends PackageEntry['type']> = Extract<PackageEntry, { readonly type: T }>;
 
@@ -72,7 +73,7 @@ const ROWS: { readonly [T in PackageEntry['type']]: EntryRow<EntryOfType<T>> } =
 
 /** What an entry did, in a sentence. */
 export function describeEntry(name: string, entry: PackageEntry): string {
-  return doneOf(name, entry);
+  return visibleLine(doneOf(name, entry));
 }
 
 function doneOf<T extends PackageEntry['type']>(name: string, entry: EntryOfType<T> & { readonly type: T }): string {
@@ -94,7 +95,7 @@ function bodyOf<T extends PackageEntry['type']>(
 
 /** An entry as JSON, on one line for a person. */
 export function entryLine(body: { [key: string]: JsonValue }): string {
-  return Object.values(body).map(wordsOf).join(' ');
+  return visibleLine(Object.values(body).map(wordsOf).join(' '));
 }
 
 function wordsOf(value: JsonValue): string {

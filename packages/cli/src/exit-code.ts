@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@waybill/protocol';
+import type { ErrorCode, RegistryError } from '@waybill/protocol';
 
 /** What a script reads from `$?`. */
 export const EXIT = {
@@ -135,8 +135,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'usage/invalid': EXIT.usage,
 };
 
-/** The next command to type, where one helps. */
-export const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
+const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
   'registry/unreachable': 'is it running, and is --registry right? A registry of your own: waybill serve',
   'namespace/undefined': 'ask the operator for it: waybill operator namespace add <namespace>',
   'operator/unpinned': 'get the key id from the operator by another way, then give it: --operator-key sha256:…',
@@ -153,6 +152,8 @@ export const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
   'record/unauthorized':
     'ask a holder for it: waybill grant <namespace:name> --to <your public key>; what several hold they sign together: --draft',
   'key/not-found': 'see which keys there are: waybill key list',
+  'publish/conflict':
+    'give the command again that made the record; what is signed elsewhere is drafted with it anew, --draft, and signed anew',
   'record/abandon-again': 'see what its log says: waybill operator governance show --namespace <namespace>',
   'record/takedown-again': 'see what is taken down: waybill operator governance show [--namespace <namespace>]',
   'record/reinstate-standing':
@@ -167,3 +168,28 @@ export const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
   'token/required': 'ask the operator for a token, then keep it: waybill login <registry>',
   'token/scope': 'ask the operator for a token that covers it',
 };
+
+/** Where a log that is no package's refuses: `detail.kind` says so. */
+const NEXT_STEP_BY_KIND: ReadonlyMap<string | number, typeof NEXT_STEP> = new Map([
+  [
+    'operator',
+    {
+      'record/unauthorized':
+        'see which keys may: waybill operator key list; for one that is kept elsewhere, draft it: --draft FILE',
+    },
+  ],
+  [
+    'governance',
+    {
+      'record/unauthorized':
+        'see who holds its root: waybill operator governance show [--namespace <namespace>]; they sign it together: --draft FILE --signer KEY',
+      // It has begun already, so that no permission to begin one helps.
+      'governance/starter': 'see what it says: waybill operator governance show [--namespace <namespace>]',
+    },
+  ],
+]);
+
+/** The next command to type, where one helps. */
+export function nextStep({ code, detail: { kind = '' } }: RegistryError): string | undefined {
+  return NEXT_STEP_BY_KIND.get(kind)?.[code] ?? NEXT_STEP[code];
+}

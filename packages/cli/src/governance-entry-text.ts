@@ -1,5 +1,14 @@
-import type { GovernanceEntry, JsonValue, PolicyEntry } from '@waybill/protocol';
+import {
+  formatTimestamp,
+  type Abandonment,
+  type GovernanceEntry,
+  type JsonValue,
+  type Policy,
+  type PolicyEntry,
+  type Takedown,
+} from '@waybill/protocol';
 import { holderBody, holderText } from './entry-text.ts';
+import { visibleLine } from './visible-text.ts';
 
 type EntryOfType<T extends GovernanceEntry['type']> = Extract<GovernanceEntry, { readonly type: T }>;
 
@@ -20,7 +29,7 @@ const ROWS: { readonly [T in GovernanceEntry['type']]: EntryRow<EntryOfType<T>> 
   },
   policy: {
     text: (policy) => `sets the policy: ${policyText(policy)}`,
-    body: (policy) => policyBody(policy),
+    body: (policy) => startBody(policy),
   },
   takedown: {
     text: ({ digest, code, reason }) => `takes down ${digest} (${code})${tail(reason)}`,
@@ -48,11 +57,33 @@ function idsOf(keys: readonly { readonly id: string }[]): string {
   return keys.map(({ id }) => id).join(', ');
 }
 
-export function policyBody({ starters, gateway }: Pick<PolicyEntry, 'starters' | 'gateway'>): {
-  [key: string]: JsonValue;
-} {
+type Body = { [key: string]: JsonValue };
+
+function startBody({ starters, gateway }: Pick<PolicyEntry, 'starters' | 'gateway'>): Body {
   const isOpen = starters === 'open';
   return { start: isOpen ? 'open' : 'listed', keys: isOpen ? [] : starters.map(({ text }) => text), gateway };
+}
+
+/** A policy as JSON, and what said it. */
+export function policyBody(policy: Policy): Body {
+  return { ...startBody(policy), ...saidBody(policy) };
+}
+
+/** A takedown as JSON, and what said it. */
+export function takedownBody(takedown: Takedown): Body {
+  const { digest, code, reason, reinstated } = takedown;
+  const back = reinstated && { reason: reinstated.reason, ...saidBody(reinstated) };
+  return { digest, code, reason, ...saidBody(takedown), reinstated: back };
+}
+
+/** An abandonment as JSON, and what said it. */
+export function abandonmentBody(abandonment: Abandonment): Body {
+  const { successor, message } = abandonment;
+  return { successor, message, ...saidBody(abandonment) };
+}
+
+function saidBody({ recordId, time }: Pick<Policy, 'recordId' | 'time'>): Body {
+  return { recordId, time: formatTimestamp(time) };
 }
 
 function tail(text = ''): string {
@@ -61,7 +92,7 @@ function tail(text = ''): string {
 
 /** What an entry of a governance log does, in a sentence. */
 export function governanceEntryText(entry: GovernanceEntry): string {
-  return textOf(entry);
+  return visibleLine(textOf(entry));
 }
 
 function textOf<T extends GovernanceEntry['type']>(entry: EntryOfType<T> & { readonly type: T }): string {

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { JOSE_ALGORITHM_NAMES, RegistryError, type JoseAlgorithm } from '@waybill/protocol';
 import { textFlag } from './flags.ts';
+import { visibleLine, visibleText } from './visible-text.ts';
 
 /* What people type to name a key that is not kept here. */
 
@@ -37,5 +38,6 @@ export function isKeyText(text: string): boolean {
 export function withoutKeys(text: string, args: readonly string[]): string {
   const keys = args.flatMap((arg) => [arg, arg.slice(arg.indexOf('=') + 1), arg.replace(/^-+/, '')]).filter(isKeyText);
   const forms = keys.flatMap((key) => [key, path.normalize(key), JSON.stringify(key).slice(1, -1)]);
-  return forms.reduce((rest, form) => rest.replaceAll(form, '(the text of a key)'), text);
+  const written = forms.flatMap((form) => [form, visibleText(form), visibleLine(form)]);
+  return written.reduce((rest, form) => rest.replaceAll(form, '(the text of a key)'), text);
 }

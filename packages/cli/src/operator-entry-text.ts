@@ -1,4 +1,5 @@
 import type { JsonValue, OperatorEntry } from '@waybill/protocol';
+import { visibleLine } from './visible-text.ts';
 
 type EntryOfType<T extends OperatorEntry['type']> = Extract<OperatorEntry, { readonly type: T }>;
 
@@ -33,7 +34,7 @@ const ROWS: { readonly [T in OperatorEntry['type']]: EntryRow<EntryOfType<T>> } 
 
 /** What an entry of the operator log does, in a sentence. */
 export function operatorEntryText(entry: OperatorEntry): string {
-  return textOf(entry);
+  return visibleLine(textOf(entry));
 }
 
 function textOf<T extends OperatorEntry['type']>(entry: EntryOfType<T> & { readonly type: T }): string {

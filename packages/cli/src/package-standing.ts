@@ -1,7 +1,6 @@
 import { governanceLogText, takedownText, unrootedText, type VerifiedPackage } from '@waybill/client';
 import {
   abandonmentOf,
-  formatTimestamp,
   isDigest,
   namespaceOf,
   policyInForce,
@@ -10,9 +9,8 @@ import {
   type AnyHash,
   type Governor,
   type JsonValue,
-  type Policy,
 } from '@waybill/protocol';
-import { policyText } from './governance-entry-text.ts';
+import { abandonmentBody, policyBody, policyText, takedownBody } from './governance-entry-text.ts';
 
 /* How a package stands under the governance logs of its namespace and its registry. */
 
@@ -56,15 +54,6 @@ export function standingBody(log: VerifiedPackage): { [key: string]: JsonValue }
   };
 }
 
-function policyBody({ starters, gateway, recordId, time }: Policy): { [key: string]: JsonValue } {
-  const who = starters === 'open' ? starters : starters.map(({ text }) => text);
-  return { starters: who, gateway, recordId, time: formatTimestamp(time) };
-}
-
-function abandonmentBody({ successor, message, recordId, time }: Abandonment): JsonValue {
-  return { successor, message, recordId, time: formatTimestamp(time) };
-}
-
 /** What is said beside a release whose content is taken down; empty for every other. */
 export function takedownLine({ name, takedownOf }: VerifiedPackage, content: AnyHash): string {
   const takedown = isDigest(content) ? takedownOf(content) : null;
@@ -72,9 +61,7 @@ export function takedownLine({ name, takedownOf }: VerifiedPackage, content: Any
 }
 
 /** The same for a program. */
-export function takedownBody({ takedownOf }: VerifiedPackage, content: AnyHash): { [key: string]: JsonValue } {
+export function contentTakedownBody({ takedownOf }: VerifiedPackage, content: AnyHash): { [key: string]: JsonValue } {
   const takedown = isDigest(content) ? takedownOf(content) : null;
-  if (takedown === null) return {};
-  const { code, reason, by, recordId, time } = takedown;
-  return { takedown: { code, reason, by, recordId, time: formatTimestamp(time) } };
+  return takedown === null ? {} : { takedown: { ...takedownBody(takedown), by: takedown.by } };
 }

@@ -1,4 +1,5 @@
 import type { CliContext } from './context.ts';
+import { visibleLine } from './visible-text.ts';
 
 /** Says what is being done while a person waits; silent in a pipe. */
 export interface Progress {
@@ -16,8 +17,9 @@ export async function openProgress({ interactive }: CliContext): Promise<Progres
   let running = false;
   return {
     step(message) {
-      if (running) spin.message(message);
-      else spin.start(message);
+      const line = visibleLine(message);
+      if (running) spin.message(line);
+      else spin.start(line);
       running = true;
     },
     stop() {

@@ -21,6 +21,7 @@ import {
 import { parseDigest, RegistryError, type Digest, type JosePrivateKey } from '@waybill/protocol';
 import { foldersOf, openKeyring, type CliContext, type Folders } from './context.ts';
 import { parseDuration } from './duration.ts';
+import { isConfirmed } from './question.ts';
 import { readSettings } from './settings.ts';
 
 /** Flags of every command that talks to a registry. */
@@ -109,11 +110,5 @@ export function contentCacheOf({ process }: CliContext): ReturnType<typeof openC
 async function confirmOperator({ interactive }: CliContext, url: URL, keyId: Digest): Promise<boolean> {
   if (isLoopbackHost(url.hostname)) return true;
   if (!interactive) return false;
-  const { confirm } = await import('@clack/prompts');
-  const answer = await confirm({
-    message: `First contact with ${url.host}. Is this its operator's key?\n  ${keyId}`,
-    initialValue: false,
-    output: process.stderr,
-  });
-  return answer === true;
+  return isConfirmed(`First contact with ${url.host}. Is this its operator's key?\n  ${keyId}`);
 }

@@ -41,8 +41,18 @@ export function inOrder(keys: readonly JosePublicKey[]): readonly JosePublicKey[
   return [...new Map(keys.map((key) => [key.id, key])).values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** Throws `usage/invalid` for signers named for a record that is signed here. */
-export function requireDraft({ draft, signer = [] }: DraftFlags): void {
+/** Throws `usage/invalid` for signers named for a record that is signed here, and for keys that are here, by flag, for a draft. */
+export function requireDraft(
+  { draft, signer = [] }: DraftFlags,
+  keysHere: Readonly<Record<string, string | readonly string[] | undefined>>,
+): void {
+  const [flag] = Object.entries(keysHere).find(([, value]) => value !== undefined) ?? [];
+  if (draft !== undefined && flag !== undefined) {
+    throw new RegistryError(
+      'usage/invalid',
+      `${flag} is for what is signed at once: a draft is signed later, so leave out ${flag} or --draft`,
+    );
+  }
   if (draft !== undefined || signer.length === 0) return;
   throw new RegistryError(
     'usage/invalid',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { digestOf, utf8 } from '@waybill/protocol';
 import { codeOf, CORE_MODULE, openRegistry, openUser, type TestRegistry, type TestUser } from './registry.ts';
 
 /* A package whose root is any two of three people, each with a machine of their own. */
@@ -221,6 +222,18 @@ test('in a package of version 0 nothing is drafted, but its upgrade', async () =
   await send(await signedBy(file, 'bob'));
   const { root } = JSON.parse(await clerk.ok('who', 'test:plain', '--json', ...at));
   assert.equal(root.keys.length, 1, keyId);
+});
+
+test('nothing is drafted that names content which is taken down', async () => {
+  await writeFile(clerk.file('README.md'), '# Taken down');
+  const govern = ['operator', 'governance'];
+  const byOperator = ['--key-file', registry.operatorKeyFile, ...at];
+  await clerk.ok(...govern, 'begin', ...byOperator);
+  await clerk.ok(...govern, 'takedown', digestOf(utf8('# Taken down')), '--code', 'other', ...byOperator);
+  const annotate = ['annotate', NAME, '--type', 'readme', '--file', 'README.md', '--media-type', 'text/markdown'];
+  const signers = ['ann', 'bob'].flatMap((name) => ['--signer', person(name).keyId]);
+  const outcome = await clerk.run(...annotate, '--draft', 'readme.json', ...signers, '--json', ...at);
+  assert.equal(codeOf(outcome), 'content/taken-down', outcome.stderr);
 });
 
 test('signers are named for drafts alone, and every command that makes a record takes them', async () => {

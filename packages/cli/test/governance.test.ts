@@ -50,7 +50,8 @@ function person(name: string): Person {
 
 /** A command on the governance log, signed with the operator's key. */
 function govern(command: string, ...more: readonly string[]): Promise<CommandOutcome> {
-  return keeper.run('operator', 'governance', command, ...more, '--key-file', 'root.key', '--json', ...at);
+  const key = more.includes('--draft') ? [] : ['--key-file', 'root.key'];
+  return keeper.run('operator', 'governance', command, ...more, ...key, '--json', ...at);
 }
 
 async function governed(command: string, ...more: readonly string[]): Promise<void> {
@@ -160,6 +161,9 @@ test('a root of two of three machines: transferred to, drafted, signed in either
   const lost = await govern('policy', ...namespace, '--start', 'open');
   assert.deepEqual([lost.code, codeOf(lost)], [77, 'record/unauthorized']);
   assert.match(lost.stderr, /held by any 2 of sha256:.*--draft FILE/);
+  const policyByOne = ['operator', 'governance', 'policy', ...namespace, '--start', 'open', '--key-file', 'root.key'];
+  const { stderr } = await keeper.run(...policyByOne, ...at);
+  assert.match(stderr, /\nnext: see who holds its root: waybill operator governance show/);
   const draft = keeper.file('policy.json');
   const names = ['eve', 'bob'].flatMap((name) => ['--signer', person(name).keyId]);
   const policy = [...namespace, '--start', 'listed', '--key', person('ann').publicKey, '--draft', draft];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { codeOf, CORE_MODULE, openRegistry, openUser, type TestRegistry, type TestUser } from './registry.ts';
@@ -95,6 +96,8 @@ test('P8: a commit key neither grants nor revokes', async () => {
     const keyFile = ['--key-file', user.file('second.key')];
     const outcome = await user.run('operator', 'key', command, subject, ...keyFile, '--json', ...at());
     assert.equal(codeOf(outcome), 'record/unauthorized');
+    const { stderr } = await user.run('operator', 'key', command, subject, ...keyFile, ...at());
+    assert.match(stderr, /\nnext: see which keys may: waybill operator key list/);
   }
 });
 
@@ -111,11 +114,42 @@ test('a draft that another record has overtaken is drafted again, one that was s
   await user.ok('operator', 'sign', draft, '--key-file', root.file);
   const late = await user.run('operator', 'send', user.file('late.signed.json'), '--json', ...at());
   assert.equal(codeOf(late), 'publish/conflict');
+  const { stderr } = await user.run('operator', 'send', user.file('late.signed.json'), ...at());
+  assert.match(stderr, /draft it again.*\nnext: give the command again/s);
+  await carry('after', 'namespace', 'add', 'after');
+  assert.match(await user.ok('operator', 'send', signed, ...at()), /\ndone, by record/);
   const names = JSON.parse(await user.ok('operator', 'namespace', 'list', '--json', ...at()));
   assert.deepEqual(
     names.map(({ namespace }: { namespace: string }) => namespace),
-    ['test', 'early'],
+    ['test', 'early', 'after'],
   );
+});
+
+test('a draft is signed later: a key for now is refused, and nothing is written', async () => {
+  const draft = user.file('keyed.json');
+  const add = ['operator', 'namespace', 'add', 'keyed', '--draft', draft, '--key-file', root.file];
+  const outcome = await user.run(...add, '--json', ...at());
+  assert.deepEqual([codeOf(outcome), /--key-file/.test(outcome.stderr)], ['usage/invalid', true]);
+  const policy = ['operator', 'governance', 'policy', '--start', 'open', '--draft', draft];
+  for (const flags of [
+    ['--sign', 'default'],
+    ['--key-file', root.file],
+  ]) {
+    assert.equal(codeOf(await user.run(...policy, ...flags, '--json', ...at())), 'usage/invalid');
+  }
+  await assert.rejects(stat(draft), { code: 'ENOENT' });
+});
+
+test('what is no file, or too large for a record, is refused before it is read', async () => {
+  const large = user.file('large.json');
+  await writeFile(large, '');
+  await truncate(large, 2 ** 40);
+  const pipe = user.file('pipe.json');
+  if (process.platform !== 'win32') execFileSync('mkfifo', [pipe]);
+  for (const file of [large, user.home, ...(process.platform === 'win32' ? [] : [pipe])]) {
+    const outcome = await user.run('record', 'show', file, '--json');
+    assert.equal(codeOf(outcome), 'usage/invalid', outcome.stderr);
+  }
 });
 
 test('of two records at once the one that was second is made anew', async () => {
@@ -123,7 +157,7 @@ test('of two records at once the one that was second is made anew', async () => 
     user.ok('operator', 'namespace', 'add', name, '--key-file', root.file, ...at());
   await Promise.all(['one', 'two', 'three'].map(add));
   const names = JSON.parse(await user.ok('operator', 'namespace', 'list', '--json', ...at()));
-  assert.equal(names.length, 5);
+  assert.equal(names.length, 6);
 });
 
 test('what is no draft is not signed, what is not signed is not sent, and no key file is written over', async () => {

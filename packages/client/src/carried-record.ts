@@ -169,12 +169,19 @@ export async function signCarried<K extends CarriedKind>(
   return { ...carried, signatures: [...signatures, await CARRIAGES[kind].sign(contents, key)] };
 }
 
-/** One record of several files of it, each signed by some. Throws `usage/invalid` where they are not of one record. */
+/**
+ * One record of several files of it, each signed by some. Throws `usage/invalid` where they are not of one record, or more have
+ * signed than can.
+ */
 export function mergeCarried(first: CarriedRecord, others: readonly CarriedRecord[]): CarriedRecord {
   if (others.some(({ kind, contents }) => kind !== first.kind || !equalBytes(contents, first.contents))) {
     throw new RegistryError('usage/invalid', 'the files are not of one record: send them one by one');
   }
   const byKey = new Map([first, ...others].flatMap(({ signatures }) => signatures.map((one) => [one.keyId, one])));
+  if (first.signers.length === 0 && byKey.size > 1) {
+    const message = 'the files are signed by different keys, and a record of the operator log by one: send one of them';
+    throw new RegistryError('usage/invalid', message);
+  }
   return { ...first, signatures: [...byKey.values()] };
 }
 
@@ -185,7 +192,7 @@ export async function verifyCarried(carried: CarriedRecord): Promise<void> {
 }
 
 /** Contents at their limit in base64, and room for keys and signatures. */
-const FILE_BYTES_MAX = 4 * 1024 * 1024;
+export const CARRIED_BYTES_MAX = 4 * 1024 * 1024;
 /** Shown by whatever does not know the file. */
 const FORMAT = 'waybill record 1';
 
@@ -209,7 +216,7 @@ export function formatCarried({ kind, log, contents, signers, signatures }: Carr
  */
 export function parseCarried(text: Uint8Array): CarriedRecord {
   try {
-    if (text.length > FILE_BYTES_MAX) throw malformed(`it has more than ${FILE_BYTES_MAX} bytes`);
+    if (text.length > CARRIED_BYTES_MAX) throw malformed(`it has more than ${CARRIED_BYTES_MAX} bytes`);
     const body = parseJson(text);
     const carried = isObject(body) && 'format' in body ? readFile(body) : operatorEnvelope(text);
     requireAgreement(carried);

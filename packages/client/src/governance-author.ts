@@ -1,6 +1,5 @@
 import {
   checkGovernanceStart,
-  compareTimestamps,
   draftRecordJointly,
   emptyLogState,
   GOVERNANCE_LOG,
@@ -14,7 +13,9 @@ import {
   type Judged,
   type SignedRecord,
 } from '@waybill/protocol';
+import { judgedAs } from './log-refusal.ts';
 import type { Clock } from './ports.ts';
+import { timeAfter } from './record-time.ts';
 import type { GovernanceLook } from './registry-client.ts';
 
 /** The end of a governance log, verified: a record is to follow it, or to begin it. */
@@ -36,10 +37,9 @@ export function draftGovernanceRecord(
   clock: Clock,
 ): SignedRecord<GovernanceEntry> {
   const head = place.state?.head ?? null;
-  const now = timestampFromMs(clock());
   const draft = {
     prev: head?.id ?? null,
-    time: head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now,
+    time: timeAfter(head, timestampFromMs(clock())),
     entries,
     home: place.home,
   };
@@ -57,19 +57,21 @@ export async function checkGovernanceRecord(
   await verifyRecordSignatures(GOVERNANCE_LOG, record, judge(record, place).owed);
 }
 
-function judge(
-  record: SignedRecord<GovernanceEntry>,
-  { home, operator, state, isVoid }: GovernancePlace,
-): Judged<never, GovernanceBinding> {
+function judge(record: SignedRecord<GovernanceEntry>, place: GovernancePlace): Judged<never, GovernanceBinding> {
+  const { home, operator, state } = place;
   if (operator.origin === null) {
     throw new RegistryError('usage/invalid', 'the registry has no name in its operator log, and so no governance logs');
   }
-  if (isVoid) {
-    const message =
-      'the log is void, for those who began it might not: it decides nothing, and no other can take its place';
-    throw new RegistryError('governance/starter', message);
-  }
-  const judged = judgeRecord(GOVERNANCE_LOG, state ?? emptyLogState(home), record);
+  requireDeciding(place);
+  const judged = judgedAs('governance', () => judgeRecord(GOVERNANCE_LOG, state ?? emptyLogState(home), record));
   if (state === null) checkGovernanceStart(operator, record);
   return judged;
+}
+
+/** Throws `governance/starter` for a void log, whose records decide nothing: neither one to come nor one that stands in it. */
+export function requireDeciding({ isVoid }: Pick<GovernancePlace, 'isVoid'>): void {
+  if (!isVoid) return;
+  const message =
+    'the log is void, for those who began it might not: it decides nothing, and no other can take its place';
+  throw new RegistryError('governance/starter', message, { kind: 'governance' });
 }

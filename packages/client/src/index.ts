@@ -2,6 +2,7 @@
 
 export { encodeDraft } from './annotation-draft.ts';
 export {
+  CARRIED_BYTES_MAX,
   envelopeOf,
   formatCarried,
   isComplete,
@@ -22,6 +23,7 @@ export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './gov
 export {
   checkGovernanceRecord,
   draftGovernanceRecord,
+  requireDeciding,
   type GovernancePlace,
   type GovernanceSpeech,
 } from './governance-author.ts';
@@ -35,7 +37,9 @@ export type {
   TrustRevision,
   TrustStore,
 } from './ports.ts';
+export { judgedAs } from './log-refusal.ts';
 export {
+  contentNamedBy,
   draftPublish,
   publish,
   publishSigned,
@@ -46,6 +50,7 @@ export {
 } from './publish.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
+export { timeAfter } from './record-time.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {

@@ -9,6 +9,7 @@ import {
   PACKAGE_LOG,
   packageLogId,
   parseRecordId,
+  readAnnotations,
   RegistryError,
   rootednessOf,
   rootednessOfStarters,
@@ -28,7 +29,7 @@ import {
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
-import type { CarriedRecord } from './carried-record.ts';
+import type { CarriedEntries, CarriedKind, CarriedRecord } from './carried-record.ts';
 import { takenDownError, unrootedError } from './governance-refusal.ts';
 import { standingTakedown, statesFor } from './governance-view.ts';
 import type { Clock, Random } from './ports.ts';
@@ -142,8 +143,16 @@ function requireServed(name: PackageName, governance: GovernanceStates, digests:
   }
 }
 
-function contentOf(entries: readonly PackageEntry[]): Digest[] {
+function contentOf(entries: readonly CarriedEntries[CarriedKind][]): Digest[] {
   return entries.flatMap((entry) => (entry.type === 'release' && isDigest(entry.content) ? entry.content : []));
+}
+
+/** The content that goes with a record, by its entries and its annotations: whoever sends it has the files. */
+export function contentNamedBy(record: SignedRecord<CarriedEntries[CarriedKind]>): readonly Digest[] {
+  const said = readAnnotations(record).flatMap((read) =>
+    'why' in read ? [] : (read.annotation.content?.digest ?? []),
+  );
+  return [...contentOf(record.entries), ...said];
 }
 
 /** Makes the next record of a package for others to sign; `keysFor` gives their keys, ascending. Throws as {@link draftRecord}. */
@@ -164,7 +173,7 @@ export async function draftPublish(
 
 function requireGoverned(name: PackageName, record: SignedRecord<PackageEntry>, governance: GovernanceStates): void {
   if (record.prev === null) requireRooted(name, rootednessOf(governance, record));
-  requireServed(name, governance, contentOf(record.entries));
+  requireServed(name, governance, contentNamedBy(record));
 }
 
 /** A record that is signed by all who were to sign it. */

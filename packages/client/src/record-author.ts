@@ -1,6 +1,5 @@
 import {
   annotatePermission,
-  compareTimestamps,
   draftRecordJointly,
   findRefusal,
   formatJosePrivateKey,
@@ -40,6 +39,7 @@ import {
 } from '@waybill/protocol';
 import { encodeDraft, unknownType } from './annotation-draft.ts';
 import type { Clock, Random } from './ports.ts';
+import { timeAfter } from './record-time.ts';
 
 /** Who signs a record: all of `signers` one of version 1; one of version 0 the first alone, which must be of P-256. */
 export interface Author {
@@ -201,7 +201,7 @@ function wargKeyOf({ wargKey, signers: [first] }: Author): PrivateKey {
 function recordTime(head: LogHead | null, { clock, random }: Pick<DraftParts, 'clock' | 'random'>): Timestamp {
   const [a = 0, b = 0, c = 0] = random(3);
   const now = timestampFromMs(clock(), (a * 65_536 + b * 256 + c) % NANOS_BELOW_MS);
-  return head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
+  return timeAfter(head, now);
 }
 
 interface GrantedParts extends DraftParts {

@@ -119,6 +119,13 @@ test('who is not to sign, or has signed, does not', async () => {
   await assert.rejects(signCarried(once, BOB), isRefused('usage/invalid'));
 });
 
+test('of a record of the operator log two files by different keys are no record of two signers', async () => {
+  const draft = operatorDraft();
+  const [byAnn, byBob] = [await signCarried(draft, ANN), await signCarried(draft, BOB)];
+  assert.throws(() => mergeCarried(byAnn, [byBob]), isRefused('usage/invalid'));
+  assert.equal(isComplete(mergeCarried(draft, [byAnn, byAnn])), true);
+});
+
 function operatorDraft(): CarriedRecord<'operator'> {
   const entry = { type: 'defineNamespace', namespace: parseNamespace('test') } as const;
   const draft = { prev: null, time: timestampFromMs(1_700_000_000_000), entries: [entry] };

@@ -1,10 +1,13 @@
 import { openAsBlob } from 'node:fs';
 import {
   checkGovernanceRecord,
+  contentNamedBy,
   envelopeOf,
   findRecord,
+  judgedAs,
   publishSigned,
   readCarried,
+  requireDeciding,
   sendGovernanceRecord,
   sendOperatorRecord,
   type CarriedKind,
@@ -15,6 +18,7 @@ import {
   applyRecord,
   decodeSignedRecord,
   GOVERNANCE_LOG,
+  judgeRecord,
   OPERATOR_LOG,
   PACKAGE_LOG,
   RegistryError,
@@ -23,7 +27,7 @@ import {
   type SignedRecord,
 } from '@waybill/protocol';
 import type { CommandResult } from '../action.ts';
-import { carriedBody, carriedText, contentNamedBy } from '../carried-text.ts';
+import { carriedBody, carriedText } from '../carried-text.ts';
 import { digestOfFile } from '../file-digest.ts';
 import type { Progress } from '../progress.ts';
 
@@ -64,6 +68,7 @@ async function sendToOperatorLog(carried: CarriedRecord<'operator'>, { client, p
   const { operator, operatorRecords } = await client.view([]);
   if (findRecord(operatorRecords, record) !== null) return;
   requireNext(operator.head, record);
+  judgedAs('operator', () => judgeRecord(OPERATOR_LOG, operator, record));
   await applyRecord(OPERATOR_LOG, operator, record);
   progress.step('sending');
   await sendOperatorRecord(client, record);
@@ -76,6 +81,7 @@ async function sendToGovernanceLog(
   const { log: namespace } = carried;
   const record = decodeSignedRecord(GOVERNANCE_LOG, envelopeOf(carried));
   const look = await client.governance(namespace);
+  requireDeciding(look);
   if (findRecord(look.records, record) !== null) return;
   requireNext(look.state?.head ?? null, record);
   await checkGovernanceRecord(record, look);
@@ -104,13 +110,13 @@ async function contentsOf(
     progress.step(`hashing ${file}`);
     contents.set((await digestOfFile(file)).digest, () => openAsBlob(file));
   }
-  const missing = contentNamedBy(carried).find((digest) => !contents.has(digest));
+  const missing = contentNamedBy(readCarried(carried)).find((digest) => !contents.has(digest));
   if (missing === undefined) return contents;
   throw new RegistryError('usage/invalid', `the record names content ${missing}: give the file of it with --content`);
 }
 
 function requireNext(head: LogHead | null, { prev }: Pick<SignedRecord<never>, 'prev'>): void {
   if ((head?.id ?? null) === prev) return;
-  const message = 'the log has moved on since the record was drafted: draft it again';
+  const message = 'the log has moved on since the record was drafted: draft it again, and have it signed again';
   throw new RegistryError('publish/conflict', message, { recordId: head?.id ?? '' });
 }

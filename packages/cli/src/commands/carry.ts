@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  CARRIED_BYTES_MAX,
   formatCarried,
   isComplete,
   mergeCarried,
@@ -16,6 +18,7 @@ import { carriedBody, carriedText, nextCommand } from '../carried-text.ts';
 import type { CliContext } from '../context.ts';
 import { OUTPUT_MODE, requireWritable, writeOutput, type Output } from '../output.ts';
 import type { Progress } from '../progress.ts';
+import { isConfirmed } from '../question.ts';
 
 /* Records that are signed elsewhere: needs no registry and no network, for the machine that a key never leaves. */
 
@@ -23,7 +26,7 @@ const SIGNED = '.signed.json';
 
 /** Throws `usage/invalid` for what is no such file, and `record/signature` for one with a signature that is not by its key. */
 export async function readCarriedFile(file: string): Promise<CarriedRecord> {
-  const bytes = await readFile(file);
+  const bytes = await readSmallFile(file);
   try {
     const carried = parseCarried(bytes);
     await verifyCarried(carried);
@@ -31,6 +34,21 @@ export async function readCarriedFile(file: string): Promise<CarriedRecord> {
   } catch (cause) {
     if (!(cause instanceof RegistryError)) throw cause;
     throw new RegistryError(cause.code, `${file}: ${messageOf(cause)}`, cause.detail, { cause });
+  }
+}
+
+/** Throws `usage/invalid` before a byte is read: a file may be larger than the memory, and a pipe may never end. */
+async function readSmallFile(file: string): Promise<Uint8Array> {
+  // Without O_NONBLOCK opening a pipe waits for whoever writes to it; Windows has neither.
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new RegistryError('usage/invalid', `${file} is not a file`);
+    if (stats.size <= CARRIED_BYTES_MAX) return await handle.readFile();
+    const message = `${file} is no record to be signed or sent: it has more than ${CARRIED_BYTES_MAX} bytes`;
+    throw new RegistryError('usage/invalid', message);
+  } finally {
+    await handle.close();
   }
 }
 
@@ -91,9 +109,7 @@ function outputOf(file: string, { output }: SignFlags): Output {
 /** A person at the key sees what it signs before the signature leaves this process. */
 async function requireMeant({ interactive }: CliContext, carried: CarriedRecord): Promise<void> {
   if (!interactive) return;
-  const { confirm } = await import('@clack/prompts');
-  const message = `${carriedText(carried)}\nSign it?`;
-  if ((await confirm({ message, initialValue: false, output: process.stderr })) === true) return;
+  if (await isConfirmed(`${carriedText(carried)}\nSign it?`)) return;
   throw new RegistryError('usage/invalid', 'not signed');
 }
 

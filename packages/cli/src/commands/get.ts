@@ -31,6 +31,7 @@ import { argument, registryFlags, requiredFlag, textFlag } from '../flags.ts';
 import { OUTPUT_MODE, writeStandardOutput } from '../output.ts';
 import { formatBytes, type Progress } from '../progress.ts';
 import { contentCacheOf, openClient, type RegistryFlags } from '../session.ts';
+import { visibleLine } from '../visible-text.ts';
 
 interface GetFlags extends RegistryFlags {
   readonly output?: string;
@@ -124,7 +125,7 @@ async function requireClaim(
 }
 
 function warn({ process }: CliContext, name: PackageName, resolved: ResolvedRelease): void {
-  for (const line of warningsOf(name, resolved)) process.stderr.write(`warning: ${line}\n`);
+  for (const line of warningsOf(name, resolved)) process.stderr.write(`warning: ${visibleLine(line)}\n`);
 }
 
 function warningsOf(name: PackageName, resolved: ResolvedRelease): string[] {

@@ -87,7 +87,7 @@ export async function governOrDraft(
   progress: Progress,
   plan: GovernancePlan,
 ): Promise<CommandResult> {
-  requireDraft(flags);
+  requireDraft(flags, { '--sign': flags.sign, '--key-file': flags.keyFile });
   const namespace = namespaceNamed(flags);
   const keys = flags.draft === undefined ? await keysHere(context, flags) : [];
   const client = await openClient(context, flags);
@@ -148,7 +148,7 @@ function requireHeld({ state }: GovernanceLook, signers: readonly JosePublicKey[
   if (root === null || isSignedFor(root, new Set(signers.map(({ id }) => id)))) return;
   const who = `the root of ${governanceLogText(namespace)} is held by ${holderText(root)}`;
   const how = 'name keys that are here with --sign, or draft it for those who hold it: --draft FILE --signer KEY';
-  throw new RegistryError('record/unauthorized', `${who}: ${how}`, { reason: 'holder', grant: '' });
+  throw new RegistryError('record/unauthorized', `${who}: ${how}`, { reason: 'holder', grant: '', kind: 'governance' });
 }
 
 /** The keys that sign on this machine. */

@@ -18,7 +18,14 @@ import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { holderBody, holderText } from '../entry-text.ts';
 import { registryFlags } from '../flags.ts';
-import { governanceEntryBody, governanceEntryText, policyBody, policyText } from '../governance-entry-text.ts';
+import {
+  abandonmentBody,
+  governanceEntryBody,
+  governanceEntryText,
+  policyBody,
+  policyText,
+  takedownBody,
+} from '../governance-entry-text.ts';
 import { openClient } from '../session.ts';
 import { namespaceFlags, namespaceNamed, type NamespaceFlags } from './governance-record.ts';
 
@@ -95,15 +102,6 @@ function lookBody(namespace: string | null, { home, state, records, isVoid }: Go
     abandoned: abandonment === null ? null : abandonmentBody(abandonment),
     records: records.map(recordBody),
   };
-}
-
-function takedownBody({ digest, code, reason, time, reinstated }: Takedown): { [key: string]: JsonValue } {
-  const back = reinstated && { time: formatTimestamp(reinstated.time), reason: reinstated.reason };
-  return { digest, code, reason, time: formatTimestamp(time), reinstated: back };
-}
-
-function abandonmentBody({ successor, message, time }: Abandonment): { [key: string]: JsonValue } {
-  return { successor, message, time: formatTimestamp(time) };
 }
 
 function recordBody({ envelope, registryIndex }: wargApi.PublishedRecord): JsonValue {

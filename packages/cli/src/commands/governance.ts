@@ -22,6 +22,7 @@ import type { CliContext } from '../context.ts';
 import { argument, repeatedFlag, requiredFlag, requiredFlags, textFlag } from '../flags.ts';
 import { policyText } from '../governance-entry-text.ts';
 import { holderOfTexts, namedHolder } from '../grant-flags.ts';
+import { isConfirmed } from '../question.ts';
 import { openClient } from '../session.ts';
 import { verifiedPackage } from './get.ts';
 import {
@@ -265,8 +266,7 @@ async function requireMeant({ interactive }: CliContext, flags: AbandonFlags): P
   if (flags.yes === true) return;
   const message = `Abandon the namespace ${flags.namespace}? There is no way back.`;
   if (!interactive) throw new RegistryError('usage/invalid', `${message} If it is meant, say so: --yes`);
-  const { confirm } = await import('@clack/prompts');
-  if ((await confirm({ message, initialValue: false, output: process.stderr })) === true) return;
+  if (await isConfirmed(message)) return;
   throw new RegistryError('usage/invalid', 'not abandoned');
 }
 

@@ -7,6 +7,7 @@ import { action, type CommonFlags } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { jsonFlag, textFlag } from '../flags.ts';
 import { registryUrl, tokenFilesOf } from '../session.ts';
+import { visibleLine } from '../visible-text.ts';
 
 interface LoginFlags extends CommonFlags {
   readonly tokenFile?: string;
@@ -90,7 +91,7 @@ async function readToken({ interactive }: CliContext, file: string | undefined, 
   if (file === '-' || (file === undefined && !interactive)) return readText(process.stdin);
   if (file !== undefined) return readFile(file, 'utf8').catch(unreadable);
   const { isCancel, password } = await import('@clack/prompts');
-  const answer = await password({ message: `Token for ${host}`, output: process.stderr });
+  const answer = await password({ message: visibleLine(`Token for ${host}`), output: process.stderr });
   if (isCancel(answer)) throw new RegistryError('usage/invalid', 'no token was given: nothing was kept');
   return answer;
 }

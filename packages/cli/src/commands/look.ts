@@ -31,7 +31,7 @@ import { EXIT } from '../exit-code.ts';
 import { entryBody, entryLine, holderBody, holderText } from '../entry-text.ts';
 import { argument, jsonFlag, registryFlags, requiredFlag, textFlag } from '../flags.ts';
 import { openClient, type RegistryFlags } from '../session.ts';
-import { standingBody, standingLines, takedownBody, takedownLine } from '../package-standing.ts';
+import { contentTakedownBody, standingBody, standingLines, takedownLine } from '../package-standing.ts';
 import { verifiedPackage } from './get.ts';
 
 interface LookFlags extends RegistryFlags {
@@ -87,7 +87,7 @@ function infoBody(log: VerifiedPackage): JsonValue {
       status: status.status,
       digest: content,
       ...(status.status === 'yanked' ? { yanked: { time: formatTimestamp(status.time), reason: status.reason } } : {}),
-      ...takedownBody(log, content),
+      ...contentTakedownBody(log, content),
       time: formatTimestamp(time),
       by,
       recordId,

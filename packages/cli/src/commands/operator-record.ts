@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { sendOperatorRecord } from '@waybill/client';
+import { judgedAs, sendOperatorRecord, timeAfter } from '@waybill/client';
 import {
-  compareTimestamps,
   encodeRecordContents,
   isRegistryError,
   judgeRecord,
@@ -22,6 +21,7 @@ import { registryFlags, textFlag } from '../flags.ts';
 import { operatorEntryBody, operatorEntryText } from '../operator-entry-text.ts';
 import type { Progress } from '../progress.ts';
 import { openClient, type RegistryFlags } from '../session.ts';
+import { requireDraft } from '../signer-flags.ts';
 import { writeDraft } from './carry.ts';
 
 export interface LookFlags extends RegistryFlags, CommonFlags {}
@@ -57,6 +57,7 @@ export async function appendOrDraft(
   progress: Progress,
   entry: OperatorEntry,
 ): Promise<CommandResult> {
+  requireDraft(flags, { '--key-file': flags.keyFile });
   if (flags.draft !== undefined) return draftRecord(context, flags, progress, { entry, file: flags.draft });
   const key = await operatorKey(context, flags);
   const client = await openClient(context, flags);
@@ -64,7 +65,7 @@ export async function appendOrDraft(
     progress.step('verifying the operator log');
     const { operator } = await client.view([]);
     const record = await signRecord(OPERATOR_LOG, draftOf(operator, entry), key);
-    judgeRecord(OPERATOR_LOG, operator, record);
+    judgedAs('operator', () => judgeRecord(OPERATOR_LOG, operator, record));
     try {
       progress.step('sending');
       await sendOperatorRecord(client, record);
@@ -104,12 +105,11 @@ async function draftRecord(
 }
 
 function draftOf(operator: OperatorState, entry: OperatorEntry): RecordDraft<OperatorEntry> {
-  return { prev: operator.head?.id ?? null, time: recordTime(operator), entries: [entry] };
-}
-
-function recordTime({ head }: OperatorState): ReturnType<typeof timestampFromMs> {
-  const now = timestampFromMs(Date.now());
-  return head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
+  return {
+    prev: operator.head?.id ?? null,
+    time: timeAfter(operator.head, timestampFromMs(Date.now())),
+    entries: [entry],
+  };
 }
 
 async function operatorKey(context: CliContext, flags: KeyFileFlags): Promise<PrivateKey> {

@@ -4,6 +4,7 @@ import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, registryFlags } from '../flags.ts';
 import { openClient } from '../session.ts';
+import { visibleLine } from '../visible-text.ts';
 import { adoptCommand } from './adopt.ts';
 import { governanceRoutes } from './governance.ts';
 import { operatorKeyRoutes } from './operator-key.ts';
@@ -55,7 +56,9 @@ const listCommand: Command<CliContext> = buildCommand({
       namespace,
       importedFrom: binding.status === 'imported' ? binding.registry : null,
     }));
-    const text = namespaces.map(({ namespace, importedFrom }) => `${namespace}  ${importedFrom ?? 'defined here'}`);
+    const text = namespaces.map(({ namespace, importedFrom }) =>
+      visibleLine(`${namespace}  ${importedFrom ?? 'defined here'}`),
+    );
     return { text: text.join('\n') || 'no namespaces', json: namespaces };
   }),
 });

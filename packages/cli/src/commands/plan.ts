@@ -47,7 +47,7 @@ export async function publishPlan(
   plan: Plan,
 ): Promise<CommandResult> {
   const name = parsePackageName(plan.package);
-  requireDraft(flags);
+  requireDraft(flags, { '--key': flags.key, '--cosign': flags.cosign });
   const client = await openClient(context, flags);
   if (flags.draft !== undefined) return draftPlan({ name, plan, file: flags.draft }, flags, { client, progress });
   const parts = {

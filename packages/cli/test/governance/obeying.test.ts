@@ -52,7 +52,7 @@ test('P2: a package that a key started which is not listed is unrooted: no get, 
     }
     const { rootedness, governance } = await infoOf(user, ONE);
     assert.deepEqual(rootedness, { verdict: 'unrooted', reason: 'key', by: 'namespace' });
-    assert.deepEqual(governance.policy.starters, [STRANGER.publicKey.text]);
+    assert.deepEqual([governance.policy.start, governance.policy.keys], ['listed', [STRANGER.publicKey.text]]);
     assert.match(await user.ok('info', ONE), /is unrooted: .*\n {2}policy of namespace test: only /);
     assert.match(await user.ok('update', ONE), /2 versions, unrooted/);
     const file = stage.publisher.file(`${TWO}-1.0.0.wasm`);
