@@ -158,7 +158,7 @@ const SPOILED: readonly (readonly [string, string, FlawKind, boolean])[] = [
     'map',
     true,
   ],
-  ['a map floor that is no head', 'INSERT INTO map_floor VALUES (1, 1000000)', 'map', true],
+  ['a map floor that is no head', 'INSERT INTO map_floor (one, version) VALUES (1, 1000000)', 'map', true],
   ['no notes', 'DELETE FROM notes', 'note', true],
   ['a name on a later record', "UPDATE records SET name = 'test:many' WHERE log_position = 1", 'name', true],
   ['a name that is gone', "UPDATE records SET name = NULL WHERE name = 'test:one'", 'name', false],
