@@ -289,15 +289,7 @@ export { proveLog, type LogProofRequest } from './merkle/log-proof.ts';
 export { hashMapLeaf, mapPath } from './merkle/map-hash.ts';
 export { recheckMap } from './merkle/map-recheck.ts';
 export { foldMapProof } from './merkle/map-proof.ts';
-export {
-  emptyMapRoot,
-  KnownPages,
-  proveMap,
-  updateMap,
-  type MapPageReader,
-  type MapPageRef,
-  type MapRoot,
-} from './merkle/map-tree.ts';
+export { emptyMapRoot, proveMap, updateMap, type MapPageRef, type MapRoot } from './merkle/map-tree.ts';
 
 export {
   CHECKPOINT_AHEAD_SECONDS_MAX,

@@ -8,6 +8,7 @@ import {
   EMPTY_PAGE,
   encodeMapPage,
   PAGE_HEIGHT,
+  pageHash,
   pageRows,
   pageRowsAfter,
   slotHeight,
@@ -45,14 +46,6 @@ export interface WrittenPage extends MapPageRef {
   readonly replaces: number | null;
 }
 
-/** What an update comes to. */
-export interface MapGrowth {
-  readonly root: MapRoot;
-  readonly pages: WrittenPage[];
-  /** The pages that it started from, encoded, by prefix. */
-  readonly standing: ReadonlyMap<string, Uint8Array>;
-}
-
 /** The map without keys. */
 export function emptyMapRoot(): MapRoot {
   return { hash: emptySubtree(MAP_HEIGHT), version: null };
@@ -60,66 +53,31 @@ export function emptyMapRoot(): MapRoot {
 
 /**
  * Sets keys and gives the new root with the pages it needs, one for each page on the way to a changed key; of two updates
- * of one path the later stands. The pages that are replaced stay true for older roots. `version` must be new for this map. `known` is
- * for the updates of one map, one after another. Throws `storage/damaged` for a page that is not the one its root names.
+ * of one path the later stands. The pages that are replaced stay true for older roots. `version` must be new for this map. Throws `storage/damaged` for a page that is not the one its root names.
  */
 export async function updateMap(
   root: MapRoot,
   updates: readonly MapUpdate[],
   version: number,
   readPages: MapPageReader,
-  known: KnownPages | null = null,
-): Promise<MapGrowth> {
-  if (updates.length === 0) return { root, pages: [], standing: new Map() };
+): Promise<{ root: MapRoot; pages: WrittenPage[] }> {
+  if (updates.length === 0) return { root, pages: [] };
   // Two equal paths would never part, whatever the depth.
   const newest = [...new Map(updates.map((update) => [encodeHex(update.path), update])).values()];
   const paths = newest.map(({ path }) => path);
-  const loaded = await loadPages(root, paths, readPages, known);
-  const batch = new MapBatch(version, loaded, known);
+  const batch = new MapBatch(version, await loadPages(root, paths, readPages));
   const hash = batch.rewrite('', newest);
-  const standing = new Map([...loaded].map(([prefix, { bytes }]) => [prefix, bytes]));
-  return { root: { hash, version }, pages: batch.pages, standing };
-}
-
-/**
- * Pages as updates have left or found them, the newest of each prefix, so that the next update need not read and hash them
- * again. What is in it is taken only under the version and the hash that the page above it names: that an update was never
- * stored does no harm.
- */
-export class KnownPages {
-  readonly #pages = new Map<string, StandingPage>();
-  readonly #pagesMax: number;
-
-  constructor(pagesMax: number) {
-    this.#pagesMax = pagesMax;
-  }
-
-  find({ prefix, version, hash }: MapPageRef & { readonly hash: Uint8Array }): StandingPage | null {
-    const known = this.#pages.get(prefix);
-    return known?.version === version && equalBytes(topOf(known.rows), hash) ? known : null;
-  }
-
-  /** Makes room by what was put longest ago. */
-  put(prefix: string, page: StandingPage): void {
-    this.#pages.delete(prefix);
-    this.#pages.set(prefix, page);
-    for (const oldest of this.#pages.keys()) {
-      if (this.#pages.size <= this.#pagesMax) return;
-      this.#pages.delete(oldest);
-    }
-  }
+  return { root: { hash, version }, pages: batch.pages };
 }
 
 class MapBatch {
   readonly pages: WrittenPage[] = [];
   readonly #version: number;
   readonly #standing: ReadonlyMap<string, StandingPage>;
-  readonly #known: KnownPages | null;
 
-  constructor(version: number, standing: ReadonlyMap<string, StandingPage>, known: KnownPages | null) {
+  constructor(version: number, standing: ReadonlyMap<string, StandingPage>) {
     this.#version = version;
     this.#standing = standing;
-    this.#known = known;
   }
 
   /** Writes the page at `prefix` anew with `updates` below it; returns its hash. */
@@ -131,12 +89,10 @@ class MapBatch {
       slots[slot] = this.#place(`${prefix}${slot.toString(16)}`, slots[slot] ?? null, below);
     }
     const replaces = standing?.version ?? null;
-    const bytes = encodeMapPage(slots);
-    this.pages.push({ prefix, version: this.#version, bytes, replaces });
-    const rows =
-      standing === undefined ? pageRows(slots, prefix.length) : pageRowsAfter(standing.rows, slots, changed.keys());
-    this.#known?.put(prefix, { version: this.#version, bytes, page: slots, rows });
-    return topOf(rows);
+    this.pages.push({ prefix, version: this.#version, bytes: encodeMapPage(slots), replaces });
+    return standing === undefined
+      ? pageHash(slots, prefix.length)
+      : topOf(pageRowsAfter(standing.rows, slots, changed.keys()));
   }
 
   #place(prefix: string, standing: MapSlot, updates: readonly MapUpdate[]): MapSlot {
@@ -157,11 +113,9 @@ function singleSlot({ path, leafHash }: MapUpdate, depth: number): SingleSlot {
   return { type: 'single', path, leafHash, hash: singleSubtree(path, leafHash, slotHeight(depth)) };
 }
 
-/** A page, found true to the hash above it. */
+/** A page as its store gave it, found true to the hash above it. */
 interface StandingPage {
   readonly version: number;
-  /** As its store has it. */
-  readonly bytes: Uint8Array;
   readonly page: MapPage;
   readonly rows: readonly (readonly Uint8Array[])[];
 }
@@ -176,20 +130,15 @@ async function loadPages(
   root: MapRoot,
   paths: readonly Uint8Array[],
   readPages: MapPageReader,
-  known: KnownPages | null = null,
 ): Promise<Map<string, StandingPage>> {
   const loaded = new Map<string, StandingPage>();
   let wanted: WantedPage[] =
     root.version === null ? [] : [{ prefix: '', version: root.version, hash: root.hash, paths }];
   while (wanted.length > 0) {
-    const opened = wanted.map((ref) => known?.find(ref) ?? null);
-    const unknown = wanted.filter((_, i) => opened[i] === null);
-    const contents =
-      unknown.length === 0 ? [] : await readPages(unknown.map(({ prefix, version }) => ({ prefix, version })));
-    const read = new Map(unknown.map(({ prefix }, i) => [prefix, contents[i] ?? new Uint8Array()]));
+    const contents = await readPages(wanted.map(({ prefix, version }) => ({ prefix, version })));
     const below: WantedPage[] = [];
     for (const [i, ref] of wanted.entries()) {
-      const standing = opened[i] ?? openPage(ref, read.get(ref.prefix) ?? new Uint8Array());
+      const standing = openPage(ref, contents[i] ?? new Uint8Array());
       loaded.set(ref.prefix, standing);
       below.push(...childrenOnTheWay(ref, standing.page));
     }
@@ -206,7 +155,7 @@ function openPage({ prefix, version, hash }: WantedPage, bytes: Uint8Array): Sta
   if (found === undefined || !equalBytes(found, hash)) {
     throw new RegistryError('storage/damaged', `map page '${prefix}' of version ${version} has another hash`);
   }
-  return { version, bytes, page, rows };
+  return { version, page, rows };
 }
 
 function childrenOnTheWay({ prefix, paths }: WantedPage, page: MapPage): WantedPage[] {

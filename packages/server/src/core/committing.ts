@@ -1,7 +1,6 @@
-import { KnownPages, RegistryError, type PackageName, type LogId, type RecordId } from '@waybill/protocol';
+import { RegistryError, type PackageName, type LogId, type RecordId } from '@waybill/protocol';
 import type { CheckpointSigner } from './checkpoint-signer.ts';
 import type { LastSigned, LogNotes, LogSigner, RegistryStore, StoredHead, StoredRecord } from './ports.ts';
-import { KNOWN_MAP_PAGES_MAX } from './limits.ts';
 import { growTree, loadTree, type RegistryTree } from './registry-tree.ts';
 import { NOTHING_SIGNED, rollbackReason } from './signed-mark.ts';
 import { TreeRecheck } from './tree-recheck.ts';
@@ -46,7 +45,6 @@ export class TreeCommitter implements Committer {
   #head: StoredHead | null;
   #tree: RegistryTree;
   #recheck: TreeRecheck;
-  readonly #knownPages = new KnownPages(KNOWN_MAP_PAGES_MAX);
 
   private constructor(parts: CommitterParts, head: StoredHead | null, tree: RegistryTree) {
     this.#parts = parts;
@@ -77,7 +75,7 @@ export class TreeCommitter implements Committer {
     const startedMs = performance.now();
     const { store, signer, lastSigned, grow = growTree } = this.#parts;
     const previous = this.#head;
-    const grown = await grow(store, this.#tree, records, this.#knownPages);
+    const grown = await grow(store, this.#tree, records);
     const recheck = this.#recheck.after(records, grown);
     const checkpoint = await signer.sign(grown.checkpoint, previous?.checkpoint ?? null);
     const head = { checkpoint, mapVersion: grown.tree.map.version, headsLength: grown.tree.heads.size };

@@ -50,9 +50,6 @@ export const JUDGED_CONTENTS_MAX = 20_000;
 /** Records, versions and keys in the cache of package states, over all packages: some hundred bytes each. */
 export const CACHED_STATE_ITEMS_MAX = 32_000;
 
-/** Pages of the map in the memory of whoever commits: some 5 KB each. Those at its top, and of packages that are busy. */
-export const KNOWN_MAP_PAGES_MAX = 512;
-
 /** Records read at once when a state is rebuilt. */
 export const REPLAY_PAGE_RECORDS = 500;
 

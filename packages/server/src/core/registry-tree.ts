@@ -16,10 +16,8 @@ import {
   RegistryError,
   updateMap,
   type Checkpoint,
-  type KnownPages,
   type LogEdge,
   type LogId,
-  type MapPageReader,
   type MapRoot,
   type RecordId,
 } from '@waybill/protocol';
@@ -39,7 +37,7 @@ export interface GrownTree {
   readonly checkpoint: Checkpoint;
   readonly tiles: readonly TileWrite[];
   readonly mapPages: readonly MapPageWrite[];
-  /** The pages of the map that it started from, by prefix. */
+  /** The pages of the map that were read for it, by prefix. */
   readonly standingPages: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -82,21 +80,24 @@ async function loadEdge(store: RegistryReader, log: LogName, size: number): Prom
 
 /**
  * Appends leaves; a log that stands twice in a batch ends at its later record. The tree given is not changed. Without leaves
- * the head stays what it is, and so does the `heads` log. `known` spares pages of the map that the last calls have made.
+ * the head stays what it is, and so does the `heads` log.
  */
 export async function growTree(
   store: RegistryReader,
   tree: RegistryTree,
   leaves: readonly TreeLeaf[],
-  known: KnownPages | null = null,
 ): Promise<GrownTree> {
   const grown = appendToLog(
     tree.records,
     leaves.map((leaf) => hashLogLeaf(encodeLogLeaf(leaf))),
   );
   const records = grown.edge;
-  const readPages: MapPageReader = (refs) => store.readMapPages(refs);
-  const { root: map, pages, standing } = await updateMap(tree.map, mapUpdates(leaves), records.size, readPages, known);
+  const standingPages = new Map<string, Uint8Array>();
+  const { root: map, pages } = await updateMap(tree.map, mapUpdates(leaves), records.size, async (refs) => {
+    const read = await store.readMapPages(refs);
+    for (const [i, bytes] of read.entries()) standingPages.set(refs[i]?.prefix ?? '', bytes);
+    return read;
+  });
   const checkpoint = {
     logLength: records.size,
     logRoot: formatDigest(logRootOfEdge(records)),
@@ -105,7 +106,7 @@ export async function growTree(
   const isNewHead = leaves.length > 0 || tree.heads.size === 0;
   const heads = appendToLog(tree.heads, isNewHead ? [hashLogLeaf(encodeCheckpoint(checkpoint))] : []);
   const tiles = [...tilesOf('records', grown.tiles), ...tilesOf('heads', heads.tiles)];
-  return { tree: { records, heads: heads.edge, map }, checkpoint, tiles, mapPages: pages, standingPages: standing };
+  return { tree: { records, heads: heads.edge, map }, checkpoint, tiles, mapPages: pages, standingPages };
 }
 
 /** What leaves set in the map: each log its newest record. */
