@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import { bodyOf, listenLocally, type LocalServer } from './local-server.ts';
 
 /** What came back from the real registry, to be passed on changed or as it is. */
 export interface PassedAnswer {
@@ -17,11 +17,9 @@ export type Lie = (
   ask: (method: string, path: string, body?: Buffer) => Promise<PassedAnswer>,
 ) => Buffer | Promise<Buffer>;
 
-export interface LyingProxy {
-  readonly url: string;
+export interface LyingProxy extends LocalServer {
   /** How often the lie changed an answer. */
   readonly lies: () => number;
-  close(): Promise<void>;
 }
 
 /** Stands between a client and a registry and holds no key: it can change, swap and withhold what passes, and nothing else. */
@@ -33,7 +31,7 @@ export async function openLyingProxy(
   let lies = 0;
   const ask = (method: string, path: string, body?: Buffer): Promise<PassedAnswer> =>
     passOn(target, method, path, body);
-  const server: Server = createServer((request, response) => {
+  const server = createServer((request, response) => {
     void (async () => {
       const sent = await bodyOf(request);
       const answer = await ask(request.method ?? 'GET', request.url ?? '/', sent.length > 0 ? sent : undefined);
@@ -45,17 +43,7 @@ export async function openLyingProxy(
       response.writeHead(answer.status, { ...headers, 'content-type': answer.contentType }).end(body);
     })().catch((failure: unknown) => response.destroy(failure instanceof Error ? failure : undefined));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address: AddressInfo | string | null = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('no address');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    lies: () => lies,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { ...(await listenLocally(server)), lies: () => lies };
 }
 
 async function passOn(target: URL, method: string, path: string, body: Buffer | undefined): Promise<PassedAnswer> {
@@ -70,10 +58,4 @@ async function passOn(target: URL, method: string, path: string, body: Buffer | 
     contentType: response.headers.get('content-type') ?? '',
     body: Buffer.from(await response.arrayBuffer()),
   };
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
 }

@@ -5,6 +5,7 @@ import {
   GOVERNANCE_LOG,
   judgeRecord,
   RegistryError,
+  timeAfter,
   timestampFromMs,
   verifyRecordSignatures,
   type GovernanceBinding,
@@ -15,7 +16,6 @@ import {
 } from '@waybill/protocol';
 import { judgedAs } from './log-refusal.ts';
 import type { Clock } from './ports.ts';
-import { timeAfter } from './record-time.ts';
 import type { GovernanceLook } from './registry-client.ts';
 
 /** The end of a governance log, verified: a record is to follow it, or to begin it. */

@@ -50,7 +50,6 @@ export {
 } from './publish.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
-export { timeAfter } from './record-time.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {

@@ -14,6 +14,7 @@ import {
   RegistryError,
   signRecord,
   signRecordJointly,
+  timeAfter,
   timestampFromMs,
   tryEntry,
   type Actor,
@@ -39,7 +40,6 @@ import {
 } from '@waybill/protocol';
 import { encodeDraft, unknownType } from './annotation-draft.ts';
 import type { Clock, Random } from './ports.ts';
-import { timeAfter } from './record-time.ts';
 
 /** Who signs a record: all of `signers` one of version 1; one of version 0 the first alone, which must be of P-256. */
 export interface Author {

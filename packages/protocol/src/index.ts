@@ -256,6 +256,7 @@ export {
 } from './record-log/operator-log.ts';
 export { PACKAGE_LOG, PACKAGE_PERMISSIONS, type PackageEntry, type PackageState } from './record-log/package-log.ts';
 export { tryEntry } from './record-log/entry-trial.ts';
+export { timeAfter } from './record-log/record-time.ts';
 export { replayLog, type ReplayStep } from './record-log/replay.ts';
 export {
   cosignContents,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { judgedAs, sendOperatorRecord, timeAfter } from '@waybill/client';
+import { judgedAs, sendOperatorRecord } from '@waybill/client';
 import {
   encodeRecordContents,
   isRegistryError,
@@ -8,6 +8,7 @@ import {
   parsePrivateKey,
   RegistryError,
   signRecord,
+  timeAfter,
   timestampFromMs,
   type JsonValue,
   type OperatorEntry,

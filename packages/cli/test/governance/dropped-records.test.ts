@@ -4,14 +4,15 @@ import { after, before, test } from 'node:test';
 import { digestOf, parsePrivateKey, utf8 } from '@waybill/protocol';
 import { EXIT } from '../../src/exit-code.ts';
 import { codeOf, openRegistry, openUser, type TestRegistry, type TestUser } from '../registry.ts';
-import { asking, openFront, type Front } from './front.ts';
+import type { LocalServer } from '../local-server.ts';
+import { asking, openFront } from './front.ts';
 
 /* What a registry says is published must stand in its log, whatever log it is (spec/verification.md 7.1). */
 
 const SENT_TO = /^\/api\/v1\/(operator|governance)\//;
 
 let registry: TestRegistry;
-let front: Front;
+let front: LocalServer;
 let keeper: TestUser;
 let at: readonly string[];
 let operatorKey: string;

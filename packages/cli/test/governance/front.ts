@@ -1,20 +1,14 @@
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import type { Fetch } from '@waybill/client';
+import { bodyOf, listenLocally, type LocalServer } from '../local-server.ts';
 
 /** Asks a registry whatever is asked of another address. */
 export function asking(registry: URL): Fetch {
   return (url, init) => fetch(new URL(new URL(url).pathname, registry), init);
 }
 
-/** A server at an address of its own. */
-export interface Front {
-  readonly url: string;
-  close(): Promise<void>;
-}
-
 /** Lets commands ask through a {@link Fetch}. */
-export async function openFront(answer: Fetch): Promise<Front> {
+export async function openFront(answer: Fetch): Promise<LocalServer> {
   const server = createServer((request, response) => {
     void (async () => {
       const sent = await bodyOf(request);
@@ -30,20 +24,5 @@ export async function openFront(answer: Fetch): Promise<Front> {
       response.end(new Uint8Array(await answered.arrayBuffer()));
     })().catch((failure: unknown) => response.destroy(failure instanceof Error ? failure : undefined));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address: AddressInfo | string | null = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('no address');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
+  return listenLocally(server);
 }

@@ -17,6 +17,7 @@ import { settledWithin } from './deadline.ts';
 import { COMMIT_WAIT_MS } from './limits.ts';
 import type { LogStates } from './log-states.ts';
 import type { RegistryReader, StoredRecord } from './ports.ts';
+import { publishConflict } from './publish-conflict.ts';
 import type { Sequencer, Submission } from './sequencer.ts';
 
 /** A record and its place. */
@@ -81,7 +82,7 @@ export class LogAppending {
     const known = await this.#store.readRecord(record.id);
     if (known !== null) return this.#published(record.id, known);
     const owed = await log.states.read(log.logId, (state) => {
-      if (state.head !== null && record.prev !== state.head.id) throw conflict(state.head.id);
+      if (state.head !== null && record.prev !== state.head.id) throw publishConflict(state.head.id);
       const judged = judgeRecord(log.dialect, state, record);
       log.admit(record, state, judged);
       return judged.owed;
@@ -105,7 +106,7 @@ export class LogAppending {
     const known = await this.#store.readRecord(recordId);
     if (known !== null) return this.#published(recordId, known);
     const { head } = await states.load(logId);
-    throw conflict(head?.id ?? recordId, { cause });
+    throw publishConflict(head?.id ?? recordId, { cause });
   }
 
   /** It may be durable already under a head that is not served yet: nobody could check what would be said. Throws `storage/busy`. */
@@ -114,8 +115,4 @@ export class LogAppending {
     if (registryIndex < this.#sequencer.length) return { recordId, registryIndex };
     throw new RegistryError('storage/busy', `record ${recordId} is stored, but not served yet: send it again later`);
   }
-}
-
-function conflict(recordId: RecordId, options: ErrorOptions = {}): RegistryError {
-  return new RegistryError('publish/conflict', `another record came first: ${recordId}`, { recordId }, options);
 }

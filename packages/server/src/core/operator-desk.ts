@@ -1,10 +1,10 @@
 import {
-  compareTimestamps,
   derivedOrigin,
   OPERATOR_LOG,
   OPERATOR_LOG_ID,
   RegistryError,
   signRecord,
+  timeAfter,
   timestampFromMs,
   type Envelope,
   type Namespace,
@@ -81,8 +81,7 @@ export class OperatorDesk {
 
   async #sign(entries: readonly OperatorEntry[], key: PrivateKey): Promise<SignedRecord<OperatorEntry>> {
     const { head } = await this.#parts.operator.load(OPERATOR_LOG_ID);
-    const now = timestampFromMs(this.#parts.clock());
-    const time = head !== null && compareTimestamps(head.time, now) > 0 ? head.time : now;
+    const time = timeAfter(head, timestampFromMs(this.#parts.clock()));
     return signRecord(OPERATOR_LOG, { prev: head?.id ?? null, time, entries }, key);
   }
 }

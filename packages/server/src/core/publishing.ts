@@ -26,6 +26,7 @@ import { requireDefined } from './namespace-check.ts';
 import { namedContents, type NamedContent } from './named-content.ts';
 import { owedSignatures } from './owed-signatures.ts';
 import type { Clock, ContentStore, PendingWriter, RegistryReader } from './ports.ts';
+import { publishConflict } from './publish-conflict.ts';
 import { checkPublisher, type Publishers } from './publishers.ts';
 import { Rejections } from './rejections.ts';
 import { Reservations, type Reservation } from './reservations.ts';
@@ -157,10 +158,10 @@ export class Publishing {
     if (state === null || !this.#gate.isReady(name)) return this.#reserveJudged(command, record);
     const standing = this.#reservations.get(logId);
     if (standing?.record.id === record.id) return null;
-    if (standing !== undefined) throw conflict(standing.record.id);
+    if (standing !== undefined) throw publishConflict(standing.record.id);
     // Checked once more: the same bytes may have been published while the signature was verified.
     if (state.head?.id === record.id) return null;
-    if (state.head !== null && record.prev !== state.head.id) throw conflict(state.head.id);
+    if (state.head !== null && record.prev !== state.head.id) throw publishConflict(state.head.id);
     const judged = judgeRecord(PACKAGE_LOG, state, record);
     admitPackageRecord(PACKAGE_LOG, record, { state, judged, nowMs: this.#parts.clock(), final });
     this.#gate.check(name, record);
@@ -474,10 +475,6 @@ function isRefusal(failure: unknown): boolean {
 
 function foreignId(): RegistryError {
   return new RegistryError('admission/policy', 'the same record stands in the log of another package: sign a new one');
-}
-
-function conflict(recordId: RecordId): RegistryError {
-  return new RegistryError('publish/conflict', `another record came first: ${recordId}`, { recordId });
 }
 
 function sourcing({ logId, record, missing }: Reservation): wargApi.RecordStatus {

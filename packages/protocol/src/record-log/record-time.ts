@@ -1,4 +1,5 @@
-import { compareTimestamps, type LogHead, type Timestamp } from '@waybill/protocol';
+import { compareTimestamps, type Timestamp } from '../names/timestamp.ts';
+import type { LogHead } from './log-state.ts';
 
 /** The time of the next record: that of the head where this machine's clock is behind it. */
 export function timeAfter(head: LogHead | null, now: Timestamp): Timestamp {
