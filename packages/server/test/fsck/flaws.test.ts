@@ -53,13 +53,15 @@ function flipValue(data: string, table: string, column: string, where: string, r
   const database = openDatabase(path.join(data, 'registry.sqlite'), 'write');
   try {
     const values = `typeof(${column}) AS type, CAST(${column} AS BLOB) AS bytes, ${column} AS value`;
-    const rows = database.prepare(`SELECT ${values} FROM ${table} ${where}`).all().filter(isRow);
+    // Without an order the two queries may see the rows each by another index, and a flip then writes what was there.
+    const ordered = `FROM ${table} ${where} ORDER BY ${KEYS[table]}`;
+    const rows = database.prepare(`SELECT ${values} ${ordered}`).all().filter(isRow);
     for (let attempt = 0; ; attempt++) {
       const name = `${table} ${column} ${round} ${attempt}`;
       const position = draw(`${name} row`, rows.length);
       const { type, bytes, value } = rows[position] ?? assert.fail(`no ${table}`);
       const flipped = type === 'integer' ? flipInteger(Number(value), name) : flipBytes(bytes ?? null, name);
-      const row = `SELECT ${KEYS[table]} FROM ${table} ${where} LIMIT 1 OFFSET ${position}`;
+      const row = `SELECT ${KEYS[table]} ${ordered} LIMIT 1 OFFSET ${position}`;
       const sql = `UPDATE ${table} SET ${column} = ${type === 'text' ? 'CAST(? AS TEXT)' : '?'}`;
       if (isWritten(() => database.prepare(`${sql} WHERE (${KEYS[table]}) = (${row})`).run(flipped))) return;
     }
