@@ -8,7 +8,14 @@ export const HASH_BYTES = 32;
 
 /** SHA-256 of `message`. */
 export function sha256(message: Uint8Array): Uint8Array {
-  return platform.sha256(message);
+  const digest = new Uint8Array(HASH_BYTES);
+  platform.sha256Into(message, digest, 0);
+  return digest;
+}
+
+/** Writes the SHA-256 of `message` at `offset` of `target`, for loops that would make and drop an array a turn. */
+export function sha256Into(message: Uint8Array, target: Uint8Array, offset: number): void {
+  platform.sha256Into(message, target, offset);
 }
 
 /** SHA-256 over a stream of chunks. */

@@ -82,12 +82,10 @@ function digestName(hash: string): string {
 
 /** Node's OpenSSL. Signatures go through DER: the raw form is up to twice as slow on Node 24. */
 export const platform: CryptoPlatform = {
-  sha256(message) {
-    // A binary string copied into a plain array is three times as fast as asking for a Buffer.
+  sha256Into(message, target, offset) {
+    // A binary string copied byte by byte is three times as fast as asking for a Buffer.
     const binary = nodeCrypto.hash('sha256', message, 'binary');
-    const digest = new Uint8Array(32);
-    for (let i = 0; i < 32; i++) digest[i] = binary.charCodeAt(i);
-    return digest;
+    for (let i = 0; i < 32; i++) target[offset + i] = binary.charCodeAt(i);
   },
   sha256Stream() {
     const hash = nodeCrypto.createHash('sha256');

@@ -50,7 +50,7 @@ function unsupported({ webcrypto }: SignatureScheme, cause: unknown): RegistryEr
 
 /** Browsers: WebCrypto verifies, noble hashes (synchronously), uncompresses points and signs (`lowS: false`, as Rust does). */
 export const platform: CryptoPlatform = {
-  sha256: (message) => sha256(message),
+  sha256Into: (message, target, offset) => target.set(sha256(message), offset),
   sha256Stream() {
     const hash = sha256.create();
     return { update: (chunk) => void hash.update(chunk), digest: () => hash.digest() };

@@ -23,8 +23,11 @@ export interface SignatureScheme {
  * callbacks, and WebCrypto with noble where WebCrypto has nothing (a synchronous hash, compressed points).
  */
 export interface CryptoPlatform {
-  /** SHA-256 in one call, synchronous: a Merkle node must not cost a promise. */
-  sha256(message: Uint8Array): Uint8Array;
+  /**
+   * Writes the SHA-256 of `message` at `offset` of `target`, which `message` may be a part of. In one call, synchronous: a
+   * Merkle node must not cost a promise.
+   */
+  sha256Into(message: Uint8Array, target: Uint8Array, offset: number): void;
   /** SHA-256 over chunks. */
   sha256Stream(): Sha256Stream;
   /** The 65-byte uncompressed form of a P-256 point given as SEC1 compressed or uncompressed; `null` if not on the curve. */

@@ -1,8 +1,9 @@
-import { HASH_BYTES, sha256 } from '../crypto/hash.ts';
+import { HASH_BYTES, sha256, sha256Into } from '../crypto/hash.ts';
 import { concatBytes } from '../bytes/byte-array.ts';
 
 const LEAF_PREFIX = Uint8Array.of(0x00);
-const NODE_PREFIX = 0x01;
+/** The first byte of what a node's hash is made of. */
+export const NODE_PREFIX = 0x01;
 
 /** Root of the log without records: the hash of nothing. */
 export const EMPTY_LOG_ROOT: Uint8Array = sha256(new Uint8Array());
@@ -23,7 +24,14 @@ nodeInput[0] = NODE_PREFIX;
 
 /** RFC 6962 node hash; both children are 32 bytes. */
 export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const hash = new Uint8Array(HASH_BYTES);
+  hashNodeInto(left, right, hash);
+  return hash;
+}
+
+/** {@link hashNode} written over `target`, which may be one of the children. */
+export function hashNodeInto(left: Uint8Array, right: Uint8Array, target: Uint8Array): void {
   nodeInput.set(left, 1);
   nodeInput.set(right, 1 + HASH_BYTES);
-  return sha256(nodeInput);
+  sha256Into(nodeInput, target, 0);
 }

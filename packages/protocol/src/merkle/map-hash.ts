@@ -2,7 +2,7 @@ import { sha256 } from '../crypto/hash.ts';
 import { digestBytes } from '../names/digest.ts';
 import type { LogId } from '../names/log-id.ts';
 import { MAP_HEIGHT } from '../wire/map-proof-bundle.ts';
-import { hashLeaf, hashNode } from './log-hash.ts';
+import { hashLeaf, hashNode, hashNodeInto } from './log-hash.ts';
 
 /** The hash of the map subtree without keys, by height 0..256. */
 const EMPTY_SUBTREES: readonly Uint8Array[] = emptySubtrees();
@@ -50,10 +50,11 @@ export function climbMap(
   heights: { readonly from: number; readonly to: number },
   siblingAt: (height: number) => Uint8Array,
 ): Uint8Array {
-  let current = hash;
+  const current = hash.slice();
   for (let height = heights.from; height < heights.to; height++) {
     const aside = siblingAt(height);
-    current = pathBit(path, MAP_HEIGHT - 1 - height) === 0 ? hashNode(current, aside) : hashNode(aside, current);
+    const isLeft = pathBit(path, MAP_HEIGHT - 1 - height) === 0;
+    hashNodeInto(isLeft ? current : aside, isLeft ? aside : current, current);
   }
   return current;
 }

@@ -1,7 +1,17 @@
 import { equalBytes } from '../bytes/byte-array.ts';
 import { unconfirmed } from './log-recheck.ts';
 import { singleSubtree } from './map-hash.ts';
-import { decodeMapPage, EMPTY_PAGE, pageHash, slotHeight, type MapPage, type MapSlot } from './map-page.ts';
+import {
+  decodeMapPage,
+  EMPTY_PAGE,
+  hasSameSlot,
+  PAGE_SLOTS,
+  pageHash,
+  slotHeight,
+  slotOfPage,
+  type MapPage,
+  type MapSlot,
+} from './map-page.ts';
 import { bySlot, type MapRoot, type MapUpdate, type WrittenPage } from './map-tree.ts';
 
 /** An update of the map, as it is about to be stored. */
@@ -53,11 +63,13 @@ class Recheck {
     const page = decodeMapPage(written.bytes);
     if (!equalBytes(pageHash(page, prefix.length), hash)) throw unconfirmed(`page '${prefix}' of the map`);
     const updates = bySlot(keys, ({ path }) => path, prefix.length);
-    for (const [i, slot] of page.entries()) {
-      const below = `${prefix}${i.toString(16)}`;
-      const inSlot = updates.get(i);
-      const standing = before[i] ?? null;
-      const isRight = inSlot === undefined ? isSame(standing, slot) : this.#isUpdated(below, standing, slot, inSlot);
+    for (let position = 0; position < PAGE_SLOTS; position++) {
+      const below = `${prefix}${position.toString(16)}`;
+      const inSlot = updates.get(position);
+      const isRight =
+        inSlot === undefined
+          ? hasSameSlot(before, page, position)
+          : this.#isUpdated(below, slotOfPage(before, position), slotOfPage(page, position), inSlot);
       if (!isRight) throw unconfirmed(`slot '${below}' of the map`);
     }
   }
@@ -83,18 +95,5 @@ function isSingle(slot: MapSlot, { path, leafHash }: MapUpdate, depth: number): 
     equalBytes(slot.path, path) &&
     equalBytes(slot.leafHash, leafHash) &&
     equalBytes(slot.hash, singleSubtree(path, leafHash, slotHeight(depth - 1)))
-  );
-}
-
-function isSame(before: MapSlot, now: MapSlot): boolean {
-  if (before === null || now === null) return before === now;
-  if (before.type === 'child') {
-    return now.type === 'child' && before.version === now.version && equalBytes(before.hash, now.hash);
-  }
-  return (
-    now.type === 'single' &&
-    equalBytes(before.path, now.path) &&
-    equalBytes(before.leafHash, now.leafHash) &&
-    equalBytes(before.hash, now.hash)
   );
 }

@@ -6,15 +6,19 @@ import { emptySubtree, pathBit, singleSubtree } from './map-hash.ts';
 import {
   decodeMapPage,
   EMPTY_PAGE,
-  encodeMapPage,
   PAGE_HEIGHT,
   pageHash,
-  pageRows,
-  pageRowsAfter,
+  pageHashes,
+  pageHashesAfter,
+  pageWith,
+  siblingsInPage,
   slotHeight,
+  slotOfPage,
   topOf,
+  type ChildSlot,
   type MapPage,
   type MapSlot,
+  type PageHashes,
   type SingleSlot,
 } from './map-page.ts';
 
@@ -83,19 +87,19 @@ class MapBatch {
   /** Writes the page at `prefix` anew with `updates` below it; returns its hash. */
   rewrite(prefix: string, updates: readonly MapUpdate[]): Uint8Array {
     const standing = this.#standing.get(prefix);
-    const slots = [...(standing?.page ?? EMPTY_PAGE)];
-    const changed = bySlot(updates, ({ path }) => path, prefix.length);
-    for (const [slot, below] of changed) {
-      slots[slot] = this.#place(`${prefix}${slot.toString(16)}`, slots[slot] ?? null, below);
+    const before = standing?.page ?? EMPTY_PAGE;
+    const changed = new Map<number, SingleSlot | ChildSlot>();
+    for (const [slot, below] of bySlot(updates, ({ path }) => path, prefix.length)) {
+      changed.set(slot, this.#place(`${prefix}${slot.toString(16)}`, slotOfPage(before, slot), below));
     }
-    const replaces = standing?.version ?? null;
-    this.pages.push({ prefix, version: this.#version, bytes: encodeMapPage(slots), replaces });
+    const page = pageWith(before, changed);
+    this.pages.push({ prefix, version: this.#version, bytes: page.bytes, replaces: standing?.version ?? null });
     return standing === undefined
-      ? pageHash(slots, prefix.length)
-      : topOf(pageRowsAfter(standing.rows, slots, changed.keys()));
+      ? pageHash(page, prefix.length)
+      : topOf(pageHashesAfter(standing.hashes, page, changed.keys()));
   }
 
-  #place(prefix: string, standing: MapSlot, updates: readonly MapUpdate[]): MapSlot {
+  #place(prefix: string, standing: MapSlot, updates: readonly MapUpdate[]): SingleSlot | ChildSlot {
     const keys = standing?.type === 'single' ? withStanding(standing, updates) : updates;
     const [only] = keys;
     if (standing?.type !== 'child' && only !== undefined && keys.length === 1) {
@@ -117,7 +121,7 @@ function singleSlot({ path, leafHash }: MapUpdate, depth: number): SingleSlot {
 interface StandingPage {
   readonly version: number;
   readonly page: MapPage;
-  readonly rows: readonly (readonly Uint8Array[])[];
+  readonly hashes: PageHashes;
 }
 
 interface WantedPage extends MapPageRef {
@@ -149,19 +153,18 @@ async function loadPages(
 
 function openPage({ prefix, version, hash }: WantedPage, bytes: Uint8Array): StandingPage {
   const page = decodeMapPage(bytes);
-  const rows = pageRows(page, prefix.length);
-  const found = rows[PAGE_HEIGHT]?.[0];
+  const hashes = pageHashes(page, prefix.length);
   // A damaged page must not become part of a root that is then signed.
-  if (found === undefined || !equalBytes(found, hash)) {
+  if (!equalBytes(topOf(hashes), hash)) {
     throw new RegistryError('storage/damaged', `map page '${prefix}' of version ${version} has another hash`);
   }
-  return { version, page, rows };
+  return { version, page, hashes };
 }
 
 function childrenOnTheWay({ prefix, paths }: WantedPage, page: MapPage): WantedPage[] {
   const children: WantedPage[] = [];
   for (const [position, below] of bySlot(paths, (path) => path, prefix.length)) {
-    const slot = page[position] ?? null;
+    const slot = slotOfPage(page, position);
     if (slot?.type !== 'child') continue;
     children.push({
       prefix: `${prefix}${position.toString(16)}`,
@@ -220,8 +223,8 @@ function provePath(path: Uint8Array, loaded: ReadonlyMap<string, StandingPage>):
   while (standing !== undefined) {
     const depth = prefix.length;
     const position = slotOf(path, depth);
-    siblings.push(...siblingsInPage(standing.rows, position));
-    const slot = standing.page[position] ?? null;
+    siblings.push(...siblingsInPage(standing.hashes, position));
+    const slot = slotOfPage(standing.page, position);
     if (slot?.type === 'single') {
       if (equalBytes(slot.path, path)) return { leafHash: slot.leafHash, proof: compressed(siblings, 1) };
       siblings.push(...siblingsDownToFork(slot, path, depth));
@@ -230,16 +233,6 @@ function provePath(path: Uint8Array, loaded: ReadonlyMap<string, StandingPage>):
     standing = slot?.type === 'child' ? loaded.get(prefix) : undefined;
   }
   return { leafHash: null, proof: compressed(siblings, 0) };
-}
-
-function siblingsInPage(rows: StandingPage['rows'], position: number): Uint8Array[] {
-  const siblings: Uint8Array[] = [];
-  for (let row = PAGE_HEIGHT - 1; row >= 0; row--) {
-    const column = Math.floor(position / 2 ** row);
-    const aside = rows[row]?.[column % 2 === 0 ? column + 1 : column - 1];
-    if (aside !== undefined) siblings.push(aside);
-  }
-  return siblings;
 }
 
 /** Another key stands alone where ours would be: empty siblings down to the bit where they part, then that key's subtree. */

@@ -11,12 +11,17 @@ const MESSAGE = utf8('the same bytes on every platform');
 test('both platforms hash alike, whole and in chunks', () => {
   for (const length of [0, 1, 55, 56, 64, 65, 1_000]) {
     const message = Uint8Array.from(randomBytes(length));
-    assert.deepEqual(web.sha256(message), node.sha256(message));
+    const hashes = [web, node].map((platform) => {
+      const target = new Uint8Array(40);
+      platform.sha256Into(message, target, 3);
+      return target;
+    });
+    assert.deepEqual(hashes[0], hashes[1]);
     for (const platform of [web, node]) {
       const hash = platform.sha256Stream();
       hash.update(message.subarray(0, length / 2));
       hash.update(message.subarray(length / 2));
-      assert.deepEqual(Uint8Array.from(hash.digest()), node.sha256(message));
+      assert.deepEqual(Uint8Array.from(hash.digest()), hashes[0]?.subarray(3, 35));
     }
   }
 });

@@ -7,7 +7,7 @@ import { sha256 } from '../../src/crypto/hash.ts';
 import { verifyLogInclusion } from '../../src/merkle/log-proof.ts';
 import { appendToLog, emptyLogEdge } from '../../src/merkle/log-tile.ts';
 import { emptySubtree, hashMapLeaf } from '../../src/merkle/map-hash.ts';
-import { decodeMapPage, encodeMapPage } from '../../src/merkle/map-page.ts';
+import { decodeMapPage, EMPTY_PAGE, pageWith } from '../../src/merkle/map-page.ts';
 import { foldMapProof } from '../../src/merkle/map-proof.ts';
 import { emptyMapRoot, proveMap, updateMap, type MapPageRef } from '../../src/merkle/map-tree.ts';
 import { decodeLogProofBundle, encodeLogProofBundle } from '../../src/wire/log-proof-bundle.ts';
@@ -88,10 +88,7 @@ test('pages without slots, or of a version no double holds, are damaged', () => 
     outcome(() => decodeMapPage(new Uint8Array(4))),
     'storage/damaged',
   );
-  const page = Array.from({ length: 16 }, (_, i) =>
-    i === 3 ? ({ type: 'child', version: 7, hash: HASH } as const) : null,
-  );
-  const bytes = encodeMapPage(page);
+  const { bytes } = pageWith(EMPTY_PAGE, new Map([[3, { type: 'child', version: 7, hash: HASH }]]));
   assert.equal(
     outcome(() => decodeMapPage(bytes)),
     'ok',

@@ -68,10 +68,10 @@ function packRow(pages: readonly PackedPage[]): Uint8Array {
   return row;
 }
 
-/** The page at `prefix` in its row; `null` when the row has none. Throws `storage/damaged`. */
+/** A view of the page at `prefix` in its row; `null` when the row has none. Throws `storage/damaged`. */
 export function pageInRow(row: Uint8Array, prefix: string): Uint8Array | null {
   const wanted = bitOf(prefix);
-  for (const { bit, bytes } of pagesOf(row)) if (bit === wanted) return bytes.slice();
+  for (const { bit, bytes } of pagesOf(row)) if (bit === wanted) return bytes;
   return null;
 }
 

@@ -50,8 +50,8 @@ import {
 
 /** Hex digits come before it. */
 const AFTER_ALL_GROUPS = 'g';
-/** Rows of the map that stay in memory: some 2 KB each. */
-const MAP_ROWS_KEPT = 512;
+/** Rows of the map that stay in memory are those at its top, the newest of each group: 257 of them, some 2 KB each. */
+const KEPT_GROUP_DIGITS = 2;
 
 const SQL = {
   newestHead: 'SELECT * FROM heads ORDER BY log_length DESC LIMIT 1',
@@ -93,7 +93,7 @@ export class SqliteEngine {
   readonly #database: SqliteDatabase;
   readonly #file: string;
   readonly #access: SqliteAccess;
-  readonly #mapRows = new Map<string, Uint8Array>();
+  readonly #topRows = new Map<string, KeptRow>();
   readonly #statements = new Map<keyof typeof SQL, SqliteStatement>();
   #broken: { readonly by: unknown } | null = null;
   #closed = false;
@@ -140,9 +140,8 @@ export class SqliteEngine {
       this.#run('putHead', ...headValues(commit.head));
       this.#run('putNotes', utf8(commit.notes.records), utf8(commit.notes.heads));
     });
-    // The next commit reads the rows at the top again, and those of the packages that are busy. Not before they are stored:
-    // the version of a commit that failed is used again.
-    for (const { group, version, bytes } of mapRows) this.#keepMapRow(`${group}@${version}`, bytes);
+    // Not before they are stored: the version of a commit that failed is used again.
+    for (const { group, version, bytes } of mapRows) this.#keepMapRow(group, version, bytes);
   }
 
   readHead(): StoredHead | null {
@@ -205,13 +204,12 @@ export class SqliteEngine {
     );
   }
 
-  /** A commit reads two levels of the map from one row, and all commits read the rows at its top. Rows never change. */
+  /** All commits and proofs read the rows at the top, which never change; of those below, hardly two read the same. */
   #readMapRow(group: string, version: number): Uint8Array | null {
-    const key = `${group}@${version}`;
-    const known = this.#mapRows.get(key);
-    if (known !== undefined) return known;
+    const known = this.#topRows.get(group);
+    if (known?.version === version) return known.bytes;
     const bytes = this.#storedMapRow(group, version);
-    if (bytes !== null) this.#keepMapRow(key, bytes);
+    if (bytes !== null) this.#keepMapRow(group, version, bytes);
     return bytes;
   }
 
@@ -219,12 +217,9 @@ export class SqliteEngine {
     return nullable(this.#one('mapRow', group, version), (row) => bytesOf(row, 'pages'));
   }
 
-  #keepMapRow(key: string, bytes: Uint8Array): void {
-    for (const oldest of this.#mapRows.keys()) {
-      if (this.#mapRows.size < MAP_ROWS_KEPT) break;
-      this.#mapRows.delete(oldest);
-    }
-    this.#mapRows.set(key, bytes);
+  #keepMapRow(group: string, version: number, bytes: Uint8Array): void {
+    if (group.length > KEPT_GROUP_DIGITS || version < (this.#topRows.get(group)?.version ?? 0)) return;
+    this.#topRows.set(group, { version, bytes });
   }
 
   readMapFloor(): number {
@@ -263,7 +258,7 @@ export class SqliteEngine {
     if (left === null) this.#run('deleteMapRow', group, older);
     else this.#run('shrinkMapRow', group, older, left);
     // Not what it has become: this transaction may fail.
-    this.#mapRows.delete(`${group}@${older}`);
+    if (this.#topRows.get(group)?.version === older) this.#topRows.delete(group);
   }
 
   /** All of it in one transaction. */
@@ -399,6 +394,11 @@ function failedDisk({ message, cause }: Error): RegistryError {
 
 function nullable<T>(row: SqliteRow | null, read: (row: SqliteRow) => T): T | null {
   return row === null ? null : read(row);
+}
+
+interface KeptRow {
+  readonly version: number;
+  readonly bytes: Uint8Array;
 }
 
 /** Where {@link SqliteEngine.pruneMap} stands: the row last looked at. */
