@@ -34,6 +34,15 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       jose: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['#crypto'] },
       wire: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
       content: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
+      // A WebAssembly binary as sections, types and names; WIT as text and in binary; files; parts.
+      'content/binary': { parts: ['errors.ts', 'bytes', 'content'], modules: [] },
+      'content/wit': { parts: ['errors.ts', 'bytes', 'names', 'content', 'content/binary'], modules: ['npm'] },
+      'content/tree': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content'], modules: [] },
+      'content/parts': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content'], modules: [] },
+      'content/index.ts': {
+        parts: ['content', 'content/binary', 'content/wit', 'content/tree', 'content/parts'],
+        modules: [],
+      },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
       merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
       verify: {
