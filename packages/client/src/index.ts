@@ -17,6 +17,7 @@ export {
   type CarriedLogs,
   type CarriedRecord,
 } from './carried-record.ts';
+export { readCached, requireClaim } from './content-claim.ts';
 export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
 export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
 export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
@@ -63,12 +64,14 @@ export {
 export {
   advisoryText,
   parseRequirement,
+  parseTarget,
   resolveRelease,
   type AdvisoryPolicy,
   type PassedOver,
   type Requirement,
   type ResolvableLog,
   type ResolvedRelease,
+  type Target,
   type Warnings,
 } from './requirement.ts';
 export {
@@ -80,3 +83,12 @@ export {
   type Fetch,
   type TransportLimits,
 } from './transport.ts';
+export { compareTrees, type FileDifference, type FileFate } from './tree-comparison.ts';
+export {
+  fetchTreeFiles,
+  fetchTreeIndex,
+  isTreeClaim,
+  selectFiles,
+  type TreeFetchParts,
+  type TreeSelection,
+} from './tree-fetch.ts';

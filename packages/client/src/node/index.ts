@@ -8,3 +8,5 @@ export { PROGRAM_SIGN_MS_MAX, programSigner, type SignerProgram } from './progra
 export { registryFolder } from './registry-folder.ts';
 export { TokenFiles } from './token-files.ts';
 export { openTrustFiles } from './trust-files.ts';
+export { writeTreeFolder, type ReplacePolicy } from './tree-folder.ts';
+export { IGNORE_FILE, walkTree, type WalkedTree, type WalkExtent } from './tree-walk.ts';

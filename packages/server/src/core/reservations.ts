@@ -1,5 +1,6 @@
 import type { Digest, LogId, PackageEntry, PackageName, RecordId, SignedRecord } from '@waybill/protocol';
 import { PENDING_BYTES_MAX, PENDING_RECORDS_MAX } from './limits.ts';
+import type { TreeFiles } from './tree-files.ts';
 
 /** A record on its way: nobody else may append to its package until it is published, rejected or idle for too long. */
 export interface Reservation {
@@ -7,6 +8,10 @@ export interface Reservation {
   readonly logId: LogId;
   readonly record: SignedRecord<PackageEntry>;
   readonly missing: Set<Digest>;
+  /** What its trees name, as far as their indexes are here. */
+  readonly trees: TreeFiles;
+  /** Bytes of these indexes: they count as the record's own do. */
+  treeBytes: number;
   lastProgressMs: number;
   /** The writing of its row, done or under way: it was accepted, so it must survive what fails. `null` when it has none. */
   durable: Promise<void> | null;
@@ -59,11 +64,20 @@ export class Reservations {
     this.#bytes -= bytesOf(reservation);
   }
 
+  /** Counts the index of a tree to a record on its way, for as long as that is. False where there is no room for it. */
+  hold(reservation: Reservation, treeBytes: number): boolean {
+    if (this.#bytes + treeBytes > PENDING_BYTES_MAX) return false;
+    if (!this.has(reservation)) return true;
+    reservation.treeBytes += treeBytes;
+    this.#bytes += treeBytes;
+    return true;
+  }
+
   values(): Iterable<Reservation> {
     return this.#byLog.values();
   }
 }
 
-function bytesOf({ record }: Reservation): number {
-  return record.envelope.contents.length;
+function bytesOf({ record, treeBytes }: Reservation): number {
+  return record.envelope.contents.length + treeBytes;
 }

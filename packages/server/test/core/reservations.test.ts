@@ -18,6 +18,7 @@ import {
 } from '../../src/core/limits.ts';
 import { Rejections } from '../../src/core/rejections.ts';
 import { Reservations, type Reservation } from '../../src/core/reservations.ts';
+import { TreeFiles } from '../../src/core/tree-files.ts';
 import { keyOf } from '../publisher.ts';
 
 const alice = keyOf('alice');
@@ -42,6 +43,8 @@ async function reservationOf(number: number, bytes: number): Promise<Reservation
     logId: packageLogId(name),
     record: { ...record, id: idOf(number), envelope },
     missing: new Set(),
+    trees: new TreeFiles(),
+    treeBytes: 0,
     lastProgressMs: 0,
     durable: null,
     row: done,
@@ -64,6 +67,17 @@ test('records on their way are bounded by their bytes and by their number (threa
     reservations.add(await reservationOf(number, 1));
   }
   assert.equal(reservations.full, true);
+});
+
+test('indexes of trees count to the bytes of their record, and go with it (threats W16)', async () => {
+  const reservations = new Reservations();
+  const one = await reservationOf(0, 10);
+  reservations.add(one);
+  assert.equal(reservations.hold(one, PENDING_BYTES_MAX), false);
+  assert.equal(reservations.hold(one, PENDING_BYTES_MAX - 10), true);
+  assert.equal(reservations.full, true);
+  reservations.remove(one);
+  assert.equal(reservations.full, false);
 });
 
 test('a package has one record on its way, and another one of it takes nothing away', async () => {
