@@ -10,7 +10,7 @@ import {
   type ResolvedRelease,
 } from '@waybill/client';
 import type { JsonValue } from '@waybill/protocol';
-import { claimedKindOf, CONTENT_KINDS, type TreeFile } from '@waybill/protocol/content';
+import { claimedKindOf, CONTENT_KINDS, type ClaimedKind, type TreeFile } from '@waybill/protocol/content';
 import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, registryFlags } from '../flags.ts';
@@ -107,7 +107,7 @@ function digestComparison(_reading: Reading, before: Side, after: Side): Promise
   const same = before.resolved.content === after.resolved.content;
   const text = same
     ? `${before.title} and ${after.title} are the same content (${before.resolved.content})`
-    : `${before.title} is ${before.resolved.content} (${kindOf(before.resolved)})\n${after.title} is ${after.resolved.content} (${kindOf(after.resolved)})`;
+    : `${before.title} is ${before.resolved.content} (${titleOf(before.resolved)})\n${after.title} is ${after.resolved.content} (${titleOf(after.resolved)})`;
   return Promise.resolve({ text, json: comparedBody(before, after) });
 }
 
@@ -124,8 +124,12 @@ function comparedBody(before: Side, after: Side): { [key: string]: JsonValue } {
   };
 }
 
-function kindOf({ release }: ResolvedRelease): string {
-  return CONTENT_KINDS[claimedKindOf(release.claim?.mediaType ?? null)].title;
+function kindOf({ release }: ResolvedRelease): ClaimedKind {
+  return claimedKindOf(release.claim?.mediaType ?? null);
+}
+
+function titleOf(resolved: ResolvedRelease): string {
+  return CONTENT_KINDS[kindOf(resolved)].title;
 }
 
 async function sideOf({ client, progress }: Reading, text: string): Promise<Side> {

@@ -17,6 +17,7 @@ import {
   type ResolvedRelease,
   type VerifiedPackage,
 } from '@waybill/client';
+import { walkTree } from '@waybill/client/node';
 import { RegistryError, type Digest, type FetchableRelease, type PackageName } from '@waybill/protocol';
 import { action, type CommandResult } from '../action.ts';
 import { warningLines } from '../annotation-text.ts';
@@ -161,19 +162,20 @@ interface VerifyFlags extends RegistryFlags {
 
 export const verifyCommand: Command<CliContext> = buildCommand({
   docs: {
-    brief: 'Check a file against the log of a package',
-    fullDescription: `Says which release the file is. With a version, it must be that one.
+    brief: 'Check a file or a folder against the log of a package',
+    fullDescription: `Says which release the file is, or the folder as a tree of files. With a version, it must be that one.
 
-  waybill verify hello.wasm --package demo:hello@1.0.0`,
+  waybill verify hello.wasm --package demo:hello@1.0.0
+  waybill verify ./site --package demo:site`,
   },
   parameters: {
     flags: { package: requiredFlag('Package, with a version if wanted', 'ns:name[@version]'), ...registryFlags },
-    positional: { kind: 'tuple', parameters: [argument('File to check', 'file')] },
+    positional: { kind: 'tuple', parameters: [argument('File or folder to check', 'path')] },
   },
   func: action<VerifyFlags, [string]>(async (context, flags, progress, file) => {
     const requirement = parseRequirement(flags.package);
     progress.step(`hashing ${file}`);
-    const { digest } = await digestOfFile(file);
+    const { digest } = (await stat(file)).isDirectory() ? await walkTree(file, 'all') : await digestOfFile(file);
     progress.step('verifying the log');
     const log = await verifiedPackage(await openClient(context, flags), requirement);
     const { release } =
