@@ -19,15 +19,9 @@ export {
   type WitWorld,
   type WitWorldItem,
 } from './wit/model.ts';
-export {
-  claimedKindOf,
-  CONTENT_KINDS,
-  type ClaimedKind,
-  type ContentKind,
-  type ContentKindRow,
-  type KindCheck,
-} from './kind.ts';
-export { kindCheckOf } from './tree/kind-check.ts';
+export { claimedKindOf, CONTENT_KINDS, type ClaimedKind, type ContentKind, type ContentKindRow } from './kind.ts';
+export { bytesKeptByCheck, kindCheckOf, WIT_PACKAGE_BYTES_MAX, type KindCheck } from './kind-check.ts';
+export { kindsOfBytes } from './wit/kinds-of-bytes.ts';
 export {
   decodeTreeIndex,
   encodeTreeIndex,

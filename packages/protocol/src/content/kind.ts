@@ -1,5 +1,4 @@
-import { RegistryError } from '../errors.ts';
-import { WasmScanner, type WasmKind } from './wasm.ts';
+import type { WasmKind } from './wasm.ts';
 
 /** What a package can be. */
 export type ContentKind = 'component' | 'interface' | 'profile' | 'module' | 'tree' | 'other';
@@ -53,36 +52,4 @@ function claimedKinds(): ClaimedKind[] {
 /** The kind that a release claims by its media type; `null`, as in version 0, claims WebAssembly. */
 export function claimedKindOf(mediaType: string | null): ClaimedKind {
   return mediaType === null ? 'wasm' : (BY_MEDIA_TYPE.get(mediaType) ?? 'other');
-}
-
-/** Holds a stream of bytes against the kind that they are claimed to be. */
-export interface KindCheck {
-  /** Throws `content/policy`, `content/tree`. */
-  update(chunk: Uint8Array): void;
-  /** After the last byte. Throws as {@link update}. */
-  finish(): void;
-}
-
-/** The check of a kind of WebAssembly: by its preamble and the lengths of its sections (spec/content.md 3.4). */
-export class WasmKindCheck implements KindCheck {
-  readonly #kind: ClaimedKind;
-  readonly #scanner = new WasmScanner();
-
-  constructor(kind: ClaimedKind) {
-    this.#kind = kind;
-  }
-
-  update(chunk: Uint8Array): void {
-    this.#scanner.update(chunk);
-  }
-
-  finish(): void {
-    const found = this.#scanner.finish();
-    const { layers, title } = CONTENT_KINDS[this.#kind];
-    if (layers?.includes(found) === true) return;
-    throw new RegistryError(
-      'content/policy',
-      `content is claimed to be ${title}, and is ${found === 'module' ? 'a core module' : 'no core module'}`,
-    );
-  }
 }

@@ -104,7 +104,7 @@ export class JudgedContents {
     }
   }
 
-  /** Judges content that is kept. Throws `content/policy`, `content/tree`. */
+  /** Judges content that is kept, and reads it only for what it was not judged for. Throws `content/policy`, `content/tree`. */
   async judgeKept(
     store: Pick<ContentStore, 'read'>,
     { digest, size }: { readonly digest: Digest; readonly size: number },

@@ -176,7 +176,7 @@ export class Publishing {
       record,
       missing: new Set<Digest>(),
       trees: new TreeFiles(),
-      treeBytes: 0,
+      heldBytes: 0,
       lastProgressMs: this.#parts.clock(),
       durable: null,
       row: Promise.resolve(),
@@ -411,7 +411,7 @@ export class Publishing {
     };
     onProgress();
     try {
-      await this.#sourcing.receive(wanted, body, onProgress);
+      await this.#sourcing.receive(reservation, wanted, { body, onProgress });
     } catch (failure) {
       const why = `content with digest ${wanted.digest} was rejected by policy: ${messageOf(failure)}`;
       await this.#rejectFor(reservation, failure, why);

@@ -1,4 +1,12 @@
-import type { Digest, LogId, PackageEntry, PackageName, RecordId, SignedRecord } from '@waybill/protocol';
+import {
+  RegistryError,
+  type Digest,
+  type LogId,
+  type PackageEntry,
+  type PackageName,
+  type RecordId,
+  type SignedRecord,
+} from '@waybill/protocol';
 import { PENDING_BYTES_MAX, PENDING_RECORDS_MAX } from './limits.ts';
 import type { TreeFiles } from './tree-files.ts';
 
@@ -10,8 +18,8 @@ export interface Reservation {
   readonly missing: Set<Digest>;
   /** What its trees name, as far as their indexes are here. */
   readonly trees: TreeFiles;
-  /** Bytes of these indexes: they count as the record's own do. */
-  treeBytes: number;
+  /** What is in memory for it beside the record: it counts as the record's own bytes do. */
+  heldBytes: number;
   lastProgressMs: number;
   /** The writing of its row, done or under way: it was accepted, so it must survive what fails. `null` when it has none. */
   durable: Promise<void> | null;
@@ -64,13 +72,22 @@ export class Reservations {
     this.#bytes -= bytesOf(reservation);
   }
 
-  /** Counts the index of a tree to a record on its way, for as long as that is. False where there is no room for it. */
-  hold(reservation: Reservation, treeBytes: number): boolean {
-    if (this.#bytes + treeBytes > PENDING_BYTES_MAX) return false;
-    if (!this.has(reservation)) return true;
-    reservation.treeBytes += treeBytes;
-    this.#bytes += treeBytes;
-    return true;
+  /**
+   * Counts bytes that a record on its way has in memory beside its own; gives the way to let them go, which its end does, too.
+   * Throws `request/too-many` where there is no room.
+   */
+  hold(reservation: Reservation, bytes: number): () => void {
+    if (bytes > 0 && this.#bytes + bytes > PENDING_BYTES_MAX) {
+      throw new RegistryError('request/too-many', 'too much content is being looked at: try again');
+    }
+    if (!this.has(reservation)) return () => undefined;
+    reservation.heldBytes += bytes;
+    this.#bytes += bytes;
+    return () => {
+      if (!this.has(reservation)) return;
+      reservation.heldBytes -= bytes;
+      this.#bytes -= bytes;
+    };
   }
 
   values(): Iterable<Reservation> {
@@ -78,6 +95,6 @@ export class Reservations {
   }
 }
 
-function bytesOf({ record, treeBytes }: Reservation): number {
-  return record.envelope.contents.length + treeBytes;
+function bytesOf({ record, heldBytes }: Reservation): number {
+  return record.envelope.contents.length + heldBytes;
 }

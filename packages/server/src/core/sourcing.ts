@@ -1,5 +1,5 @@
 import { RegistryError, type Digest } from '@waybill/protocol';
-import { TREE_BYTES_MAX, TREE_INDEX_BYTES_MAX } from '@waybill/protocol/content';
+import { bytesKeptByCheck, TREE_BYTES_MAX, TREE_INDEX_BYTES_MAX, type ClaimedKind } from '@waybill/protocol/content';
 import { JudgedContents, kindsAsked, receiveContent, type ContentPolicy } from './content.ts';
 import type { GovernanceGate } from './governance-gate.ts';
 import { CONTENT_BYTES_MAX } from './limits.ts';
@@ -21,6 +21,15 @@ export interface SourcingParts {
   readonly reservations: Reservations;
 }
 
+/** What comes in for a record. */
+interface IncomingBytes {
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly onProgress: () => void;
+}
+
+/** Memory that a file of a tree takes while the record is on its way, without its path. */
+const TREE_FILE_MEMORY_BYTES = 1_024;
+
 /** Knows what a record on its way still needs, and judges what comes: spec/http.md 5.3 and 5.8, spec/content.md. */
 export class Sourcing {
   readonly #parts: SourcingParts;
@@ -36,7 +45,7 @@ export class Sourcing {
    */
   async findMissing(reservation: Reservation): Promise<void> {
     const wanted = wantedOf(namedContents(reservation.record));
-    for (const one of wanted) if (!(await this.#isHere(one))) reservation.missing.add(one.digest);
+    for (const one of wanted) if (!(await this.#isHere(reservation, one))) reservation.missing.add(one.digest);
     for (const one of wanted) {
       if (!reservation.missing.has(one.digest) && isTree(one)) await this.#unfold(reservation, one.digest);
     }
@@ -48,11 +57,18 @@ export class Sourcing {
     return named.length === 0 ? null : { digest, named };
   }
 
-  /** Throws what {@link receiveContent} throws. */
-  async receive({ digest, named }: Wanted, body: AsyncIterable<Uint8Array>, onProgress: () => void): Promise<void> {
+  /** Throws what {@link receiveContent} throws, and `request/too-many` where too much is being looked at. */
+  async receive(
+    reservation: Reservation,
+    { digest, named }: Wanted,
+    { body, onProgress }: IncomingBytes,
+  ): Promise<void> {
     const { content, contentPolicy } = this.#parts;
     const kinds = kindsAsked(named, contentPolicy);
-    await receiveContent(content, { digest, body, kinds, bytesMax: bytesMaxOf(named), onProgress });
+    const sizes = named.flatMap(({ claim }) => claim?.size ?? []);
+    await this.#holding(reservation, { kinds, size: sizes[0] ?? null }, () =>
+      receiveContent(content, { digest, body, kinds, bytesMax: bytesMaxOf(named), onProgress }),
+    );
     this.#judged.add(digest, kinds);
   }
 
@@ -77,10 +93,9 @@ export class Sourcing {
   async #unfold(reservation: Reservation, index: Digest): Promise<void> {
     const { content, gate, reservations } = this.#parts;
     const { trees, missing, name } = reservation;
+    if (trees.has(index)) return;
     const files = await readTreeIndex(content, index);
-    if (!reservations.hold(reservation, (await content.size(index)) ?? 0)) {
-      throw new RegistryError('request/too-many', 'too many trees of files wait for content: try again');
-    }
+    reservations.hold(reservation, files.length * TREE_FILE_MEMORY_BYTES);
     trees.add(index, files);
     for (const digest of new Set(files.map((file) => file.digest))) {
       await gate.admitContent(name, digest);
@@ -90,20 +105,45 @@ export class Sourcing {
     }
   }
 
-  async #takeKept({ trees }: Reservation, digest: Digest, size: number): Promise<void> {
-    const { content, contentPolicy } = this.#parts;
+  async #takeKept(reservation: Reservation, digest: Digest, size: number): Promise<void> {
+    const { contentPolicy } = this.#parts;
+    const { trees } = reservation;
     trees.measure(digest, size);
-    await this.#judged.judgeKept(content, { digest, size }, kindsAsked(trees.named(digest), contentPolicy));
+    await this.#judge(reservation, { digest, size }, kindsAsked(trees.named(digest), contentPolicy));
+  }
+
+  #judge(
+    reservation: Reservation,
+    kept: { readonly digest: Digest; readonly size: number },
+    kinds: readonly ClaimedKind[],
+  ): Promise<void> {
+    const { content } = this.#parts;
+    return this.#holding(reservation, { kinds, size: kept.size }, () => this.#judged.judgeKept(content, kept, kinds));
+  }
+
+  /** What checks keep of the bytes is in memory once for each upload of many, so that it has to be counted. */
+  async #holding(
+    reservation: Reservation,
+    { kinds, size }: { readonly kinds: readonly ClaimedKind[]; readonly size: number | null },
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const bytes = kinds.reduce((sum, kind) => sum + bytesKeptByCheck(kind, size), 0);
+    const letGo = this.#parts.reservations.hold(reservation, bytes);
+    try {
+      await work();
+    } finally {
+      letGo();
+    }
   }
 
   /** It may be there because an annotation names it, for which no policy asked. */
-  async #isHere({ digest, named }: Wanted): Promise<boolean> {
+  async #isHere(reservation: Reservation, { digest, named }: Wanted): Promise<boolean> {
     const { content, contentPolicy } = this.#parts;
     const kinds = kindsAsked(named, contentPolicy);
     const size = await content.size(digest);
     if (size === null) return false;
     for (const one of named) checkSize(one, size);
-    await this.#judged.judgeKept(content, { digest, size }, kinds);
+    await this.#judge(reservation, { digest, size }, kinds);
     return true;
   }
 }

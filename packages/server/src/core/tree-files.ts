@@ -17,6 +17,11 @@ export class TreeFiles {
   #names = 0;
   #bytes = 0;
 
+  /** True for an index that was added. */
+  has(index: Digest): boolean {
+    return this.#indexes.has(index);
+  }
+
   get digests(): Iterable<Digest> {
     return this.#files.keys();
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  isRegistryError,
   PACKAGE_LOG,
   packageLogId,
   parsePackageName,
@@ -44,7 +45,7 @@ async function reservationOf(number: number, bytes: number): Promise<Reservation
     record: { ...record, id: idOf(number), envelope },
     missing: new Set(),
     trees: new TreeFiles(),
-    treeBytes: 0,
+    heldBytes: 0,
     lastProgressMs: 0,
     durable: null,
     row: done,
@@ -69,14 +70,21 @@ test('records on their way are bounded by their bytes and by their number (threa
   assert.equal(reservations.full, true);
 });
 
-test('indexes of trees count to the bytes of their record, and go with it (threats W16)', async () => {
+test('what is in memory for a record counts to its bytes, until it is let go, and goes with it (threats W16)', async () => {
   const reservations = new Reservations();
   const one = await reservationOf(0, 10);
   reservations.add(one);
-  assert.equal(reservations.hold(one, PENDING_BYTES_MAX), false);
-  assert.equal(reservations.hold(one, PENDING_BYTES_MAX - 10), true);
+  const tooMany = (thrown: unknown): boolean => isRegistryError(thrown, 'request/too-many');
+  assert.throws(() => reservations.hold(one, PENDING_BYTES_MAX), tooMany);
+  const letGo = reservations.hold(one, PENDING_BYTES_MAX - 10);
   assert.equal(reservations.full, true);
+  letGo();
+  assert.equal(reservations.full, false);
+  const late = reservations.hold(one, PENDING_BYTES_MAX - 10);
   reservations.remove(one);
+  late();
+  assert.equal(reservations.full, false);
+  reservations.add(await reservationOf(1, PENDING_BYTES_MAX - 1));
   assert.equal(reservations.full, false);
 });
 
