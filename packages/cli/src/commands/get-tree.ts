@@ -61,6 +61,7 @@ async function writeFolder(
       'several files do not fit on standard output: name a folder with --output',
     );
   }
+  if (flags.force === true) requireOutside(output);
   progress.step(`writing ${output}`);
   const tree = { files, cache: contentCacheOf(context) };
   const outcome = await writeTreeFolder(output, tree, flags.force === true ? 'replace' : 'keep');
@@ -74,4 +75,14 @@ async function writeFolder(
     warnings: [...warnings],
   };
   return { text: `${name}@${resolved.release.version} → ${output} (${count}, ${resolved.content}, ${said})`, json };
+}
+
+/** Throws `usage/invalid` for a folder that holds the one in which somebody works: replacing it would cost more than is meant. */
+function requireOutside(output: string): void {
+  const fromThere = path.relative(path.resolve(output), process.cwd());
+  if (fromThere === '..' || fromThere.startsWith(`..${path.sep}`) || path.isAbsolute(fromThere)) return;
+  throw new RegistryError(
+    'usage/invalid',
+    `${output} holds the folder you are in, and --force would replace it: name another`,
+  );
 }

@@ -9,15 +9,17 @@ export type ContentPolicy = 'wasm' | 'any';
 
 /** What the bytes must be, by all that names them: spec/content.md 3. Throws `content/policy` for a kind that is not taken. */
 export function kindsAsked(named: readonly NamedContent[], policy: ContentPolicy): readonly ClaimedKind[] {
-  return named.map(({ by, kind, claim }) => {
-    if (by !== 'release') return kind;
-    if (policy === 'any') return claim === null ? 'other' : kind;
-    if (kind !== 'other') return kind;
-    throw new RegistryError(
-      'content/policy',
-      `this registry takes WebAssembly and trees of files, not ${claim?.mediaType ?? 'other content'}`,
-    );
-  });
+  return [...new Set(named.map((one) => kindAsked(one, policy)))];
+}
+
+function kindAsked({ by, kind, claim }: NamedContent, policy: ContentPolicy): ClaimedKind {
+  if (by !== 'release') return kind;
+  if (policy === 'any') return claim === null ? 'other' : kind;
+  if (kind !== 'other') return kind;
+  throw new RegistryError(
+    'content/policy',
+    `this registry takes WebAssembly and trees of files, not ${claim?.mediaType ?? 'other content'}`,
+  );
 }
 
 export interface IncomingContent {

@@ -16,7 +16,7 @@ import { recordKindOf } from './log-kind.ts';
 import { namedContents, type NamedContent } from './named-content.ts';
 import type { ContentStore, RegistryReader, StoredRecord } from './ports.ts';
 import type { GovernanceLogStates } from './state-caches.ts';
-import { findTreeIndex } from './tree-index-reading.ts';
+import { findTreeIndex, readTreeIndex } from './tree-index-reading.ts';
 
 export interface TreeTakedownParts {
   readonly store: Pick<RegistryReader, 'readRecords'>;
@@ -56,7 +56,6 @@ export class TreeTakedowns {
   /** The takedown of an index that closes a file; `null` for what is open. */
   async closing(file: Digest): Promise<Takedown | null> {
     const current = await this.#parts.governance.read(REGISTRY_LOG_ID, (state) => state);
-    if (takedownsOf(current).length === 0) return null;
     const settled = this.#closure;
     if (settled !== null && settled.head === headOf(current) && !settled.files.has(file)) return null;
     return this.#inTurn(() => this.#judge(current, file));
@@ -81,19 +80,25 @@ export class TreeTakedowns {
     const files = new Map<Digest, Takedown>();
     for (const takedown of takedownsOf(state)) {
       if (takedown.reinstated !== null) continue;
-      for (const { digest } of (await this.#filesOf(takedown.digest)) ?? []) files.set(digest, takedown);
+      for (const { digest } of await this.#filesOf(takedown.digest)) files.set(digest, takedown);
     }
     const standing = (digest: Digest): boolean => takedownOf(state, digest) === null;
     return { head: headOf(state), standing, files, open: new Set(), scanned: 0 };
   }
 
-  /** Content is for ever, so what an index says is remembered; only those of takedowns are, which are few. */
-  async #filesOf(index: Digest): Promise<readonly TreeFile[] | null> {
+  /** Content is for ever, so what an index says is remembered, and that content is none; only those of takedowns, which are few. */
+  async #filesOf(index: Digest): Promise<readonly TreeFile[]> {
     const known = this.#indexes.get(index);
     if (known !== undefined) return known;
-    const files = await findTreeIndex(this.#parts.content, index);
-    if (files !== null) this.#indexes.set(index, files);
-    return files;
+    try {
+      const files = await readTreeIndex(this.#parts.content, index);
+      this.#indexes.set(index, files);
+      return files;
+    } catch (failure) {
+      if (isRegistryError(failure, 'content/tree')) this.#indexes.set(index, []);
+      else if (!isRegistryError(failure, 'content/not-found', 'storage/damaged')) throw failure;
+      return [];
+    }
   }
 
   async #scan(closure: Closure): Promise<void> {
