@@ -4,6 +4,7 @@ import {
   isLoopbackHost,
   parseBearerToken,
   parseRegistryUrl,
+  Registry,
   RegistryApi,
   RegistryClient,
   Transport,
@@ -72,6 +73,11 @@ export async function openClient(context: CliContext, flags: RegistryFlags): Pro
     clock: Date.now,
     checkpointAgeSecondsMax: flags.maxAge === undefined ? CHECKPOINT_AGE_SECONDS_MAX : parseAge(flags.maxAge),
   });
+}
+
+/** The registry as a program reads from it. */
+export async function openRegistry(context: CliContext, flags: RegistryFlags): Promise<Registry> {
+  return new Registry(await openClient(context, flags), contentCacheOf(context));
 }
 
 /** The tokens that `waybill login` keeps. */

@@ -58,14 +58,7 @@ export {
   type ReleaseWarning,
 } from './listed-release.ts';
 export { MEMORY_LIMITS, openMemory, type MemoryLimits, type RegistryMemory, type ShortMemory } from './memory.ts';
-export {
-  open,
-  type FetchedRelease,
-  type FindOptions,
-  type GetOptions,
-  type OpenOptions,
-  type Registry,
-} from './open.ts';
+export { open, Registry, type FetchedRelease, type FindOptions, type GetOptions, type OpenOptions } from './open.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';

@@ -19,7 +19,7 @@ import {
   type ListedPackage,
 } from './listed-release.ts';
 import { openMemory, type RegistryMemory } from './memory.ts';
-import type { Clock } from './ports.ts';
+import type { Clock, ContentCache } from './ports.ts';
 import { RegistryApi } from './registry-api.ts';
 import { CHECKPOINT_AGE_SECONDS_MAX, RegistryClient } from './registry-client.ts';
 import { parseRequirement, resolveRelease, type AdvisoryPolicy } from './requirement.ts';
@@ -102,7 +102,7 @@ export async function open(url: string, options: OpenOptions): Promise<Registry>
     clock,
     checkpointAgeSecondsMax,
   });
-  return new Registry(client, memory);
+  return new Registry(client, memory.contents);
 }
 
 function unpinned({ host }: URL): RegistryError {
@@ -120,11 +120,11 @@ function unpinned({ host }: URL): RegistryError {
 export class Registry {
   /** For what these calls do not cover. */
   readonly client: RegistryClient;
-  readonly #memory: RegistryMemory;
+  readonly #contents: ContentCache;
 
-  constructor(client: RegistryClient, memory: RegistryMemory) {
+  constructor(client: RegistryClient, contents: ContentCache) {
     this.client = client;
-    this.#memory = memory;
+    this.#contents = contents;
   }
 
   /** The registry's address. */
@@ -169,7 +169,7 @@ export class Registry {
     };
     requireSmall(size ?? 0);
     const { client } = this;
-    const cache = this.#memory.contents;
+    const cache = this.#contents;
     const progress = (received: number, total: number | null): void => {
       requireSmall(received);
       onProgress?.(received, total);
