@@ -49,8 +49,7 @@ function bindComponent(
   const given: ModuleMap = [...WASI_MAP, ...map.map(([from, to]): [string, string] => [from, to])];
   const { files, imports } = tool.generate(content, { name, map: given, base64Cutoff: NOTHING_INLINED });
   if (!transpile) return { kind: 'component', files: declarationsOf(files), imports: [] };
-  const modules = new Set(given.map(([, to]) => moduleOf(to)));
-  const unknown = imports.filter((specifier) => !modules.has(specifier));
+  const unknown = imports.filter((specifier) => !given.some(([, to]) => isGiven(specifier, moduleOf(to))));
   // The name of an import is the component's choice, and `vm` or `fs` would get it what no component has.
   if (unknown.length > 0) {
     const message = `it imports ${unknown.join(', ')}, which nothing gives: say which module does, --map '${unknown[0]}=./module.js'`;
@@ -62,6 +61,13 @@ function bindComponent(
 function moduleOf(target: string): string {
   const at = target.indexOf('#');
   return at < 0 ? target : target.slice(0, at);
+}
+
+/** A star in a module stands for what one stood for in the import; alone it would let every name through. */
+function isGiven(specifier: string, module: string): boolean {
+  const [before = '', after] = module.split('*');
+  if (after === undefined) return module === specifier;
+  return before !== '' && specifier.startsWith(before) && specifier.endsWith(after);
 }
 
 function declarationsOf(files: readonly [string, Uint8Array][]): ReadonlyMap<string, Uint8Array> {

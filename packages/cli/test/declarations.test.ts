@@ -17,7 +17,7 @@ import {
   type TestRegistry,
   type TestUser,
 } from './registry.ts';
-import { FACES, GREEDY, SUMS, wasmOf } from './wat.ts';
+import { FACES, GREEDY, LOGGING, SUMS, wasmOf } from './wat.ts';
 
 /* Declarations and modules of what a registry has. */
 
@@ -143,6 +143,21 @@ test('P12: an import that nothing gives is refused: a name alone must not reach 
   await user.ok('types', 'test:greedy', '-o', 'greedy');
   const given = await user.ok('types', 'test:greedy', '--transpile', '-o', 'greedy', '--map', 'vm=./mine.js', '--json');
   assert.deepEqual(JSON.parse(given).imports, ['./mine.js']);
+});
+
+test('what is said to give an import gives it, also to many names at once', async () => {
+  const request = { content: await wasmOf(LOGGING), name: 'x', world: null, transpile: true } as const;
+  for (const [from, to, imported] of [
+    ['test:log/log', './mine.js', './mine.js'],
+    ['test:log/log@1.0.0', './mine.js#log', './mine.js'],
+    ['test:log/*', './*.js', './log.js'],
+  ] as const) {
+    const { imports } = await makeBindings({ ...request, map: [[from, to]] }, BINDING_LIMITS);
+    assert.deepEqual(imports, [imported]);
+  }
+  for (const map of [[], [['test:log/other', './log.js']], [['test:log/*', '*']]] as const) {
+    await assert.rejects(makeBindings({ ...request, map }, BINDING_LIMITS), failsWith('usage/invalid', /--map/));
+  }
 });
 
 test('a folder is replaced whole, and only where nothing is lost that waybill did not write', async () => {

@@ -21,13 +21,22 @@ export const SUMS = `(component
   (instance $sums (export "add" (func $add)) (export "size" (func $size)))
   (export "test:sums/sums@1.0.0" (instance $sums)))`;
 
+/** Calls what it imports from another component's interface. */
+export const LOGGING = `(component
+  (import "test:log/log@1.0.0" (instance $log (export "say" (func))))
+  ${calling('(func $log "say")')})`;
+
 /** Asks for a module of Node.js by the name of an import. */
 export const GREEDY = `(component
   (import "vm" (func $vm))
-  (core func $lowered (canon lower (func $vm)))
+  ${calling('(func $vm)')})`;
+
+function calling(imported: string): string {
+  return `(core func $lowered (canon lower ${imported}))
   (core module $m (import "" "f" (func $f)) (func (export "run") (call $f)))
   (core instance $i (instantiate $m (with "" (instance (export "f" (func $lowered))))))
-  (func (export "run") (canon lift (core func $i "run"))))`;
+  (func (export "run") (canon lift (core func $i "run")))`;
+}
 
 /** The binary form of a WIT package of two interfaces, of which the second uses a type of the first. */
 export const FACES = String.raw`(component
