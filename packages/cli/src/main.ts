@@ -5,6 +5,7 @@ import { backupCommand } from './commands/backup.ts';
 import { diffCommand, lsCommand } from './commands/compare.ts';
 import { configCommand } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
+import { typesCommand } from './commands/declarations.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { getCommand, verifyCommand } from './commands/get.ts';
 import { keyRoutes } from './commands/key.ts';
@@ -47,6 +48,7 @@ const root = buildRouteMap({
     info: infoCommand,
     log: logRoutes,
     verify: verifyCommand,
+    types: typesCommand,
     update: updateCommand,
     key: keyRoutes,
     sign: signCommand,

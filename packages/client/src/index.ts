@@ -49,6 +49,16 @@ export {
   type PublishPlan,
   type SignedPlan,
 } from './publish.ts';
+export {
+  releaseWithDigest,
+  requirePackage,
+  type FoundRelease,
+  type ListedPackage,
+  type ListedRelease,
+  type ReleaseWarning,
+} from './listed-release.ts';
+export { MEMORY_LIMITS, openMemory, type MemoryLimits, type RegistryMemory, type ShortMemory } from './memory.ts';
+export { open, Registry, type FetchedRelease, type FindOptions, type GetOptions, type OpenOptions } from './open.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';

@@ -109,7 +109,7 @@ export function resolveRelease(
   const passedOver: PassedOver[] = [];
   let deprecated: ResolvedRelease | null = null;
   for (const candidate of standingVersions(log.state, matches)) {
-    const advisories = log.annotations.advisoriesOf(candidate, isAffected);
+    const { advisories } = warningsAbout(log, candidate);
     const takedown = takedownOfRelease(log, candidate);
     const isAvoided = policy === 'pass over' && advisories.length > 0;
     if (takedown !== null || isAvoided) passedOver.push({ version: candidate, advisories, takedown });
@@ -142,17 +142,15 @@ function nothingToTake(name: PackageName, wanted: string, passedOver: readonly P
   return new RegistryError('release/not-found', `${name} has no ${wanted} that is not yanked`);
 }
 
-function resolved(
-  { state, annotations }: ResolvableLog,
-  version: VersionText,
-  passedOver: readonly PassedOver[],
-): ResolvedRelease {
-  const deprecation = annotations.deprecationOf(version);
+function resolved(log: ResolvableLog, version: VersionText, passedOver: readonly PassedOver[]): ResolvedRelease {
+  return { ...releaseOf(log.state, version), ...warningsAbout(log, version), passedOver };
+}
+
+/** What is said of a version. */
+export function warningsAbout({ annotations }: Pick<ResolvableLog, 'annotations'>, version: VersionText): Warnings {
   return {
-    ...releaseOf(state, version),
-    deprecation,
+    deprecation: annotations.deprecationOf(version),
     advisories: annotations.advisoriesOf(version, isAffected),
-    passedOver,
   };
 }
 
@@ -182,7 +180,7 @@ function affectedError(name: PackageName, wanted: string, { version, advisories 
 }
 
 /** An advisory in a sentence. */
-export function advisoryText({ body: { id, severity, message, fixed } }: Statement<Advisory>): string {
+export function advisoryText({ body: { id, severity, message, fixed } }: Pick<Statement<Advisory>, 'body'>): string {
   const what = message === null || message === '' ? '' : `: ${message}`;
   return `${id} (${severity})${what}${fixed === null ? '' : `, fixed in ${fixed.join(', ')}`}`;
 }

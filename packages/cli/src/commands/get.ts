@@ -7,9 +7,9 @@ import {
   parseRequirement,
   parseTarget,
   readCached,
+  releaseWithDigest,
   requireClaim,
-  requireRooted,
-  requireStanding,
+  requirePackage,
   resolveRelease,
   takedownText,
   type RegistryClient,
@@ -148,11 +148,7 @@ export async function verifiedPackage(
   client: RegistryClient,
   { name }: Pick<Requirement, 'name'>,
 ): Promise<VerifiedPackage> {
-  const view = await client.view([name]);
-  const found = view.packages.get(name);
-  if (found !== undefined) return found;
-  const how = view.absent.get(name) === 'proven' ? 'proven by its map' : 'so it says; not proven';
-  throw new RegistryError('log/not-found', `the registry has no package ${name} (${how})`, { proven: how });
+  return requirePackage(await client.view([name]), name);
 }
 
 interface VerifyFlags extends RegistryFlags {
@@ -180,7 +176,7 @@ export const verifyCommand: Command<CliContext> = buildCommand({
     const log = await verifiedPackage(await openClient(context, flags), requirement);
     const { release } =
       requirement.version === null
-        ? releaseWith(log, digest)
+        ? releaseWithDigest(log, digest)
         : exactly(resolveRelease(log, requirement, 'allow'), digest, file);
     const json = {
       package: requirement.name,
@@ -192,20 +188,6 @@ export const verifyCommand: Command<CliContext> = buildCommand({
     return { text: `${file} is ${requirement.name}@${release.version} (${digest}), released by ${release.by}`, json };
   }),
 });
-
-function releaseWith(log: VerifiedPackage, digest: Digest): FetchableRelease {
-  requireRooted(log);
-  for (const release of log.state.bindings.values()) {
-    if (release.state.status !== 'released' || release.content !== digest) continue;
-    requireStanding(log, digest, `${log.name}@${release.version}`);
-    return { release, content: digest };
-  }
-  throw new RegistryError(
-    'content/digest',
-    `no release of the package that is not yanked has these bytes (${digest})`,
-    { found: digest },
-  );
-}
 
 function exactly(found: FetchableRelease, digest: Digest, file: string): FetchableRelease {
   if (found.content === digest) return found;
