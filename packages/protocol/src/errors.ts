@@ -83,6 +83,7 @@ export type ErrorCode =
   | 'content/policy'
   | 'content/size'
   | 'content/taken-down'
+  | 'content/wit'
   | 'release/affected'
   | 'release/not-found'
   // Admission: what our server refuses although a log could hold it (spec/admission.md).

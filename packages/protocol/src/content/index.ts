@@ -19,3 +19,6 @@ export {
   type WitWorld,
   type WitWorldItem,
 } from './wit/model.ts';
+export { encodeWit } from './wit/encode-package.ts';
+export { type WitSource } from './wit/parse-source.ts';
+export { parseWit, type WitText } from './wit/resolve-document.ts';

@@ -77,6 +77,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'content/policy': 422,
   'content/size': 413,
   'content/taken-down': 451,
+  'content/wit': 422,
   'release/affected': 500,
   'release/not-found': 404,
   'admission/denied': 401,
