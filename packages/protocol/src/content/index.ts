@@ -19,6 +19,11 @@ export {
   type WitWorld,
   type WitWorldItem,
 } from './wit/model.ts';
+export { compareWit } from './wit/compare-document.ts';
+export { type WitDifference } from './wit/compare-interface.ts';
+export { fitsWorld, missingFor, type WitMissing } from './wit/compare-profile.ts';
+export { greatestImpact, neededStep, stepFits, type VersionStep, type WitImpact } from './wit/compare-versions.ts';
+export { compareWorlds } from './wit/compare-world.ts';
 export { encodeWit } from './wit/encode-package.ts';
 export { type WitSource } from './wit/parse-source.ts';
 export { parseWit, type WitText } from './wit/resolve-document.ts';

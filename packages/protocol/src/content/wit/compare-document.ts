@@ -1,0 +1,23 @@
+import { interfaceDifferences, memberDifferences, notesDifferences, type WitDifference } from './compare-interface.ts';
+import { TypeComparison } from './compare-shapes.ts';
+import { worldDifferences } from './compare-world.ts';
+import type { WitDocument, WitInterface } from './model.ts';
+
+/**
+ * What differs between two versions of a package, with the rules of docs/decisions/0017-interface-versions.md. Its greatest
+ * impact asks for the step of the version: `greatestImpact`, `neededStep`, `stepFits`.
+ */
+export function compareWit(before: WitDocument, after: WitDocument): readonly WitDifference[] {
+  const comparison = new TypeComparison([before.main.id, after.main.id]);
+  const own = new Set<WitInterface>([...before.main.interfaces.values(), ...after.main.interfaces.values()]);
+  const isKnown = (item: WitInterface) => own.has(item);
+  return [
+    ...memberDifferences('', before.main.interfaces, after.main.interfaces, 'given', (path, a, b) =>
+      interfaceDifferences(path, a, b, 'given', comparison),
+    ),
+    ...memberDifferences('', before.main.worlds, after.main.worlds, 'given', (path, a, b) =>
+      worldDifferences(path, a, b, { comparison, isKnown }),
+    ),
+    ...notesDifferences('', before.main, after.main),
+  ];
+}
