@@ -19,4 +19,4 @@ export {
   type WitWorld,
   type WitWorldItem,
 } from './wit/model.ts';
-export { printComponentWit, printWit } from './wit/print.ts';
+export { printWit } from './wit/print.ts';

@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isRegistryError } from '@waybill/protocol';
-import {
-  printComponentWit,
-  printWit,
-  type WitDefinition,
-  type WitInterface,
-  type WitType,
-} from '@waybill/protocol/content';
+import { printWit, type WitDefinition, type WitInterface, type WitType } from '@waybill/protocol/content';
 import {
   EXAMPLE,
   functionOf,
@@ -266,8 +260,8 @@ test('a world tells imported interfaces, types and functions, then exports, and 
   const http = packageOf({ namespace: 'wasi', name: 'http', version: '0.2.0' }, [TYPES], []);
   const io = packageOf({ namespace: 'wasi', name: 'io', version: null }, [], [worldOf('empty', {})]);
   assert.equal(
-    printComponentWit(world, [http, io]),
-    `package root:component;
+    printWit({ main: packageOf(EXAMPLE, [], [world]), dependencies: [http, io] }),
+    `package acme:shop;
 
 world w {
   import wasi:http/types@0.2.0;

@@ -2,10 +2,7 @@ import { IndentedText } from './indented-text.ts';
 import { writeInterface, writeNotes } from './interface-text.ts';
 import { nameText } from './keywords.ts';
 import { writeWorld } from './world-text.ts';
-import type { WitDocument, WitInterface, WitPackage, WitPackageId, WitWorld } from './model.ts';
-
-/** The package that a component's world is shown in: a component does not name its own. */
-const COMPONENT_PACKAGE: WitPackageId = { namespace: 'root', name: 'component', version: null };
+import type { WitDocument, WitPackage } from './model.ts';
 
 /** A package as WIT text, and those that it takes something from, nested. Throws `wire/too-large`. */
 export function printWit({ main, dependencies }: WitDocument): string {
@@ -19,14 +16,6 @@ export function printWit({ main, dependencies }: WitDocument): string {
     writePackage(text, dependency, 'nested');
   }
   return text.toString();
-}
-
-/** What a component imports and exports as WIT text, and the packages that it speaks of. Throws `wire/too-large`. */
-export function printComponentWit(world: WitWorld, dependencies: readonly WitPackage[]): string {
-  const worlds = new Map([[world.name, { ...world, packageId: COMPONENT_PACKAGE }]]);
-  const interfaces = new Map<string, WitInterface>();
-  const main = { id: COMPONENT_PACKAGE, interfaces, worlds, docs: null, stability: null };
-  return printWit({ main, dependencies });
 }
 
 /** The empty lines are those of `wasm-tools`, whose text this is to be equal to. */
