@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { peerPath } from './peers.ts';
 import { headOf, isList, isString, parseWat, watText, type WatTree } from './wat-tree.ts';
 
@@ -56,12 +56,11 @@ export function peerWit(file: string): string {
   return wasmTools(['component', 'wit', file]);
 }
 
-/** The WIT package of a folder of text, or of one file, in its binary form. */
-export function peerWitBinary(source: string): Uint8Array {
-  return execFileSync(peerPath('wasm-tools'), ['component', 'wit', '--all-features', '--wasm', source], {
-    maxBuffer: OUTPUT_BYTES_MAX,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+/** The binary that a source makes: a WIT package, or a component as text. `null` for a source that is refused. */
+export function peerBinary(source: string): Uint8Array | null {
+  const args = source.endsWith('.wat') ? ['parse', source] : ['component', 'wit', '--all-features', '--wasm', source];
+  const { status, stdout } = spawnSync(peerPath('wasm-tools'), args, { maxBuffer: OUTPUT_BYTES_MAX });
+  return status === 0 ? stdout : null;
 }
 
 function wasmTools(args: readonly string[]): string {
@@ -92,13 +91,13 @@ function moduleExterns(module: readonly WatTree[]): Externs {
   const spaces = new Map([...CORE_SORTS].map((sort): [string, CoreItem[]] => [sort, []]));
   const imports: string[] = [];
   for (const item of module.filter(isList)) {
-    const [head, module, name, imported] = item;
+    const [head, from, name, imported] = item;
     const defined = head === 'import' && isList(imported) ? imported : item;
     const space = spaces.get(headOf(defined) ?? '');
     if (space === undefined) continue;
     const type = coreType(defined);
     space.push({ id: identifierOf(defined), type });
-    if (head === 'import') imports.push(`${quoted(module)} ${quoted(name)} ${type}`);
+    if (head === 'import') imports.push(`${quoted(from)} ${quoted(name)} ${type}`);
   }
   const exports = module.filter(isList).flatMap(([head, name, exported]) => {
     if (head !== 'export' || !isList(exported)) return [];
@@ -133,15 +132,15 @@ function signaturePart(head: 'param' | 'result', parts: readonly WatTree[]): rea
   return unnamed.length === 0 ? [] : [[head, ...unnamed]];
 }
 
+const COMPONENT_SORTS: ReadonlySet<string> = new Set(['core', 'func', 'value', 'type', 'component', 'instance']);
+
 /** A component's imports and exports have types of their own, which its WIT text shows: the line says the sort alone. */
 function componentExterns(component: readonly WatTree[]): Externs {
   const lines = (direction: string) =>
     component.filter(isList).flatMap((item) => {
       if (headOf(item) !== direction) return [];
       const name = item.find(isString);
-      const sort = item
-        .filter(isList)
-        .find((part) => !['versionsuffix', 'implements', 'external-id'].includes(headOf(part) ?? ''));
+      const sort = item.filter(isList).find((part) => COMPONENT_SORTS.has(headOf(part) ?? ''));
       return [`${quoted(name)} ${sortOf(sort)}`];
     });
   return { imports: lines('import'), exports: lines('export') };

@@ -1,10 +1,10 @@
-// Fetches the binaries that list.json names, by the tools that its registries have: `npm pack`, `pip download` and `cargo info`,
+// Fetches the binaries and folders that list.json names, by the tools that its registries have: `npm pack`, `pip download` and `cargo info`,
 // so they come from wherever those are set up to ask. What is kept is named by its SHA-256, and nothing else is kept.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const LIST_FILE = join(dirname(fileURLToPath(import.meta.url)), 'list.json');
@@ -31,33 +31,48 @@ export function fetchCorpus(folder) {
   return true;
 }
 
-function fetchPackage(folder, { registry, package: name, version, files }) {
-  const missing = files.filter(({ sha256 }) => !existsSync(join(folder, `${sha256}.wasm`)));
+function fetchPackage(corpus, { registry, package: name, version, files, folders }) {
+  const wanted = [
+    ...files.map((file) => ({ ...file, target: join(corpus, `${file.sha256}.wasm`), hashOf: hashOfFile })),
+    ...folders.map((folder) => ({ ...folder, target: join(corpus, folder.sha256), hashOf: hashOfFolder })),
+  ];
+  const missing = wanted.filter(({ target }) => !existsSync(target));
   if (missing.length === 0) return true;
-  const scratch = join(folder, 'unpacking');
+  const scratch = join(corpus, 'unpacking');
   rmSync(scratch, { recursive: true, force: true });
   mkdirSync(scratch);
   const source = UNPACKERS[registry](name, version, scratch);
-  const ok = source !== null && missing.every((file) => keep(join(source, file.path), file.sha256, folder));
+  const ok = source !== null && missing.every((one) => keep(join(source, one.path), one));
   rmSync(scratch, { recursive: true });
   return ok;
 }
 
-function keep(source, sha256, folder) {
+function keep(source, { sha256, target, hashOf }) {
   if (!existsSync(source)) {
     console.error(`corpus: ${source} is not in its package`);
     return false;
   }
-  const content = readFileSync(source);
-  const found = createHash('sha256').update(content).digest('hex');
+  const found = hashOf(source);
   if (found !== sha256) {
     console.error(`corpus: ${source} has SHA-256 ${found}, and the list says ${sha256}`);
     return false;
   }
-  const target = join(folder, `${sha256}.wasm`);
-  writeFileSync(`${target}.new`, content);
+  rmSync(`${target}.new`, { recursive: true, force: true });
+  cpSync(source, `${target}.new`, { recursive: true });
   renameSync(`${target}.new`, target);
   return true;
+}
+
+function hashOfFile(path) {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
+
+/** Of a list of all files below, sorted: path, a space, SHA-256, end of line. */
+function hashOfFolder(folder) {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map((entry) => relative(folder, join(entry.parentPath, entry.name))).toSorted();
+  const lines = paths.map((path) => `${path} ${hashOfFile(join(folder, path))}\n`);
+  return createHash('sha256').update(lines.join('')).digest('hex');
 }
 
 function unpackNpm(name, version, scratch) {
