@@ -9,14 +9,13 @@ import type { WitDocument, WitInterface } from './model.ts';
  */
 export function compareWit(before: WitDocument, after: WitDocument): readonly WitDifference[] {
   const comparison = new TypeComparison([before.main.id, after.main.id]);
-  const own = new Set<WitInterface>([...before.main.interfaces.values(), ...after.main.interfaces.values()]);
-  const isKnown = (item: WitInterface) => own.has(item);
+  const isReference = ({ name }: WitInterface) => name !== null;
   return [
     ...memberDifferences('', before.main.interfaces, after.main.interfaces, 'given', (path, a, b) =>
       interfaceDifferences(path, a, b, 'given', comparison),
     ),
     ...memberDifferences('', before.main.worlds, after.main.worlds, 'given', (path, a, b) =>
-      worldDifferences(path, a, b, { comparison, isKnown }),
+      worldDifferences(path, a, b, { comparison, isReference }),
     ),
     ...notesDifferences('', before.main, after.main),
   ];

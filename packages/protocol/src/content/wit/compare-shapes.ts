@@ -1,6 +1,14 @@
 import { versionTrack } from './compare-versions.ts';
 import { isInterface, witPackageName } from './identity.ts';
-import type { WitDefinition, WitFunction, WitLabel, WitNamedType, WitPackageId, WitType } from './model.ts';
+import type {
+  WitDefinition,
+  WitFunction,
+  WitInterface,
+  WitLabel,
+  WitNamedType,
+  WitPackageId,
+  WitType,
+} from './model.ts';
 import { WIT_CHAIN_MAX, witRefusal } from './parse-source.ts';
 
 /**
@@ -116,6 +124,11 @@ export class TypeComparison {
     // A world is compared with one world, and an interface without a name with one interface.
     if (!isInterface(owner) || owner.name === null || owner.packageId === null) return `#${name}`;
     return `${this.packageKey(owner.packageId)}/${owner.name}#${name}`;
+  }
+
+  /** Whether an interface belongs to one of the two packages that are compared. */
+  isOwn({ packageId }: WitInterface): boolean {
+    return packageId !== null && this.packageKey(packageId) === '';
   }
 
   /** The same for packages that can stand for each other. */

@@ -17,13 +17,13 @@ const SIDE = { import: 'asked', export: 'given' } as const;
 
 /** What differs between two worlds, such as those of two components; judged for whoever hosts them. */
 export function compareWorlds(before: WitWorld, after: WitWorld): readonly WitDifference[] {
-  return worldDifferences('', before, after, { comparison: new TypeComparison([]), isKnown: () => false });
+  return worldDifferences('', before, after, { comparison: new TypeComparison([]), isReference: () => false });
 }
 
 export interface WorldComparison {
   readonly comparison: TypeComparison;
-  /** An interface that is compared anyway, apart from the world. */
-  readonly isKnown: (item: WitInterface) => boolean;
+  /** An interface that is not the world's own: what is in it is compared where it is declared. */
+  readonly isReference: (item: WitInterface) => boolean;
 }
 
 export function worldDifferences(
@@ -120,13 +120,14 @@ function interfaceChange(
   before: Extract<WitWorldItem, { readonly type: 'interface' }>,
   after: Extract<WitWorldItem, { readonly type: 'interface' }>,
   side: WitSide,
-  { comparison, isKnown }: WorldComparison,
+  { comparison, isReference }: WorldComparison,
 ): readonly WitDifference[] {
   const notes = notesDifferences(path, before, after);
-  if (isKnown(before.interface) && isKnown(after.interface)) return notes;
   const [old, now] = [before.interface, after.interface];
+  const version = comparison.isOwn(old) && comparison.isOwn(now) ? [] : versionChange(path, old, now, side);
+  if (isReference(old) && isReference(now)) return [...version, ...notes];
   const inside = interfaceDifferences(path, { ...old, ...SILENT }, { ...now, ...SILENT }, side, comparison);
-  return [...versionChange(path, old, now, side), ...inside, ...notes];
+  return [...version, ...inside, ...notes];
 }
 
 /** Said of the item already. */

@@ -1,3 +1,4 @@
+import { KEYWORDS } from './keywords.ts';
 import { WIT_COMMENT_DEPTH_MAX, type WitPlace, type WitSource, witFailure } from './parse-source.ts';
 
 export type WitTokenKind = 'id' | 'keyword' | 'integer' | 'string' | 'sign' | 'end';
@@ -11,13 +12,6 @@ export interface WitToken {
   /** The comments in front of it, with their marks. */
   readonly comments: readonly string[];
 }
-
-/** WIT.md "Keywords", and `error-context`, which is a type of its own in the component model. */
-const KEYWORDS = new Set(
-  `as async bool borrow char constructor enum error-context export f32 f64 flags from func future import include interface
-  list map option own package record resource result s16 s32 s64 s8 static stream string tuple type u16 u32 u64 u8 use
-  variant with world`.split(/\s+/),
-);
 
 const SPACE = /[ \t\r\n]+/y;
 const WORD = /%?[A-Za-z_][A-Za-z0-9_-]*/y;
