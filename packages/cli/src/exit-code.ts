@@ -96,6 +96,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'content/size': EXIT.tampered,
   'content/taken-down': EXIT.refused,
   'content/tree': EXIT.refused,
+  'content/wit': EXIT.refused,
   'release/affected': EXIT.refused,
   'release/not-found': EXIT.notFound,
   'admission/denied': EXIT.refused,

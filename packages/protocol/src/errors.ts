@@ -86,6 +86,7 @@ export type ErrorCode =
   | 'content/size'
   | 'content/taken-down'
   | 'content/tree'
+  | 'content/wit'
   | 'release/affected'
   | 'release/not-found'
   // Admission: what our server refuses although a log could hold it (spec/admission.md).

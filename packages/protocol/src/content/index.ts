@@ -31,6 +31,7 @@ export {
   type TreeFile,
 } from './tree/tree-index.ts';
 export { requireTreePath, TREE_COMPONENT_PATH, TREE_PATH_BYTES_MAX, treeError, TreePaths } from './tree/tree-path.ts';
+export { printWit } from './wit/print.ts';
 export { WASM_LIMITS } from './binary/limits.ts';
 export {
   type ComponentExtern,
@@ -54,3 +55,11 @@ export {
 } from './binary/import-name.ts';
 export { type PackageDocs, type WasmMetadata, type WasmProducer } from './binary/metadata.ts';
 export { decodeWit, isProfile } from './wit/decode.ts';
+export { compareWit } from './wit/compare-document.ts';
+export { type WitDifference } from './wit/compare-interface.ts';
+export { fitsWorld, missingFor, type WitMissing } from './wit/compare-profile.ts';
+export { greatestImpact, neededStep, stepFits, type VersionStep, type WitImpact } from './wit/compare-versions.ts';
+export { compareWorlds } from './wit/compare-world.ts';
+export { encodeWit } from './wit/encode-package.ts';
+export { type WitSource } from './wit/parse-source.ts';
+export { parseWit, type WitText } from './wit/resolve-document.ts';

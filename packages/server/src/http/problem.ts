@@ -80,6 +80,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'content/size': 413,
   'content/taken-down': 451,
   'content/tree': 422,
+  'content/wit': 422,
   'release/affected': 500,
   'release/not-found': 404,
   'admission/denied': 401,

@@ -63,6 +63,8 @@ const OPERANDS: ReadonlyMap<number, readonly Operand[]> = new Map([
   [0x2b, [flag]],
   [0x2c, [flag]],
   [0x2d, [flag]],
+  [0x2e, [index]],
+  [0x2f, [index]],
   [0x40, [flag, index]],
   [0x41, [flag, index, index]],
   [0x42, [flag]],
@@ -71,8 +73,8 @@ const OPERANDS: ReadonlyMap<number, readonly Operand[]> = new Map([
 function skipOption(cursor: Cursor): void {
   const start = cursor.offset;
   const option = cursor.byte();
-  if (option > 0x08) throw notAnalysed('a canonical option', start);
-  const takesIndex = (option >= 0x03 && option <= 0x05) || option >= 0x07;
+  if (option > 0x09) throw notAnalysed('a canonical option', start);
+  const takesIndex = (option >= 0x03 && option <= 0x05) || option === 0x07 || option === 0x08;
   if (takesIndex) cursor.u32();
 }
 
