@@ -42,3 +42,4 @@ export {
 } from './binary/import-name.ts';
 export { type PackageDocs, type WasmMetadata, type WasmProducer } from './binary/metadata.ts';
 export { decodeWit, isProfile } from './wit/decode.ts';
+export { decodeEmbeddedWit } from './wit/embedded.ts';
