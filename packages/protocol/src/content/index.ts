@@ -30,6 +30,7 @@ export {
   readStructure,
   readWasm,
 } from './binary/wasm-binary.ts';
+export { WasmOutlineReader } from './binary/outline-reader.ts';
 export { type WasmLayer, type WasmSection } from './binary/section.ts';
 export { type ComponentSort, type NameAttributes } from './binary/component-type.ts';
 export { type CoreExport, type CoreImport } from './binary/core-module.ts';

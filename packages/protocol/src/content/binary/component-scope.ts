@@ -50,6 +50,10 @@ export interface ComponentNode {
   readonly parent: ComponentScope | null;
 }
 
+/** What a scope costs in memory, in steps. */
+const SCOPE_STEPS = 8;
+const EVALUATED_SORTS: readonly EvaluatedSort[] = ['type', 'function', 'instance', 'component'];
+
 type Argument = (name: string) => ScopeItem | null;
 
 /** What all scopes of one binary share. */
@@ -101,18 +105,15 @@ export class ComponentScope implements InstanceNode {
   readonly #parent: ComponentScope | null;
   /** What the imports are, where this is an instance. */
   readonly #argument: Argument | null;
-  readonly #known: Record<EvaluatedSort, (ScopeItem | undefined)[]> = {
-    type: [],
-    function: [],
-    instance: [],
-    component: [],
-  };
+  /** What was found, or is being looked for. */
+  readonly #known: Map<number, ScopeItem | 'open'> = new Map();
 
   constructor(evaluation: Evaluation, component: ComponentNode, argument: Argument | null) {
     this.evaluation = evaluation;
     this.layout = component.layout;
     this.#parent = component.parent;
     this.#argument = argument;
+    evaluation.spend(SCOPE_STEPS);
   }
 
   get exports(): readonly ExternDeclaration[] {
@@ -146,13 +147,26 @@ export class ComponentScope implements InstanceNode {
   }
 
   itemAt(sort: EvaluatedSort, index: number): ScopeItem {
-    const known = this.#known[sort][index];
-    if (known !== undefined) return known;
+    const key = index * EVALUATED_SORTS.length + EVALUATED_SORTS.indexOf(sort);
+    const known = this.#known.get(key);
+    if (known !== undefined && known !== 'open') return known;
     const { kind, offset } = this.layout.spaces[sort].at(index);
-    const item = this.evaluation.step(() => this.#evaluate(sort, kind, offset));
+    if (known === 'open') throw malformed(`a ${sort} is defined by itself`, offset);
+    this.#known.set(key, 'open');
+    const item = this.#settle(key, () => this.#evaluate(sort, kind, offset));
     if (item.sort !== sort) throw wrongSort(sort, offset);
-    this.#known[sort][index] = item;
+    this.#known.set(key, item);
     return item;
+  }
+
+  /** Whatever fails may be asked again, and fails the same way. */
+  #settle(key: number, evaluate: () => ScopeItem): ScopeItem {
+    try {
+      return this.evaluation.step(evaluate);
+    } catch (failure) {
+      this.#known.delete(key);
+      throw failure;
+    }
   }
 
   #evaluate(sort: EvaluatedSort, kind: number, offset: number): ScopeItem {
