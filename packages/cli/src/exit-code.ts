@@ -145,6 +145,8 @@ const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
   'operator/changed': 'do not go on before the operator has explained it by another way',
   'checkpoint/fork': 'this registry shows you another history than before: keep the evidence and tell others',
   'checkpoint/rollback': 'this registry hides records it has shown you: keep the evidence and tell others',
+  'content/malformed': 'fetch or build the file again; nothing of it was used',
+  'content/not-analysed': 'a newer waybill may know it; the rest of the file is not in doubt',
   'content/taken-down': 'see what else there is: waybill info <namespace:name>',
   'governance/unrooted':
     'see which keys may start packages: waybill operator governance show [--namespace <namespace>]',

@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseComponentName } from '../../src/content/binary/import-name.ts';
+import { WASM_LIMITS } from '../../src/content/binary/limits.ts';
 import { WasmOutlineReader } from '../../src/content/binary/outline-reader.ts';
 import { type WasmOutline, readStructure, readWasm } from '../../src/content/binary/wasm-binary.ts';
 import { isRegistryError } from '../../src/errors.ts';
-import { bytes, component, custom, exportSection, importSection, module, name, section, uleb } from './wasm-bytes.ts';
+import {
+  bytes,
+  component,
+  custom,
+  exportSection,
+  importSection,
+  module,
+  name,
+  section,
+  textSection,
+  uleb,
+} from './wasm-bytes.ts';
 import {
   SAMPLES,
   modernComponent,
@@ -200,11 +212,22 @@ test('in chunks of any size the outline is the same as of the whole', () => {
   }
 });
 
+test('in chunks, sections that nobody asks for cost no memory, however large', () => {
+  const large = custom('.debug_info', new Uint8Array(WASM_LIMITS.keptBytes + 1));
+  const outline = inChunks(module(large, textSection('authors', 'Ada')), 2 * large.length);
+  assert.deepEqual([outline.sections.length, outline.metadata.authors], [2, 'Ada']);
+  const types = section(1, bytes(0, new Uint8Array(WASM_LIMITS.keptBytes)));
+  assert.throws(
+    () => inChunks(module(types), 65_536),
+    (failure) => isRegistryError(failure, 'content/policy'),
+  );
+});
+
 test('what is unknown is kept and told, and the rest is read', () => {
-  const future = readWasm(bytes([0x00, 0x61, 0x73, 0x6d, 0x0e, 0, 1, 0], textSectionOf('authors', 'Ada')));
+  const future = readWasm(bytes([0x00, 0x61, 0x73, 0x6d, 0x0e, 0, 1, 0], textSection('authors', 'Ada')));
   assert.deepEqual([future.version, future.imports, future.metadata.authors], [14, [], 'Ada']);
 
-  const unknownSection = readWasm(component(section(77, [1, 2, 3]), textSectionOf('authors', 'Ada')));
+  const unknownSection = readWasm(component(section(77, [1, 2, 3]), textSection('authors', 'Ada')));
   assert.deepEqual(
     unknownSection.notAnalysed.map(({ id }) => id),
     [77],
@@ -217,10 +240,6 @@ test('what is unknown is kept and told, and the rest is read', () => {
   assert.deepEqual(badDocs.metadata.packageDocs, { version: 9, contents: null });
   assert.deepEqual(badDocs.metadata.notAnalysed, ['producers']);
 });
-
-function textSectionOf(title: string, text: string): Uint8Array {
-  return custom(title, new TextEncoder().encode(text));
-}
 
 const DAMAGED: readonly (readonly [string, Uint8Array])[] = [
   ['nothing', bytes()],

@@ -52,6 +52,7 @@ export interface ComponentNode {
 
 /** What a scope costs in memory, in steps. */
 const SCOPE_STEPS = 8;
+const BYTES_A_STEP = 256;
 const EVALUATED_SORTS: readonly EvaluatedSort[] = ['type', 'function', 'instance', 'component'];
 
 type Argument = (name: string) => ScopeItem | null;
@@ -306,7 +307,13 @@ export class ComponentScope implements InstanceNode {
     const { code, offset, scope } = definition;
     if (code !== TYPE_CODE.component && code !== TYPE_CODE.instance)
       throw wrongSort('component or instance type', offset);
-    const layout = this.evaluation.layout(offset, () => layoutOfType(this.evaluation.cursor(offset), 0));
+    const layout = this.evaluation.layout(offset, () => {
+      const cursor = this.evaluation.cursor(offset);
+      const made = layoutOfType(cursor, 0);
+      // Types in types are read again at each level.
+      this.evaluation.spend(Math.ceil((cursor.offset - offset) / BYTES_A_STEP));
+      return made;
+    });
     return { layout, parent: scope };
   }
 

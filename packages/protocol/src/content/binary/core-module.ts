@@ -111,7 +111,7 @@ export class CoreModule {
 
   #add(sort: keyof CoreSpaces, externType: CoreExternType): void {
     const space = this.#spaces[sort];
-    if (space.length >= WASM_LIMITS.imports) throw overLimit(`more of the sort ${sort}`, WASM_LIMITS.imports);
+    if (space.length >= WASM_LIMITS.definitions) throw overLimit(`more of the sort ${sort}`, WASM_LIMITS.definitions);
     space.push(externType);
   }
 

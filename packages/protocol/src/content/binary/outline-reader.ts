@@ -1,10 +1,10 @@
-import { joinBytes } from '../../bytes/byte-array.ts';
 import { Cursor, malformed, overLimit } from './cursor.ts';
 import { WASM_LIMITS } from './limits.ts';
 import { CUSTOM_SECTION, PREAMBLE_BYTES, type WasmPreamble, type WasmSection, readPreamble } from './section.ts';
 import { type WasmOutline, isOutlineSection, outlineOf } from './wasm-binary.ts';
 
 const SIZE_BYTES_MAX = 5;
+const FIRST_ROOM_BYTES = 4_096;
 
 /** A section of which not all bytes have come. */
 interface OpenSection {
@@ -14,8 +14,8 @@ interface OpenSection {
   readonly length: number;
   /** Bytes that are still to come. */
   left: number;
-  /** What came so far, copied; `null` once it is clear that nobody will ask for it. */
-  kept: Uint8Array[] | null;
+  /** What came so far and room for more, however small the chunks; `null` once it is clear that nobody will ask for it. */
+  kept: Uint8Array | null;
   keptBytes: number;
   /** How many bytes the name of a custom section needs, as far as that is known; 0 once it is read. */
   nameNeeds: number;
@@ -47,7 +47,7 @@ export class WasmOutlineReader {
         this.#closeIfComplete();
         continue;
       }
-      const part = chunk.subarray(at, at + this.#open.left);
+      const part = chunk.subarray(at, at + wantedBytes(this.#open));
       at += part.length;
       this.#offset += part.length;
       this.#take(this.#open, part);
@@ -94,7 +94,7 @@ export class WasmOutlineReader {
       headBytes: head.length,
       length,
       left: length,
-      kept: isKept ? [] : null,
+      kept: isKept ? new Uint8Array(Math.min(length, FIRST_ROOM_BYTES)) : null,
       keptBytes: 0,
       nameNeeds: isCustom ? Math.min(length, SIZE_BYTES_MAX) : 0,
       name: null,
@@ -106,19 +106,20 @@ export class WasmOutlineReader {
   #take(open: OpenSection, part: Uint8Array): void {
     open.left -= part.length;
     if (open.kept === null) return;
-    open.kept.push(part.slice());
-    open.keptBytes += part.length;
     this.#keptBytes += part.length;
     if (this.#keptBytes > WASM_LIMITS.keptBytes) {
       throw overLimit('more bytes of imports, exports and metadata', WASM_LIMITS.keptBytes);
     }
+    open.kept = withRoom(open.kept, open.keptBytes, part.length, open.length);
+    open.kept.set(part, open.keptBytes);
+    open.keptBytes += part.length;
     while (open.nameNeeds > 0 && open.kept !== null && open.keptBytes >= open.nameNeeds)
       this.#readName(open, open.kept);
   }
 
   /** Reads the name of a custom section, or how many bytes it needs; drops the section if it is none to keep. */
-  #readName(open: OpenSection, kept: readonly Uint8Array[]): void {
-    const bytes = joinBytes(kept);
+  #readName(open: OpenSection, kept: Uint8Array): void {
+    const bytes = kept.subarray(0, open.keptBytes);
     const cursor = new Cursor(bytes, 0, bytes.length);
     const length = cursor.u32();
     const end = cursor.offset + length;
@@ -141,11 +142,24 @@ export class WasmOutlineReader {
     if (open === null || open.left > 0) return;
     const section = sectionOf(open);
     this.#sections.push(section);
-    if (open.kept !== null) this.#contents.set(section, joinBytes(open.kept).subarray(open.nameBytes));
+    if (open.kept !== null) this.#contents.set(section, open.kept.subarray(open.nameBytes, open.length));
     this.#open = null;
   }
 }
 
+/** No more than the name at first: what follows a name may be huge and of no interest. */
+function wantedBytes({ nameNeeds, keptBytes, left }: OpenSection): number {
+  return nameNeeds > 0 ? nameNeeds - keptBytes : left;
+}
+
 function sectionOf({ id, name, offset, headBytes, length, nameBytes }: OpenSection): WasmSection {
   return { id, name, offset, size: headBytes + length, contentOffset: offset + headBytes + nameBytes };
+}
+
+/** The same bytes where `more` fit behind the first `used`; doubled, but never beyond `whole`, which a liar may have said. */
+function withRoom(kept: Uint8Array, used: number, more: number, whole: number): Uint8Array {
+  if (used + more <= kept.length) return kept;
+  const roomier = new Uint8Array(Math.min(whole, Math.max(2 * kept.length, used + more)));
+  roomier.set(kept.subarray(0, used));
+  return roomier;
 }
