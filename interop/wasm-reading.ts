@@ -1,4 +1,5 @@
 import {
+  decodeEmbeddedWit,
   decodeWit,
   printWit,
   readStructure,
@@ -24,8 +25,10 @@ export function ourReading(bytes: Uint8Array): PeerReading {
   };
 }
 
-export function ourWit(bytes: Uint8Array): string {
-  return printWit(decodeWit(bytes));
+/** Of a core module, the WIT that it was made for; `null` for one that carries none. */
+export function ourWit(bytes: Uint8Array): string | null {
+  const document = readWasm(bytes).kind === 'module' ? decodeEmbeddedWit(bytes) : decodeWit(bytes);
+  return document === null ? null : printWit(document);
 }
 
 function externLines(outline: WasmOutline): Pick<PeerReading, 'imports' | 'exports'> {

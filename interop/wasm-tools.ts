@@ -51,9 +51,15 @@ export function peerReading(file: string): PeerReading {
   return { kind: 'module' in shown ? 'module' : 'component', ...externs, metadata, nodes: nodesOf(shown) };
 }
 
-/** The WIT text of a component or a WIT package. */
-export function peerWit(file: string): string {
-  return wasmTools(['component', 'wit', file]);
+/** The WIT text of a component or a WIT package, or the WIT that a core module was made for; `null` for one without. */
+export function peerWit(file: string): string | null {
+  const { status, stdout, stderr } = spawnSync(peerPath('wasm-tools'), ['component', 'wit', file], {
+    encoding: 'utf8',
+    maxBuffer: OUTPUT_BYTES_MAX,
+  });
+  if (status === 0) return stdout;
+  if (stderr.includes('core wasm module with no `component-type*`')) return null;
+  throw new Error(stderr);
 }
 
 /** The binary that a source makes: a WIT package, or a component as text. `null` for a source that is refused. */

@@ -63,3 +63,4 @@ export { compareWorlds } from './wit/compare-world.ts';
 export { encodeWit } from './wit/encode-package.ts';
 export { type WitSource } from './wit/parse-source.ts';
 export { parseWit, type WitText } from './wit/resolve-document.ts';
+export { decodeEmbeddedWit } from './wit/embedded.ts';

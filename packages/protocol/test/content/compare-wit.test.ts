@@ -8,7 +8,7 @@ import type { WitWorld } from '../../src/content/wit/model.ts';
 import { parseVersion } from '../../src/names/version.ts';
 import { readWit, TYPES } from './wit-samples.ts';
 
-/** Before, after, and what one of them is to the other, both ways: docs/decisions/0017-interface-versions.md. */
+/** Before, after, and what one of them is to the other, both ways: docs/decisions/0021-interface-versions.md. */
 type Pair = readonly [before: string, after: string, there: WitImpact, back: WitImpact];
 
 const INTERFACES: readonly Pair[] = [

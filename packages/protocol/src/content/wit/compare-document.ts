@@ -4,7 +4,7 @@ import { worldDifferences } from './compare-world.ts';
 import type { WitDocument, WitInterface } from './model.ts';
 
 /**
- * What differs between two versions of a package, with the rules of docs/decisions/0017-interface-versions.md. Its greatest
+ * What differs between two versions of a package, with the rules of docs/decisions/0021-interface-versions.md. Its greatest
  * impact asks for the step of the version: `greatestImpact`, `neededStep`, `stepFits`.
  */
 export function compareWit(before: WitDocument, after: WitDocument): readonly WitDifference[] {
