@@ -93,7 +93,12 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     packages: ['@waybill/protocol'],
     parts: {
       '*.ts': { parts: [], modules: ['npm'] },
-      node: { parts: ['*.ts'], modules: ['npm', 'node'] },
+      // Which releases fit together: pure, and read through a port.
+      resolve: { parts: [], modules: [] },
+      // What a project asks for and holds fast: its files, and what they mean under a verified view.
+      project: { parts: ['*.ts', 'resolve'], modules: ['npm'] },
+      node: { parts: ['*.ts', 'resolve', 'project'], modules: ['npm', 'node'] },
+      'index.ts': { parts: ['*'], modules: [] },
     },
   },
   'packages/witness/src': {
