@@ -30,6 +30,13 @@ export class PartialSolution {
     return this.#open;
   }
 
+  /** The slot that was found first: near the project, and the same each time. `null` where all is decided. */
+  firstOpen(): number | null {
+    let first = Infinity;
+    for (const slot of this.#open) if (slot < first) first = slot;
+    return first === Infinity ? null : first;
+  }
+
   knownOf(slot: number): Term {
     return this.#bySlot.get(slot)?.at(-1)?.known ?? ANYTHING;
   }

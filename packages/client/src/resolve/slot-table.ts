@@ -31,6 +31,7 @@ export class SlotTable {
   readonly #needs = new Map<string, readonly PackageNeed[]>();
   readonly #tracks = new Map<string, Slot>();
   readonly #targets = new Map<string, Target | null>();
+  readonly #leads = new Map<string, readonly Target[]>();
   readonly #ready = new Set<string>();
   readonly #told = new Set<string>();
   readonly #project: readonly PackageNeed[];
@@ -118,7 +119,17 @@ export class SlotTable {
     return found;
   }
 
+  /** Of one that is ready. */
   #targetsOf(candidate: Candidate): readonly Target[] {
+    const key = keyOf(candidate);
+    const known = this.#leads.get(key);
+    if (known !== undefined) return known;
+    const targets = this.#findTargets(candidate);
+    this.#leads.set(key, targets);
+    return targets;
+  }
+
+  #findTargets(candidate: Candidate): readonly Target[] {
     const slot = this.slot(candidate.slot);
     if (slot.type === 'choice') return slot.options.slice(candidate.place, candidate.place + 1);
     return (this.needsAt(candidate) ?? []).flatMap((need) => this.targetOf(need) ?? []);

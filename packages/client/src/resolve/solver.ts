@@ -30,10 +30,9 @@ export class Solver {
     this.#add({ terms: new Map([[PROJECT_SLOT, { isPositive: false, set: 1n }]]), cause: { type: 'start' } });
     for (let changed = PROJECT_SLOT; ;) {
       this.#propagate(changed);
-      const { open } = this.#solution;
-      if (open.size === 0) return this.#solution.decisions;
-      // The one that was found first: near the project, and the same each time.
-      changed = [...open].reduce((a, b) => Math.min(a, b));
+      const next = this.#solution.firstOpen();
+      if (next === null) return this.#solution.decisions;
+      changed = next;
       yield* this.#learn(changed);
       this.#decide(changed);
     }
