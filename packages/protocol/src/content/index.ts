@@ -1,4 +1,5 @@
 // What packages are made of. Apart from the main entry, which a page loads to verify logs and no content.
+export { dependencyEdges, IMPORT_NAMES_MAX, type DependencyEdge, type ImportName } from './dependency-edges.ts';
 export {
   WIT_PRIMITIVES,
   type WitCase,
