@@ -92,7 +92,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
   'packages/client/src': {
     packages: ['@waybill/protocol'],
     parts: {
-      '*.ts': { parts: [], modules: ['npm'] },
+      '*.ts': { parts: ['resolve'], modules: ['npm'] },
       // Which releases fit together: pure, and read through a port.
       resolve: { parts: [], modules: [] },
       // What a project asks for and holds fast: its files, and what they mean under a verified view.
