@@ -19,22 +19,25 @@ import {
 import { requireRooted, requireStanding } from '../governance-refusal.ts';
 import type { VerifiedPackage } from '../governance-view.ts';
 import type { RegistryClient, VerifiedView } from '../registry-client.ts';
-import { needText, releaseText, type PackageNeed, type ReleaseId } from '../resolve/package-source.ts';
+import { needText, releaseText, type ReleaseId } from '../resolve/package-source.ts';
 import type { Resolution } from '../resolve/resolution.ts';
 import { LOCK_FILE, type LockedRelease, type ProjectLock } from './lock-file.ts';
 
 /** What a lock is made of. */
 export interface LockParts {
   readonly client: RegistryClient;
-  /** What the project asks for. */
-  readonly needs: readonly PackageNeed[];
+  /** What the project asks for, as {@link askedFor} has it. */
+  readonly asked: readonly string[];
   readonly resolution: Resolution;
   readonly sizeOf: (content: Digest) => number;
+  /** The lock before, whose history has to go on; `null` where there was none. */
+  readonly previous: ProjectLock | null;
 }
 
 /** Holds a resolution fast under one head, proven as {@link verifyLock} proves it. */
-export async function makeLock({ client, needs, resolution, sizeOf }: LockParts): Promise<ProjectLock> {
+export async function makeLock({ client, asked, resolution, sizeOf, previous }: LockParts): Promise<ProjectLock> {
   const view = await client.view([...new Set(resolution.releases.map(({ name }) => name))]);
+  if (previous !== null) await requireContinued(client, view, previous);
   const releases = resolution.releases.map((chosen): LockedRelease => {
     const { name, version, dependencies, hosts } = chosen;
     const { digest, recordId, registryIndex } = releaseUnder(view, chosen);
@@ -45,18 +48,13 @@ export async function makeLock({ client, needs, resolution, sizeOf }: LockParts)
     origin: registryOrigin(view.operator),
     operatorKeyId: operatorInitKey(view.operator).id,
     checkpoint: view.checkpoint,
-    needs: lockedNeeds(needs),
+    needs: asked,
     dependencies: resolution.dependencies,
     hosts: resolution.hosts.map(needText),
     releases,
   };
   await provePlaces(client, view, lock);
   return lock;
-}
-
-/** What a lock keeps of what was asked for: a project that asks for something else has outgrown it. */
-export function lockedNeeds(needs: readonly PackageNeed[]): string[] {
-  return [...new Set(needs.map(needText))].toSorted();
 }
 
 /**
@@ -67,25 +65,23 @@ export function lockedNeeds(needs: readonly PackageNeed[]): string[] {
  */
 export async function verifyLock(client: RegistryClient, lock: ProjectLock): Promise<VerifiedView> {
   const view = await client.view([...new Set(lock.releases.map(({ name }) => name))]);
-  checkOperatorPin(view.operator, lock.operatorKeyId);
-  const origin = registryOrigin(view.operator);
-  if (origin !== lock.origin) throw contradicted(`it is of the registry ${lock.origin}, and this one is ${origin}`);
-  await client.withEvidence(() => requireContinued(client, view, lock));
+  await requireContinued(client, view, lock);
   for (const locked of lock.releases) requireSame(view, locked);
   await provePlaces(client, view, lock);
   return view;
 }
 
 /** The lock carries a head of its own: to a machine that has never seen the registry, no other history can be shown. */
-async function requireContinued(
-  client: RegistryClient,
-  view: VerifiedView,
-  { checkpoint }: ProjectLock,
-): Promise<void> {
-  const earlier = await reopenCheckpoint(checkpoint, view.operator);
-  const [from, to] = [earlier.contents.logLength, view.checkpoint.contents.logLength];
-  const isLonger = needsConsistencyProof(earlier, view.checkpoint) && from < to;
-  checkContinuation(earlier, view.checkpoint, isLonger ? await client.api.consistency(from, to) : null);
+async function requireContinued(client: RegistryClient, view: VerifiedView, lock: ProjectLock): Promise<void> {
+  checkOperatorPin(view.operator, lock.operatorKeyId);
+  const origin = registryOrigin(view.operator);
+  if (origin !== lock.origin) throw contradicted(`it is of the registry ${lock.origin}, and this one is ${origin}`);
+  await client.withEvidence(async () => {
+    const earlier = await reopenCheckpoint(lock.checkpoint, view.operator);
+    const [from, to] = [earlier.contents.logLength, view.checkpoint.contents.logLength];
+    const isLonger = needsConsistencyProof(earlier, view.checkpoint) && from < to;
+    checkContinuation(earlier, view.checkpoint, isLonger ? await client.api.consistency(from, to) : null);
+  });
 }
 
 function requireSame(view: VerifiedView, locked: LockedRelease): void {

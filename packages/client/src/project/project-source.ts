@@ -4,6 +4,8 @@ import type { ContentCache } from '../ports.ts';
 import type { RegistryClient } from '../registry-client.ts';
 import { releasesOf, type AdvisoryPolicy } from '../requirement.ts';
 import { readContent } from './content-bytes.ts';
+import { overriddenNeeds } from './project-needs.ts';
+import type { WkgOverride } from './wkg-files.ts';
 import {
   releaseText,
   type PackageNeed,
@@ -29,10 +31,7 @@ export interface ProjectSourceParts {
   readonly policy: AdvisoryPolicy;
   /** What a lock file names, by package. */
   readonly locked: ReadonlyMap<PackageName, ReadonlySet<VersionText>>;
-  /** Ranges that a project sets in the place of what releases ask for. */
-  readonly overrides: ReadonlyMap<PackageName, string | null>;
-  /** Packages that lie in the project, and that nobody has to ask for. */
-  readonly local: ReadonlySet<PackageName>;
+  readonly overrides: readonly WkgOverride[];
   readonly onStep: (what: string) => void;
 }
 
@@ -78,14 +77,14 @@ export class ProjectSource implements PackageSource {
   }
 
   async #needsOf(release: ReleaseId): Promise<readonly PackageNeed[]> {
-    const { client, cache, reader, onStep } = this.#parts;
+    const { client, cache, reader, overrides, onStep } = this.#parts;
     const log = this.#packages.get(release.name);
     if (log === undefined) throw new TypeError(`${release.name} was not read`);
     const { content } = releaseOf(log.state, release.version);
     onStep(`reading ${releaseText(release)}`);
     const bytes = await readContent(content, { client, cache });
     this.#sizes.set(content, bytes.length);
-    return overriddenNeeds(reader(bytes).needs, this.#parts);
+    return overriddenNeeds(reader(bytes).needs, overrides);
   }
 
   /** Bytes of content that was read. */
@@ -94,16 +93,4 @@ export class ProjectSource implements PackageSource {
     if (size === undefined) throw new TypeError(`${content} was not read`);
     return size;
   }
-}
-
-/** Needs as a project sees them. */
-export function overriddenNeeds(
-  needs: readonly PackageNeed[],
-  { overrides, local }: Pick<ProjectSourceParts, 'overrides' | 'local'>,
-): PackageNeed[] {
-  return needs.flatMap((need) => {
-    if (local.has(need.name)) return [];
-    const range = overrides.get(need.name);
-    return [range === undefined ? need : { ...need, range }];
-  });
 }
