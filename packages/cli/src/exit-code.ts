@@ -89,6 +89,8 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'operator/changed': EXIT.tampered,
   'operator/unpinned': EXIT.refused,
   'content/digest': EXIT.tampered,
+  'content/malformed': EXIT.refused,
+  'content/not-analysed': EXIT.refused,
   'content/not-found': EXIT.notFound,
   'content/policy': EXIT.refused,
   'content/size': EXIT.tampered,

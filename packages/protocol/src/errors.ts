@@ -79,6 +79,8 @@ export type ErrorCode =
   | 'operator/unpinned'
   // Content.
   | 'content/digest'
+  | 'content/malformed'
+  | 'content/not-analysed'
   | 'content/not-found'
   | 'content/policy'
   | 'content/size'

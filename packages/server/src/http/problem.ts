@@ -73,6 +73,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'operator/changed': 500,
   'operator/unpinned': 500,
   'content/digest': 400,
+  'content/malformed': 422,
+  'content/not-analysed': 422,
   'content/not-found': 404,
   'content/policy': 422,
   'content/size': 413,
