@@ -90,7 +90,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/client/src': {
-    packages: ['@waybill/protocol'],
+    packages: ['@waybill/protocol', '@waybill/protocol/content'],
     parts: {
       '*.ts': { parts: ['resolve'], modules: ['npm'] },
       // Which releases fit together: pure, and read through a port.

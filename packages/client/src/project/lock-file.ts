@@ -143,11 +143,12 @@ function releaseIn(table: TomlReader): LockedRelease {
 }
 
 function releasesIn(table: TomlReader, key: string): ReleaseId[] {
-  const releases = table.texts(key).map((text) => {
-    const at = text.indexOf('@');
-    return { name: parsePackageName(text.slice(0, at)), version: parseVersion(text.slice(at + 1)) };
-  });
-  return releases.toSorted(compareReleases);
+  return table.parsedList(key, releaseFrom).toSorted(compareReleases);
+}
+
+function releaseFrom(text: string): ReleaseId {
+  const at = text.indexOf('@');
+  return { name: parsePackageName(text.slice(0, at)), version: parseVersion(text.slice(at + 1)) };
 }
 
 /** A lock that names what it does not hold would be installed in part. */

@@ -82,7 +82,14 @@ export class TomlReader {
 
   /** Runs a parser of this package's over a value, so that its mistake names the place. */
   parsed<T>(key: string, parser: (text: string) => T): T {
-    const text = this.text(key);
+    return this.#parse(key, this.text(key), parser);
+  }
+
+  parsedList<T>(key: string, parser: (text: string) => T): T[] {
+    return this.texts(key).map((text) => this.#parse(key, text, parser));
+  }
+
+  #parse<T>(key: string, text: string, parser: (text: string) => T): T {
     try {
       return parser(text);
     } catch (cause) {

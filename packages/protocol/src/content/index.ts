@@ -1,5 +1,4 @@
 // What packages are made of. Apart from the main entry, which a page loads to verify logs and no content.
-export { dependencyEdges, IMPORT_NAMES_MAX, type DependencyEdge, type ImportName } from './dependency-edges.ts';
 export {
   WIT_PRIMITIVES,
   type WitCase,
@@ -42,3 +41,10 @@ export {
 } from './binary/import-name.ts';
 export { type PackageDocs, type WasmMetadata, type WasmProducer } from './binary/metadata.ts';
 export { decodeWit, isProfile } from './wit/decode.ts';
+export {
+  contentDependencies,
+  dependencyEdges,
+  type ContentDependencies,
+  type DependencyEdge,
+  type ImportName,
+} from './wit/dependency-edges.ts';
