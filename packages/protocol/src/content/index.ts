@@ -19,6 +19,7 @@ export {
   type WitWorld,
   type WitWorldItem,
 } from './wit/model.ts';
+export { printWit } from './wit/print.ts';
 export { WASM_LIMITS } from './binary/limits.ts';
 export {
   type ComponentExtern,
