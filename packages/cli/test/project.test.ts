@@ -32,7 +32,7 @@ const RELEASES: readonly (readonly [name: string, version: string, imports: read
   ['modern', '1.0.0', ['unlocked-dep=<test:log@{>=1.1.0 <2.0.0}>']],
 ];
 
-const DIRECT = ['auth', 'mail', 'queue', 'json', 'sql', 'http', 'cache', 'text', 'log', 'io'];
+const DIRECT = ['auth', 'mail', 'queue', 'json', 'sql', 'http', 'cache', 'text', 'log', 'io', 'lone'];
 
 async function publish(name: string, version: string, bytes: Uint8Array): Promise<void> {
   await writeFile(user.file('publish.wasm'), bytes);
@@ -49,6 +49,7 @@ before(async () => {
   }
   await publish('types', '0.2.0', witPackageOf('test:types', '0.2.0', []));
   await publish('io', '0.2.0', witPackageOf('test:io', '0.2.0', ['test:types/api@0.2.0']));
+  await publish('lone', '0.1.0', witPackageOf('test:lone', '0.1.0', ['wasi:clocks/types@0.2.0']));
 });
 
 after(async () => {
@@ -77,7 +78,7 @@ async function treeOf(folder: string): Promise<Record<string, string>> {
   const read = files.map(
     async (file) => [path.relative(folder, file), (await readFile(file)).toString('hex')] as const,
   );
-  return Object.fromEntries((await Promise.all(read)).toSorted());
+  return Object.fromEntries((await Promise.all(read)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 async function installedIn(project: TestUser): Promise<Record<string, string>> {
@@ -98,7 +99,16 @@ test('ten dependencies, three deep: installed, the same on a machine without any
     for (const release of ['test:log@1.1.0', 'test:log@2.0.0', 'test:http@0.2.3', 'test:types@0.2.0'])
       assert.ok(taken.includes(release), release);
     const files = await installedIn(project);
-    assert.ok('deps/test-io-0.2.0.wasm' in (await treeOf(project.file('wit'))));
+    assert.match(
+      await readFile(project.file('wit/deps/test-io-0.2.0/package.wit'), 'utf8'),
+      /^package test:io@0\.2\.0;/,
+    );
+    assert.match(
+      await readFile(project.file('wit/deps/test-types-0.2.0/package.wit'), 'utf8'),
+      /^package test:types@0\.2\.0;/,
+    );
+    // What it uses is not there as text: the binary form has copies.
+    assert.ok('deps/test-lone-0.1.0.wasm' in (await treeOf(project.file('wit'))));
     assert.equal(Object.keys(files).length, taken.length);
     assert.equal(
       Buffer.from(files['deps/test-text-1.0.0.wasm'] ?? '', 'hex').toString('latin1'),
@@ -241,20 +251,20 @@ test('an install that is interrupted leaves the old files, and the next one ends
     await project.ok('install');
     await mkdir(project.file('wasm/deps/mine'));
     await writeFile(project.file('wasm/deps/mine/note'), 'mine');
-    const before = await installedIn(project);
+    const old = await installedIn(project);
     const lock = await readFile(project.file('waybill.lock'), 'utf8');
     const more = await project.run('add', 'test:sql', '--registry', failing.url, '--json');
     assert.notEqual(more.code, 0);
-    assert.deepEqual(await installedIn(project), before);
+    assert.deepEqual(await installedIn(project), old);
     assert.equal(await readFile(project.file('waybill.lock'), 'utf8'), lock);
 
     // Between the two renames, and after a kill in the middle of staging.
     await rename(project.file('wasm/deps'), project.file('wasm/.deps.old'));
     await mkdir(project.file('wasm/.deps.x.tmp/half'), { recursive: true });
     await project.ok('add', 'test:sql');
-    const after = await installedIn(project);
-    assert.equal(after['deps/mine/note'], Buffer.from('mine').toString('hex'));
-    assert.ok('deps/test-sql-1.0.0.wasm' in after);
+    const whole = await installedIn(project);
+    assert.equal(whole['deps/mine/note'], Buffer.from('mine').toString('hex'));
+    assert.ok('deps/test-sql-1.0.0.wasm' in whole);
     assert.deepEqual((await readdir(project.file('wasm'))).toSorted(), ['deps']);
   } finally {
     await failing.close();

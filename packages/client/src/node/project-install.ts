@@ -1,12 +1,13 @@
 import path from 'node:path';
-import { RegistryError } from '@waybill/protocol';
+import { RegistryError, utf8 } from '@waybill/protocol';
 import { readContent, type ContentBytesParts } from '../project/content-bytes.ts';
+import { witTextOf } from '../project/content-survey.ts';
 import type { LockedRelease, ProjectLock } from '../project/lock-file.ts';
 import type { ContentReader } from '../project/project-source.ts';
 import { releaseText, type ReleaseId } from '../resolve/package-source.ts';
 import { StagedTree } from './project-tree.ts';
 
-/** Where WIT lies, as wkg and the tools that read it expect, and where all else does. */
+/** Where WIT lies, as text where it can, as wkg and the tools that read it expect; and where all else does. */
 const WIT_FOLDER = path.join('wit', 'deps');
 const WASM_FOLDER = path.join('wasm', 'deps');
 
@@ -66,8 +67,11 @@ async function stage(release: LockedRelease, parts: InstallParts, trees: StagedT
     throw new RegistryError('lock/invalid', message, { size: bytes.length });
   }
   const { isWit } = parts.reader(bytes);
-  const name = `${baseName(release)}.wasm`;
-  await trees[isWit ? 'wit' : 'wasm'].write(name, bytes);
+  const text = isWit
+    ? witTextOf(bytes, (other) => parts.lock.releases.some((each) => releaseText(each) === other))
+    : null;
+  const name = text === null ? `${baseName(release)}.wasm` : path.join(baseName(release), 'package.wit');
+  await trees[isWit ? 'wit' : 'wasm'].write(name, text === null ? bytes : utf8(text));
   const { name: packageName, version } = release;
   return { name: packageName, version, file: path.join(isWit ? WIT_FOLDER : WASM_FOLDER, name) };
 }
