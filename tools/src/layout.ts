@@ -39,8 +39,14 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'content/wit': { parts: ['errors.ts', 'bytes', 'names', 'content', 'content/binary'], modules: ['npm'] },
       'content/tree': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content'], modules: [] },
       'content/parts': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content'], modules: [] },
+
+      // What content is claimed to be, against whoever can read it.
+      'content/kind-check.ts': {
+        parts: ['errors.ts', 'bytes', 'content', 'content/wit', 'content/tree'],
+        modules: [],
+      },
       'content/index.ts': {
-        parts: ['content', 'content/binary', 'content/wit', 'content/tree', 'content/parts'],
+        parts: ['content', 'content/kind-check.ts', 'content/binary', 'content/wit', 'content/tree', 'content/parts'],
         modules: [],
       },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
@@ -53,7 +59,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/server/src': {
-    packages: ['@waybill/protocol'],
+    packages: ['@waybill/protocol', '@waybill/protocol/content'],
     parts: {
       core: { parts: ['core/ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
@@ -107,7 +113,13 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     parts: { '*.ts': { parts: [], modules: ['npm', 'node'] } },
   },
   'packages/cli/src': {
-    packages: ['@waybill/protocol', '@waybill/client', '@waybill/client/node', '@waybill/server'],
+    packages: [
+      '@waybill/protocol',
+      '@waybill/protocol/content',
+      '@waybill/client',
+      '@waybill/client/node',
+      '@waybill/server',
+    ],
     parts: {
       '*.ts': { parts: ['commands'], modules: ['npm', 'node'] },
       commands: { parts: ['*.ts'], modules: ['npm', 'node'] },

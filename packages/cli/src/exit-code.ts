@@ -95,6 +95,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'content/policy': EXIT.refused,
   'content/size': EXIT.tampered,
   'content/taken-down': EXIT.refused,
+  'content/tree': EXIT.refused,
   'release/affected': EXIT.refused,
   'release/not-found': EXIT.notFound,
   'lock/invalid': EXIT.tampered,

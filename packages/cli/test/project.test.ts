@@ -358,6 +358,27 @@ test('what is yanked stays for whoever has locked it, and is chosen by nobody', 
   }
 });
 
+test('a tree is installed as a folder, with what its component needs', async () => {
+  await mkdir(user.file('site/pages'), { recursive: true });
+  await writeFile(user.file('site/component.wasm'), componentOf(['test:text/read@1.0.0'], 'site'));
+  await writeFile(user.file('site/pages/index.html'), '<p>');
+  await user.ok('publish', 'site', '--package', 'test:site', '--version', '1.0.0', ...at);
+  const project = await openProject(['site']);
+  const machine = await openUser();
+  try {
+    await project.ok('install');
+    const files = await installedIn(project);
+    for (const file of ['component.wasm', 'pages/index.html']) assert.ok(`deps/test-site-1.0.0/${file}` in files, file);
+    assert.ok('deps/test-text-1.0.0.wasm' in files);
+    for (const file of ['waybill.toml', 'waybill.lock']) await cp(project.file(file), machine.file(file));
+    await machine.ok('install', '--frozen');
+    assert.deepEqual(await installedIn(machine), files);
+  } finally {
+    await project.dispose();
+    await machine.dispose();
+  }
+});
+
 test('outside of a project every command says how to begin one', async () => {
   for (const command of [['install'], ['update'], ['why', 'test:log'], ['outdated']]) {
     const outcome = await user.run(...command, ...(command[0] === 'why' ? [] : at), '--json');

@@ -39,13 +39,18 @@ export interface ContentFetchParts {
  * Throws `content/digest`, `content/size`, `content/not-found`, `registry/refused` where it is withheld, `registry/unreachable`,
  * `registry/protocol`.
  */
-export async function fetchContent(digest: Digest, parts: ContentFetchParts): Promise<void> {
+export function fetchContent(digest: Digest, parts: ContentFetchParts): Promise<void> {
+  return fetchContentUpTo(CONTENT_BYTES_MAX, digest, parts);
+}
+
+/** {@link fetchContent} of content that has at most so many bytes. */
+export async function fetchContentUpTo(bytesMax: number, digest: Digest, parts: ContentFetchParts): Promise<void> {
   if (await isCached(digest, parts.cache)) return;
   const sources = await parts.client.api.contentSources(digest);
   let failure: unknown = new RegistryError('content/not-found', `the registry names no source for content ${digest}`);
   for (const { url, size } of sources) {
     try {
-      await fetchFrom(parts.client.api.transport.placeOf(url), digest, size, parts);
+      await fetchFrom({ url: parts.client.api.transport.placeOf(url), total: size, bytesMax }, digest, parts);
       return;
     } catch (thrown) {
       // A full disk of this machine's is no source's fault, and the next source would fill it no less.
@@ -67,10 +72,16 @@ async function isCached(digest: Digest, cache: ContentCache): Promise<boolean> {
   return false;
 }
 
+interface ContentOrigin {
+  readonly url: URL;
+  /** Bytes that it says it has. */
+  readonly total: number | null;
+  readonly bytesMax: number;
+}
+
 async function fetchFrom(
-  url: URL,
+  { url, total, bytesMax }: ContentOrigin,
   digest: Digest,
-  total: number | null,
   { client, cache, onProgress }: ContentFetchParts,
 ): Promise<void> {
   const { transport } = client.api;
@@ -87,8 +98,7 @@ async function fetchFrom(
     }
     for await (const chunk of chunksOf(response, transport.limits)) {
       received += chunk.length;
-      if (received > CONTENT_BYTES_MAX)
-        throw new RegistryError('content/size', `content is over ${CONTENT_BYTES_MAX} bytes`);
+      if (received > bytesMax) throw new RegistryError('content/size', `content is over ${bytesMax} bytes`);
       hash.update(chunk);
       await writer.write(chunk);
       onProgress(received, total);

@@ -17,6 +17,7 @@ export {
   type CarriedLogs,
   type CarriedRecord,
 } from './carried-record.ts';
+export { readCached, requireClaim } from './content-claim.ts';
 export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
 export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
 export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
@@ -107,6 +108,7 @@ export {
   advisoryText,
   parseRequirement,
   releasesOf,
+  parseTarget,
   resolveRelease,
   type AdvisoryPolicy,
   type PassedOver,
@@ -114,6 +116,7 @@ export {
   type ResolvableLog,
   type ResolvablePackage,
   type ResolvedRelease,
+  type Target,
   type Warnings,
 } from './requirement.ts';
 export {
@@ -125,3 +128,12 @@ export {
   type Fetch,
   type TransportLimits,
 } from './transport.ts';
+export { compareTrees, type FileDifference, type FileFate } from './tree-comparison.ts';
+export {
+  fetchTreeFiles,
+  fetchTreeIndex,
+  isTreeClaim,
+  selectFiles,
+  type TreeFetchParts,
+  type TreeSelection,
+} from './tree-fetch.ts';

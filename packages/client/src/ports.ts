@@ -40,6 +40,8 @@ export interface ContentWriter {
 export interface ContentCache {
   /** `null` when it is not there. */
   read(digest: Digest): Promise<AsyncIterable<Uint8Array> | null>;
+  /** Bytes of what is there, unread; `null` when it is not. */
+  size(digest: Digest): Promise<number | null>;
   writer(digest: Digest): Promise<ContentWriter>;
   forget(digest: Digest): Promise<void>;
 }

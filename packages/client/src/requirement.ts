@@ -40,6 +40,23 @@ export function parseRequirement(text: string): Requirement {
   return { name, version };
 }
 
+/** A requirement, and what of its tree is wanted. */
+export interface Target {
+  readonly requirement: Requirement;
+  /** A path, a folder or a glob; `null` for all of it. */
+  readonly path: string | null;
+}
+
+/** Reads a requirement with a path after it: `ns:name@1.2.3/wit/world.wit`. Throws as {@link parseRequirement}. */
+export function parseTarget(text: string): Target {
+  // Neither a name nor a range has a slash.
+  const at = text.indexOf('/');
+  if (at < 0) return { requirement: parseRequirement(text), path: null };
+  const path = text.slice(at + 1);
+  if (path !== '') return { requirement: parseRequirement(text.slice(0, at)), path };
+  throw new RegistryError('usage/invalid', `${text} ends with a slash: name a file, a folder or a pattern after it`);
+}
+
 function isVersion(text: string): boolean {
   try {
     parseVersion(text);

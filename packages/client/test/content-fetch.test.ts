@@ -17,6 +17,7 @@ function partsOver(urls: readonly string[]) {
   const kept: Digest[] = [];
   const cache: ContentCache = {
     read: async () => null,
+    size: async () => null,
     writer: async (digest) => ({
       write: async () => undefined,
       keep: async () => void kept.push(digest),

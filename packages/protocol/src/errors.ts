@@ -85,6 +85,7 @@ export type ErrorCode =
   | 'content/policy'
   | 'content/size'
   | 'content/taken-down'
+  | 'content/tree'
   | 'release/affected'
   | 'release/not-found'
   // What a project depends on, and the file that holds it fast.

@@ -76,7 +76,12 @@ async function serve(
 ): Promise<{ web: WebServer; url: URL }> {
   const { reading, proving, publishing, desk, governanceDesk, sequencer } = registry;
   let url = publicUrl ?? new URL('http://localhost/');
-  const content = new ContentReading(registry.content, registry.governance, () => url);
+  const content = new ContentReading({
+    store: registry.content,
+    governance: registry.governance,
+    trees: registry.treeTakedowns,
+    baseUrl: () => url,
+  });
   const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
     (intake) => [

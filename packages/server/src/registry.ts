@@ -26,6 +26,7 @@ import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
 import { TokenDesk } from './core/token-desk.ts';
+import { TreeTakedowns } from './core/tree-takedowns.ts';
 import { watchContent, watchPending, watchPruning, watchTokenUses, type OnFatal } from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOperatorKey } from './operator-key.ts';
@@ -51,6 +52,7 @@ export interface Registry {
   readonly governance: GovernanceLogStates;
   readonly tokens: TokenDesk;
   readonly content: ContentStore;
+  readonly treeTakedowns: TreeTakedowns;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
 }
@@ -133,6 +135,7 @@ async function openHeld(
     governance,
     tokens,
     content,
+    treeTakedowns: new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length }),
   };
 }
 

@@ -82,10 +82,11 @@ function infoBody(log: VerifiedPackage): JsonValue {
     package: name,
     head: state.head?.id ?? null,
     records: state.length,
-    versions: sortedReleases(state).map(({ version, content, by, time, recordId, state: status }) => ({
+    versions: sortedReleases(state).map(({ version, content, claim, by, time, recordId, state: status }) => ({
       version,
       status: status.status,
       digest: content,
+      ...(claim === null ? {} : { mediaType: claim.mediaType, size: claim.size }),
       ...(status.status === 'yanked' ? { yanked: { time: formatTimestamp(status.time), reason: status.reason } } : {}),
       ...contentTakedownBody(log, content),
       time: formatTimestamp(time),

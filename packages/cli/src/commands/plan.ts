@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { createReadStream, openAsBlob } from 'node:fs';
 import { authorOf, draftPublish, publish, type RegistryClient } from '@waybill/client';
+import { walkTree } from '@waybill/client/node';
 import {
   encodeHex,
   parseDigest,
@@ -8,7 +9,6 @@ import {
   parseVersion,
   RegistryError,
   sha256Stream,
-  WasmScanner,
   type AnnotationDraft,
   type Digest,
   type Holder,
@@ -17,6 +17,7 @@ import {
   type PackageName,
   type PackageState,
 } from '@waybill/protocol';
+import { CONTENT_KINDS, kindCheckOf, type ClaimedKind } from '@waybill/protocol/content';
 import type { CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { describeEntry } from '../entry-text.ts';
@@ -37,6 +38,8 @@ export interface Plan {
   readonly entries: (state: PackageState) => readonly PackageEntry[];
   readonly annotations: readonly AnnotationDraft[];
   readonly files: ReadonlyMap<Digest, string>;
+  /** The content indexes of trees: no file has them. */
+  readonly indexes?: ReadonlyMap<Digest, Uint8Array>;
 }
 
 /** Signs and publishes a plan as one record, and says what was done. */
@@ -57,14 +60,13 @@ export async function publishPlan(
     random,
     onStep: (step: string) => progress.step(step),
   };
-  const contents = new Map([...plan.files].map(([digest, file]) => [digest, () => openAsBlob(file)] as const));
   const done = await client.withEvidence(() =>
     publish(
       {
         name,
         entries: (state) => entriesFor(state, plan),
         annotations: plan.annotations,
-        contents,
+        contents: contentsOf(plan),
         final: flags.final ?? false,
       },
       parts,
@@ -83,6 +85,13 @@ export async function publishPlan(
     annotations: [...done.annotations],
   };
   return { text: lines.join('\n'), json };
+}
+
+function contentsOf({ files, indexes = new Map() }: Plan): ReadonlyMap<Digest, () => Promise<Blob>> {
+  const contents = new Map<Digest, () => Promise<Blob>>();
+  for (const [digest, file] of files) contents.set(digest, () => openAsBlob(file));
+  for (const [digest, index] of indexes) contents.set(digest, () => Promise.resolve(new Blob([new Uint8Array(index)])));
+  return contents;
 }
 
 /** The record of a plan, for others to sign; content that it names is for whoever sends it. */
@@ -131,36 +140,61 @@ function entriesFor(state: PackageState, plan: Plan): readonly PackageEntry[] {
   throw new RegistryError('log/not-found', `there is no package ${name} yet: publish a release first`);
 }
 
-/** A release of a file: hashed now, uploaded later. Warns when it is no WebAssembly, which most registries refuse. */
-export async function releaseOfFile(
+/** A release in the making, with what goes up for it. */
+export interface PlannedRelease extends Pick<Plan, 'files' | 'indexes'> {
+  readonly entry: PackageEntry;
+}
+
+/** Kinds that can be said of a file; without one it is WebAssembly of whichever kind. */
+export type FileKind = Exclude<ClaimedKind, 'tree' | 'other' | 'wasm'>;
+
+/** A release of a file or a folder: hashed now, uploaded later. Throws `usage/invalid`, `content/policy`, `content/tree`. */
+export async function releaseOf(
   context: CliContext,
   version: string,
-  file: string,
-): Promise<{ entry: PackageEntry; content: Digest }> {
+  { source, kind }: { readonly source: string; readonly kind: FileKind | null },
+): Promise<PlannedRelease> {
+  if (!(await stat(source)).isDirectory()) return releaseOfFile(context, version, { file: source, kind });
+  if (kind !== null) throw new RegistryError('usage/invalid', `${source} is a folder, and --kind is for files`);
+  const { index, digest, sources } = await walkTree(source, 'published');
+  const claim = { mediaType: CONTENT_KINDS.tree.mediaType ?? '', size: index.length };
+  const entry: PackageEntry = { type: 'release', version: parseVersion(version), content: digest, claim };
+  return { entry, files: sources, indexes: new Map([[digest, index]]) };
+}
+
+/** Warns when a file is no WebAssembly, which most registries refuse. */
+async function releaseOfFile(
+  context: CliContext,
+  version: string,
+  { file, kind }: { readonly file: string; readonly kind: FileKind | null },
+): Promise<PlannedRelease> {
   if (!(await stat(file)).isFile()) throw new RegistryError('usage/invalid', `${file} is not a file`);
   const hash = sha256Stream();
-  const scanner = new WasmScanner();
-  let isWasm = true;
+  const check = kindCheckOf(kind ?? 'wasm');
+  let refusal: unknown = null;
   let size = 0;
   for await (const chunk of createReadStream(file)) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError('a file is bytes');
     hash.update(chunk);
     size += chunk.length;
-    if (isWasm) isWasm = passes(() => scanner.update(chunk));
+    refusal ??= refusalOf(() => check.update(chunk));
   }
-  isWasm = isWasm && passes(() => scanner.finish());
-  if (!isWasm) context.process.stderr.write(`warning: ${file} is not WebAssembly\n`);
-  const claim = { mediaType: isWasm ? 'application/wasm' : 'application/octet-stream', size };
+  refusal ??= refusalOf(() => check.finish());
+  if (refusal !== null && kind !== null) throw refusal;
+  if (refusal !== null) context.process.stderr.write(`warning: ${file} is not WebAssembly\n`);
+  const said = kind ?? (refusal === null ? 'wasm' : 'other');
+  const claim = { mediaType: CONTENT_KINDS[said].mediaType ?? 'application/octet-stream', size };
   const content = parseDigest(`sha256:${encodeHex(hash.digest())}`);
-  return { entry: { type: 'release', version: parseVersion(version), content, claim }, content };
+  const entry: PackageEntry = { type: 'release', version: parseVersion(version), content, claim };
+  return { entry, files: new Map([[content, file]]) };
 }
 
-function passes(step: () => unknown): boolean {
+function refusalOf(step: () => void): RegistryError | null {
   try {
     step();
-    return true;
+    return null;
   } catch (failure) {
-    if (failure instanceof RegistryError) return false;
+    if (failure instanceof RegistryError) return failure;
     throw failure;
   }
 }

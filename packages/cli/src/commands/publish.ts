@@ -4,38 +4,47 @@ import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, repeatedFlag, requiredFlag, signingFlags, textFlag } from '../flags.ts';
 import { grantEntryFor, revokeEntriesFor } from '../grant-flags.ts';
-import { publishPlan, releaseOfFile, type Plan, type PlanFlags } from './plan.ts';
+import { publishPlan, releaseOf, type FileKind, type Plan, type PlanFlags } from './plan.ts';
 
 interface ReleaseFlags extends PlanFlags {
   readonly package: string;
   readonly version: string;
+  readonly kind?: FileKind;
 }
 
 export const publishCommand: Command<CliContext> = buildCommand({
   docs: {
-    brief: 'Release a file as a version of a package',
+    brief: 'Release a file or a folder as a version of a package',
     fullDescription: `Signs a release, publishes it, uploads the file, and verifies that the record stands in the log.
 The first release starts the package's log.
 
-  waybill publish hello.wasm --package demo:hello --version 1.0.0`,
+A folder is released as a tree of files: paths and bytes, no modes and no times. What .waybillignore names, in the words of gitignore, is
+left out, and so is .git. Only files that the registry lacks go up; component.wasm is the tree's component. Trees, and --kind, take a package of
+version 1: a new one begins as that, and an older one is upgraded first.
+
+  waybill publish hello.wasm --package demo:hello --version 1.0.0
+  waybill publish ./site --package demo:site --version 1.0.0
+  waybill publish runtime.wasm --kind module --package demo:runtime --version 1.0.0`,
   },
   parameters: {
     flags: {
       package: requiredFlag('Package, as namespace:name', 'ns:name'),
       version: requiredFlag('SemVer version', 'version'),
+      kind: {
+        kind: 'enum',
+        values: ['component', 'interface', 'profile', 'module'],
+        brief: 'What the file is, signed in the release (default: WebAssembly of any kind)',
+        optional: true,
+      },
       ...signingFlags,
     },
-    positional: { kind: 'tuple', parameters: [argument('File to release', 'file')] },
+    positional: { kind: 'tuple', parameters: [argument('File or folder to release', 'path')] },
   },
-  func: action<ReleaseFlags, [string]>(async (context, flags, progress, file) => {
-    progress.step(`hashing ${file}`);
-    const { entry, content } = await releaseOfFile(context, flags.version, file);
-    return publishPlan(context, flags, progress, {
-      package: flags.package,
-      entries: () => [entry],
-      annotations: [],
-      files: new Map([[content, file]]),
-    });
+  func: action<ReleaseFlags, [string]>(async (context, flags, progress, source) => {
+    progress.step(`hashing ${source}`);
+    const { entry, ...contents } = await releaseOf(context, flags.version, { source, kind: flags.kind ?? null });
+    const plan = { package: flags.package, entries: () => [entry], annotations: [], ...contents };
+    return publishPlan(context, flags, progress, plan);
   }),
 });
 
@@ -131,16 +140,18 @@ export const sayCommand: Command<CliContext> = buildCommand({
   },
   func: action<RecordFlags, [string]>(async (context, flags, progress, name) => {
     const files = new Map<Digest, string>();
+    const indexes = new Map<Digest, Uint8Array>();
     const releases: PackageEntry[] = [];
     for (const text of flags.release ?? []) {
       const [version, file] = halves(text, '=');
       if (file === undefined) throw new RegistryError('usage/invalid', `--release takes version=file, not ${text}`);
-      const { entry, content } = await releaseOfFile(context, version, file);
-      releases.push(entry);
-      files.set(content, file);
+      const planned = await releaseOf(context, version, { source: file, kind: null });
+      releases.push(planned.entry);
+      for (const [digest, source] of planned.files) files.set(digest, source);
+      for (const [digest, index] of planned.indexes ?? []) indexes.set(digest, index);
     }
     const entries = (state: PackageState): PackageEntry[] => recordEntries(state, flags, releases);
-    return publishPlan(context, flags, progress, { package: name, entries, annotations: [], files });
+    return publishPlan(context, flags, progress, { package: name, entries, annotations: [], files, indexes });
   }),
 });
 

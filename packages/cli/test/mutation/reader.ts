@@ -92,6 +92,7 @@ function contentIn(memory: Memory): ContentCache {
       const bytes = memory.contents.get(digest);
       return bytes === undefined ? null : chunksOf(bytes);
     },
+    size: async (digest) => memory.contents.get(digest)?.length ?? null,
     async writer(digest) {
       const chunks: Uint8Array[] = [];
       return {

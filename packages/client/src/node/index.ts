@@ -10,3 +10,5 @@ export { installProject, type InstalledFile, type InstallParts } from './project
 export { registryFolder } from './registry-folder.ts';
 export { TokenFiles } from './token-files.ts';
 export { openTrustFiles } from './trust-files.ts';
+export { writeTreeFolder, type ReplacePolicy } from './tree-folder.ts';
+export { IGNORE_FILE, walkTree, type WalkedTree, type WalkExtent } from './tree-walk.ts';

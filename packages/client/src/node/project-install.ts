@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { RegistryError, utf8 } from '@waybill/protocol';
+import { decodeTreeIndex, requireTreePath } from '@waybill/protocol/content';
 import { readContent, type ContentBytesParts } from '../project/content-bytes.ts';
 import { witTextOf } from '../project/content-survey.ts';
 import type { LockedRelease, ProjectLock } from '../project/lock-file.ts';
 import type { ContentReader } from '../project/project-source.ts';
+import { fetchTreeFiles } from '../tree-fetch.ts';
 import { releaseText, type ReleaseId } from '../resolve/package-source.ts';
 import { StagedTree } from './project-tree.ts';
 
@@ -66,14 +68,39 @@ async function stage(release: LockedRelease, parts: InstallParts, trees: StagedT
     const message = `waybill.lock says ${release.size} bytes of ${releaseText(release)}, which has ${bytes.length}`;
     throw new RegistryError('lock/invalid', message, { size: bytes.length });
   }
+  const file =
+    release.kind === 'tree'
+      ? await stageTree(release, bytes, { parts, trees })
+      : await stageFile(release, bytes, { parts, trees });
+  return { name: release.name, version: release.version, file };
+}
+
+interface StageParts {
+  readonly parts: InstallParts;
+  readonly trees: StagedTrees;
+}
+
+async function stageFile(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<string> {
   const { isWit } = parts.reader(bytes);
   const text = isWit
     ? witTextOf(bytes, (other) => parts.lock.releases.some((each) => releaseText(each) === other))
     : null;
   const name = text === null ? `${baseName(release)}.wasm` : path.join(baseName(release), 'package.wit');
   await trees[isWit ? 'wit' : 'wasm'].write(name, text === null ? bytes : utf8(text));
-  const { name: packageName, version } = release;
-  return { name: packageName, version, file: path.join(isWit ? WIT_FOLDER : WASM_FOLDER, name) };
+  return path.join(isWit ? WIT_FOLDER : WASM_FOLDER, name);
+}
+
+async function stageTree(release: LockedRelease, index: Uint8Array, { parts, trees }: StageParts): Promise<string> {
+  const files = decodeTreeIndex(index);
+  const { client, cache } = parts;
+  await client.reading(() => fetchTreeFiles(files, { client, cache, onProgress: () => undefined }));
+  const folder = baseName(release);
+  for (const { path: name, digest } of files) {
+    // The last look before a name becomes a path (SECURITY.md W3).
+    requireTreePath(name);
+    await trees.wasm.write(path.join(folder, ...name.split('/')), await readContent(digest, parts));
+  }
+  return path.join(WASM_FOLDER, folder);
 }
 
 /** As wkg names them. */

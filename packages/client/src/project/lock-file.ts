@@ -16,10 +16,15 @@ import { TomlReader, tomlText } from './toml-value.ts';
 
 export const LOCK_FILE = 'waybill.lock';
 
+/** Whether the content is one file, or the index of many. */
+export const LOCKED_KINDS = ['file', 'tree'] as const;
+export type LockedKind = (typeof LOCKED_KINDS)[number];
+
 /** A release held fast: what it is, and where the log says so. */
 export interface LockedRelease extends ReleaseId {
+  readonly kind: LockedKind;
   readonly digest: Digest;
-  /** Bytes of the content. */
+  /** Bytes of the content: of a tree, of its index. */
   readonly size: number;
   readonly recordId: RecordId;
   readonly registryIndex: number;
@@ -73,12 +78,13 @@ function headLines({ origin, operatorKeyId, checkpoint, needs, dependencies, hos
 }
 
 function releaseLines(release: LockedRelease): string[] {
-  const { name, version, digest, size, recordId, registryIndex, dependencies, hosts } = release;
+  const { name, version, kind, digest, size, recordId, registryIndex, dependencies, hosts } = release;
   return [
     '',
     '[[package]]',
     `name = ${tomlText(name)}`,
     `version = ${tomlText(version)}`,
+    `kind = ${tomlText(kind)}`,
     `digest = ${tomlText(digest)}`,
     `size = ${size}`,
     `record = ${tomlText(recordId)}`,
@@ -133,6 +139,7 @@ function releaseIn(table: TomlReader): LockedRelease {
   return {
     name: table.parsed('name', parsePackageName),
     version: table.parsed('version', parseVersion),
+    kind: kindIn(table),
     digest: table.parsed('digest', parseDigest),
     size: table.count('size'),
     recordId: table.parsed('record', parseRecordId),
@@ -140,6 +147,13 @@ function releaseIn(table: TomlReader): LockedRelease {
     dependencies: releasesIn(table, 'dependencies'),
     hosts: table.texts('hosts'),
   };
+}
+
+function kindIn(table: TomlReader): LockedKind {
+  const text = table.text('kind');
+  const kind = LOCKED_KINDS.find((each) => each === text);
+  if (kind === undefined) throw table.wrong('kind', `is ${text}; there are ${LOCKED_KINDS.join(', ')}`);
+  return kind;
 }
 
 function releasesIn(table: TomlReader, key: string): ReleaseId[] {

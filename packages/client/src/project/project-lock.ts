@@ -21,7 +21,8 @@ import type { VerifiedPackage } from '../governance-view.ts';
 import type { RegistryClient, VerifiedView } from '../registry-client.ts';
 import { needText, releaseText, type ReleaseId } from '../resolve/package-source.ts';
 import type { Resolution } from '../resolve/resolution.ts';
-import { LOCK_FILE, type LockedRelease, type ProjectLock } from './lock-file.ts';
+import { isTreeClaim } from '../tree-fetch.ts';
+import { LOCK_FILE, type LockedKind, type LockedRelease, type ProjectLock } from './lock-file.ts';
 
 /** What a lock is made of. */
 export interface LockParts {
@@ -40,9 +41,9 @@ export async function makeLock({ client, asked, resolution, sizeOf, previous }: 
   if (previous !== null) await requireContinued(client, view, previous);
   const releases = resolution.releases.map((chosen): LockedRelease => {
     const { name, version, dependencies, hosts } = chosen;
-    const { digest, recordId, registryIndex } = releaseUnder(view, chosen);
+    const { kind, digest, recordId, registryIndex } = releaseUnder(view, chosen);
     const size = sizeOf(digest);
-    return { name, version, digest, size, recordId, registryIndex, dependencies, hosts: hosts.map(needText) };
+    return { name, version, kind, digest, size, recordId, registryIndex, dependencies, hosts: hosts.map(needText) };
   });
   const lock: ProjectLock = {
     origin: registryOrigin(view.operator),
@@ -86,13 +87,14 @@ async function requireContinued(client: RegistryClient, view: VerifiedView, lock
 
 function requireSame(view: VerifiedView, locked: LockedRelease): void {
   const found = releaseUnder(view, locked);
-  for (const key of ['digest', 'recordId', 'registryIndex'] as const) {
+  for (const key of ['kind', 'digest', 'recordId', 'registryIndex'] as const) {
     if (found[key] === locked[key]) continue;
     throw contradicted(`it says ${key} ${locked[key]} of ${releaseText(locked)}, and the log ${found[key]}`);
   }
 }
 
 interface FoundRelease {
+  readonly kind: LockedKind;
   readonly digest: Digest;
   readonly recordId: RecordId;
   readonly registryIndex: number;
@@ -107,7 +109,8 @@ function releaseUnder(view: VerifiedView, { name, version }: ReleaseId): FoundRe
     ({ envelope }) => recordIdOf(PACKAGE_LOG.kind, envelope.contents) === release.recordId,
   );
   if (record === undefined) throw new TypeError('a release without its record');
-  return { digest: content, recordId: release.recordId, registryIndex: record.registryIndex };
+  const kind = isTreeClaim(release.claim) ? 'tree' : 'file';
+  return { kind, digest: content, recordId: release.recordId, registryIndex: record.registryIndex };
 }
 
 function packageUnder({ packages }: VerifiedView, name: ReleaseId['name']): VerifiedPackage {

@@ -1,8 +1,10 @@
 import { releaseOf, type Digest, type PackageName, type VersionText } from '@waybill/protocol';
 import type { VerifiedPackage } from '../governance-view.ts';
+import { decodeTreeIndex, TREE_COMPONENT_PATH } from '@waybill/protocol/content';
 import type { ContentCache } from '../ports.ts';
 import type { RegistryClient } from '../registry-client.ts';
 import { releasesOf, type AdvisoryPolicy } from '../requirement.ts';
+import { isTreeClaim } from '../tree-fetch.ts';
 import { readContent } from './content-bytes.ts';
 import { overriddenNeeds } from './project-needs.ts';
 import type { WkgOverride } from './wkg-files.ts';
@@ -80,11 +82,14 @@ export class ProjectSource implements PackageSource {
     const { client, cache, reader, overrides, onStep } = this.#parts;
     const log = this.#packages.get(release.name);
     if (log === undefined) throw new TypeError(`${release.name} was not read`);
-    const { content } = releaseOf(log.state, release.version);
+    const { content, release: found } = releaseOf(log.state, release.version);
     onStep(`reading ${releaseText(release)}`);
     const bytes = await readContent(content, { client, cache });
     this.#sizes.set(content, bytes.length);
-    return overriddenNeeds(reader(bytes).needs, overrides);
+    const component = isTreeClaim(found.claim) ? componentIn(bytes) : content;
+    if (component === null) return [];
+    const code = component === content ? bytes : await readContent(component, { client, cache });
+    return overriddenNeeds(reader(code).needs, overrides);
   }
 
   /** Bytes of content that was read. */
@@ -93,4 +98,9 @@ export class ProjectSource implements PackageSource {
     if (size === undefined) throw new TypeError(`${content} was not read`);
     return size;
   }
+}
+
+/** What runs of a tree, by its index; `null` where nothing does. */
+function componentIn(index: Uint8Array): Digest | null {
+  return decodeTreeIndex(index).find(({ path }) => path === TREE_COMPONENT_PATH)?.digest ?? null;
 }

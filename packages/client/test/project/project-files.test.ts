@@ -34,6 +34,7 @@ function locked(
   return {
     name,
     version,
+    kind: 'file',
     digest: digestOf(bytes),
     size: 17,
     recordId,

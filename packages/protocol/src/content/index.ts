@@ -20,6 +20,18 @@ export {
   type WitWorldItem,
 } from './wit/model.ts';
 export { printWit } from './wit/print.ts';
+export { claimedKindOf, CONTENT_KINDS, type ClaimedKind, type ContentKind, type ContentKindRow } from './kind.ts';
+export { bytesKeptByCheck, kindCheckOf, WIT_PACKAGE_BYTES_MAX, type KindCheck } from './kind-check.ts';
+export { kindsOfBytes } from './wit/kinds-of-bytes.ts';
+export {
+  decodeTreeIndex,
+  encodeTreeIndex,
+  TREE_BYTES_MAX,
+  TREE_FILES_MAX,
+  TREE_INDEX_BYTES_MAX,
+  type TreeFile,
+} from './tree/tree-index.ts';
+export { requireTreePath, TREE_COMPONENT_PATH, TREE_PATH_BYTES_MAX, treeError, TreePaths } from './tree/tree-path.ts';
 export { WASM_LIMITS } from './binary/limits.ts';
 export {
   type ComponentExtern,

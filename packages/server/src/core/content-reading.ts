@@ -1,17 +1,27 @@
 import { REGISTRY_LOG_ID, RegistryError, takedownOf, type Digest, type Takedown } from '@waybill/protocol';
 import type { ContentStore } from './ports.ts';
 import type { GovernanceLogStates } from './state-caches.ts';
+import type { TreeTakedowns } from './tree-takedowns.ts';
+
+export interface ContentReadingParts {
+  readonly store: ContentStore;
+  readonly governance: GovernanceLogStates;
+  readonly trees: TreeTakedowns;
+  /** Where this registry's own content can be had; known only once the server listens. */
+  readonly baseUrl: () => URL;
+}
 
 /** Content as it is served: anybody may have it, for its name is its proof. */
 export class ContentReading {
   readonly #store: ContentStore;
   readonly #governance: GovernanceLogStates;
+  readonly #trees: TreeTakedowns;
   readonly #baseUrl: () => URL;
 
-  /** `baseUrl` is where this registry's own content can be had; known only once the server listens. */
-  constructor(store: ContentStore, governance: GovernanceLogStates, baseUrl: () => URL) {
+  constructor({ store, governance, trees, baseUrl }: ContentReadingParts) {
     this.#store = store;
     this.#governance = governance;
+    this.#trees = trees;
     this.#baseUrl = baseUrl;
   }
 
@@ -21,10 +31,11 @@ export class ContentReading {
 
   /**
    * Why it is served to nobody; `null` for what may be served. A namespace's takedown does not count: the address of a digest names no
-   * package (spec/governance.md 5.3).
+   * package (spec/governance.md 5.3). That of an index counts for the files that nothing else names (spec/content.md 4.11).
    */
-  takedownOf(digest: Digest): Promise<Takedown | null> {
-    return this.#governance.read(REGISTRY_LOG_ID, (state) => takedownOf(state, digest));
+  async takedownOf(digest: Digest): Promise<Takedown | null> {
+    const own = await this.#governance.read(REGISTRY_LOG_ID, (state) => takedownOf(state, digest));
+    return own ?? this.#trees.closing(digest);
   }
 
   async has(digest: Digest): Promise<boolean> {

@@ -44,7 +44,7 @@ export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** Bytes of one content file. */
 export const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
-/** Contents that are remembered to be WebAssembly, about 200 bytes each. */
+/** Contents that are remembered to be of a kind, about 200 bytes each. */
 export const JUDGED_CONTENTS_MAX = 20_000;
 
 /** Records, versions and keys in the cache of package states, over all packages: some hundred bytes each. */

@@ -79,6 +79,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'content/policy': 422,
   'content/size': 413,
   'content/taken-down': 451,
+  'content/tree': 422,
   'release/affected': 500,
   'release/not-found': 404,
   'lock/invalid': 500,
