@@ -13,6 +13,7 @@ import {
   wkgLockedOf,
   type ProjectLock,
   type ProjectWishes,
+  type ProvenLock,
   type RegistryClient,
   type ReleaseId,
 } from '@waybill/client';
@@ -95,9 +96,9 @@ export async function choose(
   project: Pick<Project, 'files' | 'wishes' | 'lock'>,
   kept: readonly ReleaseId[] | null,
   { context, flags, progress, client }: ProjectSession,
-): Promise<ProjectLock> {
+): Promise<ProvenLock> {
   const wkg = kept === null ? await project.files.wkgLock() : null;
-  const lock = await chooseReleases(
+  const proven = await chooseReleases(
     { wishes: project.wishes, kept: kept ?? wkg ?? [], previous: project.lock },
     {
       client,
@@ -108,27 +109,28 @@ export async function choose(
       onStep: (what) => progress.step(what),
     },
   );
-  requireAgreement(lock, wkg ?? []);
-  return lock;
+  requireAgreement(proven.lock, wkg ?? []);
+  return proven;
 }
 
 /** What is put into a project. */
 export interface Installation {
   readonly project: Pick<Project, 'files' | 'lock'>;
-  readonly lock: ProjectLock;
-  /** Texts of files that change with it. */
+  readonly proven: ProvenLock;
+  /** Written with it; `null` where it stays. */
   readonly manifestText: string | null;
 }
 
 /** Fetches what a lock names, and puts it in place together with the files that say so. */
 export async function install(
-  { project, lock, manifestText }: Installation,
+  { project, proven, manifestText }: Installation,
   { context, progress, client }: ProjectSession,
 ): Promise<InstalledFile[]> {
   const { files } = project;
+  const { lock } = proven;
   return installProject({
     folder: files.folder,
-    lock,
+    proven,
     previous: project.lock,
     client,
     cache: contentCacheOf(context),
@@ -136,7 +138,8 @@ export async function install(
     onStep: (what) => progress.step(what),
     async onStaged() {
       if (manifestText !== null) await files.write(MANIFEST_FILE, manifestText);
-      if (lock !== project.lock) await files.write(LOCK_FILE, formatLock(lock));
+      if (lock === project.lock) return;
+      await files.write(LOCK_FILE, formatLock(lock));
       if (await files.isWkgProject()) await files.write(WKG_LOCK_FILE, wkgLockText(lock, client));
     },
   });
@@ -149,9 +152,9 @@ function wkgLockText({ releases }: ProjectLock, { api }: RegistryClient): string
 }
 
 /** Holds a lock against the log. */
-export async function verifyHeld(lock: ProjectLock, { client, progress }: ProjectSession): Promise<void> {
+export async function verifyHeld(lock: ProjectLock, { client, progress }: ProjectSession): Promise<ProvenLock> {
   progress.step('verifying the log');
-  await verifyLock(client, lock);
+  return verifyLock(client, lock);
 }
 
 /** What is kept of a lock when some packages are to be chosen anew; all of them where none is named. Throws `usage/invalid`. */

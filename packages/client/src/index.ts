@@ -65,7 +65,7 @@ export {
   type LockChanges,
   type ProjectChoice,
 } from './project/project-choice.ts';
-export { verifyLock } from './project/project-lock.ts';
+export { verifyLock, type ProvenLock } from './project/project-lock.ts';
 export { askedFor, projectNeeds, type ProjectWishes } from './project/project-needs.ts';
 export {
   ProjectSource,

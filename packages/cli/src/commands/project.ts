@@ -13,6 +13,7 @@ import {
   type LockChanges,
   type LockedRelease,
   type ProjectLock,
+  type ProvenLock,
   type ReleaseId,
   type Requirement,
   type VerifiedPackage,
@@ -39,7 +40,7 @@ import {
   type ProjectSession,
 } from '../project.ts';
 import { visibleLine } from '../visible-text.ts';
-import { verifiedPackage } from './get.ts';
+import { verifiedPackage, warningsOf } from './get.ts';
 
 const projectFlags = {
   allowAdvisory: { kind: 'boolean', brief: 'Take also what an advisory affects', optional: true, withNegated: false },
@@ -70,8 +71,8 @@ is compatible with the newest stable release. Where there is no project, one beg
     const range = requirement.version ?? (await newestRange(requirement, session));
     const manifestText = withDependency(project.manifestText, requirement.name, range);
     const wishes = await project.files.wishes(manifestText);
-    const lock = await choose({ ...project, wishes }, project.lock?.releases ?? null, session);
-    return installed({ project, lock, manifestText }, session);
+    const proven = await choose({ ...project, wishes }, project.lock?.releases ?? null, session);
+    return installed({ project, proven, manifestText }, session);
   }),
 });
 
@@ -109,11 +110,11 @@ the log continues the one that the lock was made under, and holds each release w
     const held = flags.frozen ? requireLock(project) : project.lock;
     const session = { context, flags, progress, client: await projectClient(context, flags, project) };
     if (held !== null && isUpToDate(held, project.wishes)) {
-      await verifyHeld(held, session);
-      return installed({ project, lock: held, manifestText: null }, session);
+      const proven = await verifyHeld(held, session);
+      return installed({ project, proven, manifestText: null }, session);
     }
-    const lock = await choose(project, held?.releases ?? null, session);
-    return installed({ project, lock, manifestText: null }, session);
+    const proven = await choose(project, held?.releases ?? null, session);
+    return installed({ project, proven, manifestText: null }, session);
   }),
 });
 
@@ -134,27 +135,39 @@ new release asks for and the old one did not is said. The newest head, without a
     const project = await openProject();
     const kept = keptBut(project.lock, names.map(parsePackageName));
     const session = { context, flags, progress, client: await projectClient(context, flags, project) };
-    const lock = await choose(project, kept, session);
-    return installed({ project, lock, manifestText: null }, session);
+    const proven = await choose(project, kept, session);
+    return installed({ project, proven, manifestText: null }, session);
   }),
 });
 
 /** Installs, and says what has changed. */
 async function installed(installation: Installation, session: ProjectSession): Promise<CommandResult> {
-  const { project, lock } = installation;
+  const { project, proven } = installation;
+  const { lock } = proven;
   const files = await install(installation, session);
   const changes = lockChanges(project.lock, lock);
-  for (const { release, what } of changes.asksAnew) {
-    const line = `${releaseText(release)} asks for ${what.join(', ')}, which the release before it did not`;
-    session.context.process.stderr.write(`warning: ${visibleLine(line)}\n`);
-  }
+  const warnings = warningsAbout(proven, changes);
+  for (const line of warnings) session.context.process.stderr.write(`warning: ${visibleLine(line)}\n`);
   const size = lock.releases.reduce((sum, release) => sum + release.size, 0);
   const summary = `${lock.releases.length} packages installed (${formatBytes(size)}, verified)`;
   const hosts = hostLines(lock);
   return {
     text: [...changeLines(changes), ...hosts, summary].join('\n'),
-    json: installedBody(installation, files, changes),
+    json: { ...installedBody(installation, files, changes), warnings },
   };
+}
+
+/** What has happened to releases since they were locked, and what is new about those that were not. */
+function warningsAbout({ lock, view }: ProvenLock, { asksAnew }: LockChanges): string[] {
+  const standing = lock.releases.flatMap(({ name, version }) => {
+    const log = view.packages.get(name);
+    const said = log === undefined ? [] : warningsOf(name, resolveRelease(log, { name, version }, 'allow'));
+    return said.map((line) => (line.startsWith(name) ? line : `${name}: ${line}`));
+  });
+  const anew = asksAnew.map(
+    ({ release, what }) => `${releaseText(release)} asks for ${what.join(', ')}, which the release before it did not`,
+  );
+  return [...standing, ...anew];
 }
 
 function changeLines({ added, removed, changed }: LockChanges): string[] {
@@ -171,10 +184,10 @@ function hostLines({ hosts, releases }: ProjectLock): string[] {
 }
 
 function installedBody(
-  { project, lock }: Installation,
+  { project, proven: { lock } }: Installation,
   files: readonly InstalledFile[],
   { added, removed, changed, asksAnew }: LockChanges,
-): JsonValue {
+): Readonly<Record<string, JsonValue>> {
   const fileOf = new Map(files.map((each) => [releaseText(each), shownFile(project.files, each.file)]));
   return {
     head: lock.checkpoint.contents.logLength,

@@ -1,10 +1,12 @@
 import path from 'node:path';
-import { RegistryError, utf8 } from '@waybill/protocol';
+import { RegistryError, releaseOf, utf8 } from '@waybill/protocol';
 import { decodeTreeIndex, requireTreePath } from '@waybill/protocol/content';
-import { readContent, type ContentBytesParts } from '../project/content-bytes.ts';
+import { readContent, whole, type ContentBytesParts } from '../project/content-bytes.ts';
 import { witTextOf } from '../project/content-survey.ts';
 import type { LockedRelease, ProjectLock } from '../project/lock-file.ts';
 import type { ContentReader } from '../project/project-source.ts';
+import type { ProvenLock } from '../project/project-lock.ts';
+import { requireClaim } from '../content-claim.ts';
 import { fetchTreeFiles } from '../tree-fetch.ts';
 import { releaseText, type ReleaseId } from '../resolve/package-source.ts';
 import { StagedTree } from './project-tree.ts';
@@ -15,8 +17,7 @@ const WASM_FOLDER = path.join('wasm', 'deps');
 
 export interface InstallParts extends ContentBytesParts {
   readonly folder: string;
-  /** Verified: what it names is what the log names. */
-  readonly lock: ProjectLock;
+  readonly proven: ProvenLock;
   /** What was installed before; `null` where nothing says. */
   readonly previous: ProjectLock | null;
   readonly reader: ContentReader;
@@ -33,16 +34,16 @@ export interface InstalledFile extends ReleaseId {
 
 /**
  * Writes what a lock names into the project. Everything is fetched and checked first; then the old folders are replaced.
- * Throws as {@link readContent}, and `content/size` where a lock lies about a size.
+ * Throws as {@link readContent}, `lock/invalid` where a lock lies about a size, and `content/…` where a release does.
  */
 export async function installProject(parts: InstallParts): Promise<InstalledFile[]> {
   const wit = await StagedTree.open(path.join(parts.folder, WIT_FOLDER));
   const wasm = await StagedTree.open(path.join(parts.folder, WASM_FOLDER));
   try {
     const installed: InstalledFile[] = [];
-    for (const release of parts.lock.releases) installed.push(await stage(release, parts, { wit, wasm }));
+    for (const release of parts.proven.lock.releases) installed.push(await stage(release, parts, { wit, wasm }));
     requireApart(installed);
-    const names = new Set([...(parts.previous?.releases ?? []), ...parts.lock.releases].map(baseName));
+    const names = new Set([...(parts.previous?.releases ?? []), ...parts.proven.lock.releases].map(baseName));
     const isOurs = (name: string): boolean => names.has(name.replace(/\.wasm$/, ''));
     await wit.keepOthers(isOurs);
     await wasm.keepOthers(isOurs);
@@ -68,6 +69,9 @@ async function stage(release: LockedRelease, parts: InstallParts, trees: StagedT
     const message = `waybill.lock says ${release.size} bytes of ${releaseText(release)}, which has ${bytes.length}`;
     throw new RegistryError('lock/invalid', message, { size: bytes.length });
   }
+  const log = parts.proven.view.packages.get(release.name);
+  if (log === undefined) throw new TypeError('a lock that was not proven');
+  await requireClaim(releaseOf(log.state, release.version).release, whole(bytes));
   const file =
     release.kind === 'tree'
       ? await stageTree(release, bytes, { parts, trees })
@@ -83,7 +87,7 @@ interface StageParts {
 async function stageFile(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<string> {
   const { isWit } = parts.reader(bytes);
   const text = isWit
-    ? witTextOf(bytes, (other) => parts.lock.releases.some((each) => releaseText(each) === other))
+    ? witTextOf(bytes, (other) => parts.proven.lock.releases.some((each) => releaseText(each) === other))
     : null;
   const name = text === null ? `${baseName(release)}.wasm` : path.join(baseName(release), 'package.wit');
   await trees[isWit ? 'wit' : 'wasm'].write(name, text === null ? bytes : utf8(text));

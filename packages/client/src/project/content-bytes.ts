@@ -1,4 +1,5 @@
 import { concatBytes, digestHex, encodeHex, RegistryError, sha256Stream, type Digest } from '@waybill/protocol';
+import { readCached } from '../content-claim.ts';
 import { fetchContent } from '../content-fetch.ts';
 import type { ContentCache } from '../ports.ts';
 import type { RegistryClient } from '../registry-client.ts';
@@ -18,10 +19,7 @@ export const READ_BYTES_MAX = 1024 * 1024 * 1024;
  */
 export async function readContent(digest: Digest, { client, cache }: ContentBytesParts): Promise<Uint8Array> {
   await client.reading(() => fetchContent(digest, { client, cache, onProgress: () => undefined }));
-  const stream = await cache.read(digest);
-  if (stream === null) {
-    throw new RegistryError('content/not-found', `content ${digest} has left the cache meanwhile: try again`);
-  }
+  const stream = await readCached(cache, digest);
   const hash = sha256Stream();
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -34,4 +32,9 @@ export async function readContent(digest: Digest, { client, cache }: ContentByte
   }
   if (encodeHex(hash.digest()) === digestHex(digest)) return concatBytes(...chunks);
   throw new RegistryError('content/digest', `${digest} changed in the cache`);
+}
+
+/** Bytes at hand, for what reads a stream. */
+export async function* whole(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes;
 }

@@ -5,7 +5,7 @@ import type { AdvisoryPolicy } from '../requirement.ts';
 import { releaseText, type ReleaseId } from '../resolve/package-source.ts';
 import { resolveProject } from '../resolve/resolution.ts';
 import type { LockedRelease, ProjectLock } from './lock-file.ts';
-import { makeLock } from './project-lock.ts';
+import { makeLock, type ProvenLock } from './project-lock.ts';
 import { askedFor, projectNeeds, type ProjectWishes } from './project-needs.ts';
 import { ProjectSource, type ContentReader } from './project-source.ts';
 import { WKG_LOCK_FILE, type WkgLocked } from './wkg-files.ts';
@@ -35,7 +35,7 @@ export interface ProjectChoice {
 export async function chooseReleases(
   { wishes, kept, previous }: ProjectChoice,
   parts: ChoiceParts,
-): Promise<ProjectLock> {
+): Promise<ProvenLock> {
   const source = new ProjectSource({ ...parts, locked: byPackage(kept), overrides: wishes.overrides });
   const resolution = await resolveProject(projectNeeds(wishes), { source, clock: parts.clock });
   parts.onStep('verifying the log');

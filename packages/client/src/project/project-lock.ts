@@ -35,8 +35,14 @@ export interface LockParts {
   readonly previous: ProjectLock | null;
 }
 
+/** A lock, and the view under which the log was seen to say the same. */
+export interface ProvenLock {
+  readonly lock: ProjectLock;
+  readonly view: VerifiedView;
+}
+
 /** Holds a resolution fast under one head, proven as {@link verifyLock} proves it. */
-export async function makeLock({ client, asked, resolution, sizeOf, previous }: LockParts): Promise<ProjectLock> {
+export async function makeLock({ client, asked, resolution, sizeOf, previous }: LockParts): Promise<ProvenLock> {
   const view = await client.view([...new Set(resolution.releases.map(({ name }) => name))]);
   if (previous !== null) await requireContinued(client, view, previous);
   const releases = resolution.releases.map((chosen): LockedRelease => {
@@ -55,21 +61,21 @@ export async function makeLock({ client, asked, resolution, sizeOf, previous }: 
     releases,
   };
   await provePlaces(client, view, lock);
-  return lock;
+  return { lock, view };
 }
 
 /**
  * Holds a lock against the registry: the same operator and origin, a history that continues the one of the lock, and each
- * release where and what the lock says. Gives what has happened to releases since, for a person.
+ * release where and what the lock says.
  * Throws `lock/invalid` where the log says something else, `checkpoint/…`, `operator/changed`, `governance/unrooted`,
  * `content/taken-down`, and what {@link RegistryClient.view} throws.
  */
-export async function verifyLock(client: RegistryClient, lock: ProjectLock): Promise<VerifiedView> {
+export async function verifyLock(client: RegistryClient, lock: ProjectLock): Promise<ProvenLock> {
   const view = await client.view([...new Set(lock.releases.map(({ name }) => name))]);
   await requireContinued(client, view, lock);
   for (const locked of lock.releases) requireSame(view, locked);
   await provePlaces(client, view, lock);
-  return view;
+  return { lock, view };
 }
 
 /** The lock carries a head of its own: to a machine that has never seen the registry, no other history can be shown. */

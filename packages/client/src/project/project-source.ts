@@ -1,11 +1,13 @@
 import { releaseOf, type Digest, type PackageName, type VersionText } from '@waybill/protocol';
+import { forEachAtOnce } from '../at-once.ts';
+import { requireClaim } from '../content-claim.ts';
 import type { VerifiedPackage } from '../governance-view.ts';
 import { decodeTreeIndex, TREE_COMPONENT_PATH } from '@waybill/protocol/content';
 import type { ContentCache } from '../ports.ts';
 import type { RegistryClient } from '../registry-client.ts';
 import { releasesOf, type AdvisoryPolicy } from '../requirement.ts';
 import { isTreeClaim } from '../tree-fetch.ts';
-import { readContent } from './content-bytes.ts';
+import { readContent, whole } from './content-bytes.ts';
 import { overriddenNeeds } from './project-needs.ts';
 import type { WkgOverride } from './wkg-files.ts';
 import {
@@ -67,14 +69,9 @@ export class ProjectSource implements PackageSource {
 
   async needs(releases: readonly ReleaseId[]): Promise<readonly (readonly PackageNeed[])[]> {
     const found: (readonly PackageNeed[])[] = [];
-    let next = 0;
-    const work = async (): Promise<void> => {
-      for (let i = next++; i < releases.length; i = next++) {
-        const release = releases[i];
-        if (release !== undefined) found[i] = await this.#needsOf(release);
-      }
-    };
-    await Promise.all(Array.from({ length: READS_AT_ONCE_MAX }, work));
+    await forEachAtOnce(READS_AT_ONCE_MAX, [...releases.entries()], async ([i, release]) => {
+      found[i] = await this.#needsOf(release);
+    });
     return found;
   }
 
@@ -85,6 +82,7 @@ export class ProjectSource implements PackageSource {
     const { content, release: found } = releaseOf(log.state, release.version);
     onStep(`reading ${releaseText(release)}`);
     const bytes = await readContent(content, { client, cache });
+    await requireClaim(found, whole(bytes));
     this.#sizes.set(content, bytes.length);
     const component = isTreeClaim(found.claim) ? componentIn(bytes) : content;
     if (component === null) return [];

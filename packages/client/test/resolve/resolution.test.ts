@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isRegistryError, type RegistryError } from '@waybill/protocol';
+import { largeGraph, type PackageGraph } from '@waybill/tools/package-graph';
+import { Dice } from '@waybill/tools/test-scale';
 import semver from 'semver';
 import { releaseText } from '../../src/resolve/package-source.ts';
 import { resolveProject, type Resolution } from '../../src/resolve/resolution.ts';
 import { RESOLUTION_DEPTH_MAX, RESOLUTION_PACKAGES_MAX } from '../../src/resolve/slot-table.ts';
-import { largeGraph, needOf, numbersFrom, sourceOf, type PackageGraph } from './package-graph.ts';
+import { needOf, sourceOf } from './package-graph.ts';
 
 const clock = (): number => 0;
 
@@ -140,7 +142,8 @@ function hasSolution(graph: PackageGraph, needs: readonly string[]): boolean {
 }
 
 function smallGraph(seed: number): { graph: PackageGraph; needs: string[] } {
-  const number = numbersFrom(seed);
+  const dice = new Dice(seed);
+  const number = (below: number): number => dice.below(below);
   const names = ['a', 'b', 'c', 'd'];
   const versions = ['1.0.0', '1.1.0', '2.0.0'];
   const ranges = ['^1', '^1.1', '~1.0', '^2', '>=1', '1.0.0', '<2', '^3'];
