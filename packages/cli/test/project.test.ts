@@ -183,6 +183,7 @@ test('P10: packages that need each other are installed', async () => {
       'deps/test-ring-a-1.0.0.wasm',
       'deps/test-ring-b-1.0.0.wasm',
     ]);
+    assert.ok(!(await readdir(project.home)).includes('wit'));
   } finally {
     await project.dispose();
   }

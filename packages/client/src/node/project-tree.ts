@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { cp, lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { hasCode } from './durable-file.ts';
 
@@ -52,8 +52,11 @@ export class StagedTree {
     await rm(old, { recursive: true, force: true });
   }
 
+  /** Also after {@link commit}: what was made on the way and holds nothing goes. */
   async discard(): Promise<void> {
     await rm(this.#staged, { recursive: true, force: true });
+    const parent = path.dirname(this.#target);
+    if ((await namesIn(parent)).length === 0) await rmdir(parent).catch(unlessMissing);
   }
 }
 

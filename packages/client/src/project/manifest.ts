@@ -26,7 +26,7 @@ export function parseManifest(text: string): Manifest {
 
 function dependencyIn(table: TomlReader, key: string): Requirement {
   const name = nameIn(table, key);
-  return table.parsed(key, (range) => (range === '*' ? { name, version: '*' } : parseRequirement(`${name}@${range}`)));
+  return table.parsed(key, (range) => parseRequirement(`${name}@${range}`));
 }
 
 function nameIn(table: TomlReader, key: string): PackageName {

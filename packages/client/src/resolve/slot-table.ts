@@ -31,9 +31,9 @@ export class SlotTable {
   readonly #needs = new Map<string, readonly PackageNeed[]>();
   readonly #tracks = new Map<string, Slot>();
   readonly #targets = new Map<string, Target | null>();
-  readonly #leads = new Map<string, readonly Target[]>();
-  readonly #ready = new Set<string>();
-  readonly #told = new Set<string>();
+  readonly #leads = new Map<number, readonly Target[]>();
+  readonly #ready = new Set<number>();
+  readonly #told = new Set<number>();
   readonly #project: readonly PackageNeed[];
 
   constructor(project: readonly PackageNeed[]) {
@@ -81,6 +81,7 @@ export class SlotTable {
     const packages = new Set<PackageName>();
     const releases: ReleaseId[] = [];
     for (const candidate of this.#ahead(candidates)) {
+      if (this.isReady(candidate)) continue;
       const needs = this.needsAt(candidate);
       const release = this.releaseAt(candidate);
       if (needs === null && release !== null) releases.push(release);
@@ -227,8 +228,12 @@ function checkedNeeds(needs: readonly PackageNeed[], whose: string): readonly Pa
   return [...unique.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, need]) => need);
 }
 
-function keyOf({ slot, place }: Candidate): string {
-  return `${slot} ${place}`;
+/** Above the releases of any package. */
+const PLACES_MAX = 2 ** 24;
+
+/** A number, for it is asked for at each step. */
+function keyOf({ slot, place }: Candidate): number {
+  return slot * PLACES_MAX + place;
 }
 
 function needOf({ slot, place }: Candidate, need: PackageNeed, target: Target | null): Incompatibility {
