@@ -125,7 +125,8 @@ function warn({ process }: CliContext, name: PackageName, resolved: ResolvedRele
   for (const line of warningsOf(name, resolved)) process.stderr.write(`warning: ${visibleLine(line)}\n`);
 }
 
-function warningsOf(name: PackageName, resolved: ResolvedRelease): string[] {
+/** What whoever takes a release is told. */
+export function warningsOf(name: PackageName, resolved: ResolvedRelease): string[] {
   const { version, state } = resolved.release;
   // Only whoever names a yanked version exactly gets it.
   const yank = state.status === 'yanked' ? [`version ${version} was yanked${state.reason && `: ${state.reason}`}`] : [];

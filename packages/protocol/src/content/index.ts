@@ -19,6 +19,7 @@ export {
   type WitWorld,
   type WitWorldItem,
 } from './wit/model.ts';
+export { printWit } from './wit/print.ts';
 export { claimedKindOf, CONTENT_KINDS, type ClaimedKind, type ContentKind, type ContentKindRow } from './kind.ts';
 export { bytesKeptByCheck, kindCheckOf, WIT_PACKAGE_BYTES_MAX, type KindCheck } from './kind-check.ts';
 export { kindsOfBytes } from './wit/kinds-of-bytes.ts';
@@ -31,7 +32,6 @@ export {
   type TreeFile,
 } from './tree/tree-index.ts';
 export { requireTreePath, TREE_COMPONENT_PATH, TREE_PATH_BYTES_MAX, treeError, TreePaths } from './tree/tree-path.ts';
-export { printWit } from './wit/print.ts';
 export { WASM_LIMITS } from './binary/limits.ts';
 export {
   type ComponentExtern,
@@ -64,3 +64,10 @@ export { encodeWit } from './wit/encode-package.ts';
 export { type WitSource } from './wit/parse-source.ts';
 export { parseWit, type WitText } from './wit/resolve-document.ts';
 export { decodeEmbeddedWit } from './wit/embedded.ts';
+export {
+  contentDependencies,
+  dependencyEdges,
+  type ContentDependencies,
+  type DependencyEdge,
+  type ImportName,
+} from './wit/dependency-edges.ts';

@@ -1,0 +1,127 @@
+import path from 'node:path';
+import { RegistryError, releaseOf, utf8 } from '@waybill/protocol';
+import { decodeTreeIndex, requireTreePath } from '@waybill/protocol/content';
+import { readContent, whole, type ContentBytesParts } from '../project/content-bytes.ts';
+import { witTextOf } from '../project/content-survey.ts';
+import type { LockedRelease, ProjectLock } from '../project/lock-file.ts';
+import type { ContentReader } from '../project/project-source.ts';
+import type { ProvenLock } from '../project/project-lock.ts';
+import { requireClaim } from '../content-claim.ts';
+import { fetchTreeFiles } from '../tree-fetch.ts';
+import { releaseText, type ReleaseId } from '../resolve/package-source.ts';
+import { StagedTree } from './project-tree.ts';
+
+/** Where WIT lies, as text where it can, as wkg and the tools that read it expect; and where all else does. */
+const WIT_FOLDER = path.join('wit', 'deps');
+const WASM_FOLDER = path.join('wasm', 'deps');
+
+export interface InstallParts extends ContentBytesParts {
+  readonly folder: string;
+  readonly proven: ProvenLock;
+  /** What was installed before; `null` where nothing says. */
+  readonly previous: ProjectLock | null;
+  readonly reader: ContentReader;
+  readonly onStep: (what: string) => void;
+  /** Runs when all is at hand, and before anything is changed. */
+  readonly onStaged: () => Promise<void>;
+}
+
+/** A release as a file of the project. */
+export interface InstalledFile extends ReleaseId {
+  /** From the project's folder. */
+  readonly file: string;
+}
+
+/**
+ * Writes what a lock names into the project. Everything is fetched and checked first; then the old folders are replaced.
+ * Throws as {@link readContent}, `lock/invalid` where a lock lies about a size, and `content/…` where a release does.
+ */
+export async function installProject(parts: InstallParts): Promise<InstalledFile[]> {
+  const wit = await StagedTree.open(path.join(parts.folder, WIT_FOLDER));
+  const wasm = await StagedTree.open(path.join(parts.folder, WASM_FOLDER));
+  try {
+    const installed: InstalledFile[] = [];
+    for (const release of parts.proven.lock.releases) installed.push(await stage(release, parts, { wit, wasm }));
+    requireApart(installed);
+    const names = new Set([...(parts.previous?.releases ?? []), ...parts.proven.lock.releases].map(baseName));
+    const isOurs = (name: string): boolean => names.has(name.replace(/\.wasm$/, ''));
+    await wit.keepOthers(isOurs);
+    await wasm.keepOthers(isOurs);
+    await parts.onStaged();
+    await wit.commit();
+    await wasm.commit();
+    return installed;
+  } finally {
+    await wit.discard();
+    await wasm.discard();
+  }
+}
+
+interface StagedTrees {
+  readonly wit: StagedTree;
+  readonly wasm: StagedTree;
+}
+
+async function stage(release: LockedRelease, parts: InstallParts, trees: StagedTrees): Promise<InstalledFile> {
+  parts.onStep(`fetching ${releaseText(release)}`);
+  const bytes = await readContent(release.digest, parts);
+  if (bytes.length !== release.size) {
+    const message = `waybill.lock says ${release.size} bytes of ${releaseText(release)}, which has ${bytes.length}`;
+    throw new RegistryError('lock/invalid', message, { size: bytes.length });
+  }
+  const log = parts.proven.view.packages.get(release.name);
+  if (log === undefined) throw new TypeError('a lock that was not proven');
+  await requireClaim(releaseOf(log.state, release.version).release, whole(bytes));
+  const file =
+    release.kind === 'tree'
+      ? await stageTree(release, bytes, { parts, trees })
+      : await stageFile(release, bytes, { parts, trees });
+  return { name: release.name, version: release.version, file };
+}
+
+interface StageParts {
+  readonly parts: InstallParts;
+  readonly trees: StagedTrees;
+}
+
+async function stageFile(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<string> {
+  const { isWit } = parts.reader(bytes);
+  const text = isWit
+    ? witTextOf(bytes, (other) => parts.proven.lock.releases.some((each) => releaseText(each) === other))
+    : null;
+  const name = text === null ? `${baseName(release)}.wasm` : path.join(baseName(release), 'package.wit');
+  await trees[isWit ? 'wit' : 'wasm'].write(name, text === null ? bytes : utf8(text));
+  return path.join(isWit ? WIT_FOLDER : WASM_FOLDER, name);
+}
+
+async function stageTree(release: LockedRelease, index: Uint8Array, { parts, trees }: StageParts): Promise<string> {
+  const files = decodeTreeIndex(index);
+  const { client, cache } = parts;
+  await client.reading(() => fetchTreeFiles(files, { client, cache, onProgress: () => undefined }));
+  const folder = baseName(release);
+  for (const { path: name, digest } of files) {
+    // The last look before a name becomes a path (SECURITY.md W3).
+    requireTreePath(name);
+    await trees.wasm.write(path.join(folder, ...name.split('/')), await readContent(digest, parts));
+  }
+  return path.join(WASM_FOLDER, folder);
+}
+
+/** As wkg names them. */
+function baseName({ name, version }: ReleaseId): string {
+  return `${name.replace(':', '-')}-${version}`;
+}
+
+/** The names that wkg made up are not those of one package each: a-b:c and a:b-c share one. */
+function requireApart(installed: readonly InstalledFile[]): void {
+  const byFile = new Map<string, InstalledFile>();
+  for (const each of installed) {
+    const other = byFile.get(each.file);
+    if (other === undefined) byFile.set(each.file, each);
+    else
+      throw new RegistryError(
+        'usage/invalid',
+        `${other.name} and ${each.name} would both be ${each.file}: take one of them`,
+      );
+  }
+}
