@@ -91,6 +91,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'content/digest': EXIT.tampered,
   'content/not-found': EXIT.notFound,
   'content/policy': EXIT.refused,
+  'content/parts': EXIT.tampered,
   'content/size': EXIT.tampered,
   'content/taken-down': EXIT.refused,
   'release/affected': EXIT.refused,

@@ -80,6 +80,7 @@ export type ErrorCode =
   // Content.
   | 'content/digest'
   | 'content/not-found'
+  | 'content/parts'
   | 'content/policy'
   | 'content/size'
   | 'content/taken-down'

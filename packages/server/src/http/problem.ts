@@ -75,6 +75,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'content/digest': 400,
   'content/not-found': 404,
   'content/policy': 422,
+  'content/parts': 422,
   'content/size': 413,
   'content/taken-down': 451,
   'release/affected': 500,
