@@ -53,7 +53,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/server/src': {
-    packages: ['@waybill/protocol'],
+    packages: ['@waybill/protocol', '@waybill/protocol/content'],
     parts: {
       core: { parts: ['core/ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
@@ -90,7 +90,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/client/src': {
-    packages: ['@waybill/protocol'],
+    packages: ['@waybill/protocol', '@waybill/protocol/content'],
     parts: {
       '*.ts': { parts: [], modules: ['npm'] },
       node: { parts: ['*.ts'], modules: ['npm', 'node'] },

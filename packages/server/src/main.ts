@@ -2,7 +2,9 @@ import path from 'node:path';
 import type { Digest } from '@waybill/protocol';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
+import { ContentParts } from './core/content-parts.ts';
 import { ContentReading } from './core/content-reading.ts';
+import { partsRoutes } from './http/api/parts-routes.ts';
 import { proofRoutes } from './http/api/proof-routes.ts';
 import { recordRoutes } from './http/api/record-routes.ts';
 import { TokenGate } from './http/token-gate.ts';
@@ -77,12 +79,14 @@ async function serve(
   const { reading, proving, publishing, desk, governanceDesk, sequencer } = registry;
   let url = publicUrl ?? new URL('http://localhost/');
   const content = new ContentReading(registry.content, registry.governance, () => url);
+  const parts = new ContentParts(registry.content, registry.partsLists);
   const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
     (intake) => [
       wargRoutes({ reading, proving, publishing, content, gate, intake }),
       recordRoutes({ desk, governanceDesk, intake }),
       proofRoutes(proving, intake),
+      partsRoutes({ content, parts, intake }),
     ],
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },
   );

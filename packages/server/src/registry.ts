@@ -12,6 +12,7 @@ import {
 import type { Logger } from 'pino';
 import { openContentFiles } from './blobs/files/content-files.ts';
 import { withFileFailures } from './blobs/files/file-failure.ts';
+import { openPartsListFiles } from './blobs/files/parts-list-files.ts';
 import { WriteThread } from './commit-thread/write-thread.ts';
 import type { Config } from './config.ts';
 import { ContentScrub } from './core/content-scrub.ts';
@@ -19,7 +20,7 @@ import { GovernanceDesk } from './core/governance-desk.ts';
 import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
 import { OperatorDesk } from './core/operator-desk.ts';
-import type { ContentStore } from './core/ports.ts';
+import type { ContentStore, PartsListStore } from './core/ports.ts';
 import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
@@ -51,6 +52,7 @@ export interface Registry {
   readonly governance: GovernanceLogStates;
   readonly tokens: TokenDesk;
   readonly content: ContentStore;
+  readonly partsLists: PartsListStore;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
 }
@@ -92,7 +94,8 @@ async function openHeld(
   onClose(() => thread.close());
   const reader = openSqliteReader(storeFile);
   onClose(() => reader.close());
-  const content = watchContent(await openContentFiles(path.join(dataDirectory, 'content')), onFatal);
+  const contentRoot = path.join(dataDirectory, 'content');
+  const content = watchContent(await openContentFiles(contentRoot), onFatal);
   // Known from the operator log's first record on, and no other log has one before.
   let origin: string | null = null;
   const homeOf = (logId: LogId): LogHome | null => (origin === null ? null : { log: logId, origin });
@@ -133,6 +136,7 @@ async function openHeld(
     governance,
     tokens,
     content,
+    partsLists: openPartsListFiles(contentRoot),
   };
 }
 

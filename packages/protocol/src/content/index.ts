@@ -7,6 +7,7 @@ export {
   PARTS_LIST_BYTES_MAX,
   PARTS_LIST_MEDIA_TYPE,
 } from './parts/parts-list.ts';
+export { decodePartsRequest, PART_RUNS_MAX, partsRequestBody, type PartRun } from './parts/parts-request.ts';
 export {
   WIT_PRIMITIVES,
   type WitCase,

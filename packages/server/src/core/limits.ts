@@ -44,6 +44,12 @@ export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** Bytes of one content file. */
 export const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
+/** Of smaller content the list of parts is not kept: making it takes some milliseconds. */
+export const KEPT_LIST_CONTENT_BYTES_MIN = 1024 * 1024;
+
+/** Lists of parts that wait for being made; beyond it clients are told to come back (429), and take content whole. */
+export const LISTS_WAITING_MAX = 64;
+
 /** Contents that are remembered to be WebAssembly, about 200 bytes each. */
 export const JUDGED_CONTENTS_MAX = 20_000;
 

@@ -297,5 +297,13 @@ export interface ContentStore {
   list(): AsyncIterable<Digest>;
 }
 
+/** Lists of the parts of content, beside it. Each can be made anew: who reads one checks it. */
+export interface PartsListStore {
+  /** `null` when there is none. */
+  readList(digest: Digest): Promise<Uint8Array | null>;
+  /** After a crash it is whole or absent. Throws `storage/full`, `storage/failed`. */
+  keepList(digest: Digest, list: Uint8Array): Promise<void>;
+}
+
 /** Unix milliseconds. */
 export type Clock = () => number;

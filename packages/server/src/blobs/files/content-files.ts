@@ -73,8 +73,9 @@ export async function* surveyContentFiles(
 ): AsyncGenerator<{ readonly file: string; readonly digest: Digest | null }, void, undefined> {
   for (const below of await namesIn(root)) {
     if (below === 'sha256') continue;
-    const uploads = below === 'uploads' ? await namesIn(path.join(root, below)) : [''];
-    for (const name of uploads) yield { file: path.join(root, below, name), digest: null };
+    const names = below === 'uploads' || below === 'parts' ? await namesIn(path.join(root, below)) : [''];
+    const strays = below === 'parts' ? names.filter((name) => !/^[0-9a-f]{64}\.parts$/.test(name)) : names;
+    for (const name of strays) yield { file: path.join(root, below, name), digest: null };
   }
   const folders = await namesIn(contentFolder(root));
   for (const folder of folders.toSorted()) {
@@ -107,6 +108,11 @@ async function prepareFolders(root: string, uploads: string): Promise<void> {
   await ensureFolder(contentFolder(root));
   // Whatever an earlier process left unfinished: no record waits for it under that name.
   for (const leftover of await readdir(uploads)) await rm(path.join(uploads, leftover), { recursive: true });
+}
+
+/** Where the lists of parts are. */
+export function partsListFolder(root: string): string {
+  return path.join(root, 'parts');
 }
 
 function contentFolder(root: string): string {
