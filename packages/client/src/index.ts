@@ -17,7 +17,8 @@ export {
   type CarriedLogs,
   type CarriedRecord,
 } from './carried-record.ts';
-export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
+export { fetchContent } from './content-fetch.ts';
+export type { ContentFetchParts } from './parts-fetch.ts';
 export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
 export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
 export {
@@ -28,10 +29,12 @@ export {
   type GovernanceSpeech,
 } from './governance-author.ts';
 export type {
+  CachedContent,
   Clock,
   ContentCache,
   ContentWriter,
   LogCache,
+  PartsCache,
   Random,
   RememberedRegistry,
   TrustRevision,

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { digestHex, utf8, wargApi, type Digest } from '@waybill/protocol';
 import type { ContentCache, ContentWriter, LogCache } from '../ports.ts';
 import { FILE_MODE, FOLDER_MODE, hasCode, replaceFile, requireReplaceable } from './durable-file.ts';
+import { openPartsCache } from './parts-cache-files.ts';
 
 /** Logs as the registry served them, one file each. */
 export function openLogFiles(folder: string): LogCache {
@@ -29,6 +30,7 @@ export function openLogFiles(folder: string): LogCache {
 export function openContentCache(folder: string): ContentCache {
   const fileOf = (digest: Digest): string => path.join(folder, 'sha256', digestHex(digest));
   return {
+    parts: openPartsCache(folder),
     async read(digest) {
       const stat = await lstat(fileOf(digest)).catch((failure: unknown) => {
         if (hasCode(failure, 'ENOENT')) return null;
