@@ -2,7 +2,6 @@ import path from 'node:path';
 import type { Digest } from '@waybill/protocol';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
-import { ContentParts } from './core/content-parts.ts';
 import { ContentReading } from './core/content-reading.ts';
 import { partsRoutes } from './http/api/parts-routes.ts';
 import { proofRoutes } from './http/api/proof-routes.ts';
@@ -79,14 +78,13 @@ async function serve(
   const { reading, proving, publishing, desk, governanceDesk, sequencer } = registry;
   let url = publicUrl ?? new URL('http://localhost/');
   const content = new ContentReading(registry.content, registry.governance, () => url);
-  const parts = new ContentParts(registry.content, registry.partsLists);
   const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
     (intake) => [
       wargRoutes({ reading, proving, publishing, content, gate, intake }),
       recordRoutes({ desk, governanceDesk, intake }),
       proofRoutes(proving, intake),
-      partsRoutes({ content, parts, intake }),
+      partsRoutes({ content, parts: registry.parts, intake }),
     ],
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },
   );

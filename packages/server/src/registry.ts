@@ -3,7 +3,9 @@ import path from 'node:path';
 import {
   OPERATOR_LOG_ID,
   operatorInitKey,
+  REGISTRY_LOG_ID,
   registryOrigin,
+  takedownOf,
   type Digest,
   type LogHome,
   type LogId,
@@ -11,23 +13,26 @@ import {
 } from '@waybill/protocol';
 import type { Logger } from 'pino';
 import { openContentFiles } from './blobs/files/content-files.ts';
+import { openContentSharing } from './blobs/files/content-sharing.ts';
 import { withFileFailures } from './blobs/files/file-failure.ts';
 import { openPartsListFiles } from './blobs/files/parts-list-files.ts';
 import { WriteThread } from './commit-thread/write-thread.ts';
 import type { Config } from './config.ts';
+import { ContentPacking } from './core/content-packing.ts';
+import { ContentParts } from './core/content-parts.ts';
 import { ContentScrub } from './core/content-scrub.ts';
 import { GovernanceDesk } from './core/governance-desk.ts';
 import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
 import { OperatorDesk } from './core/operator-desk.ts';
-import type { ContentStore, PartsListStore } from './core/ports.ts';
+import type { ContentStore } from './core/ports.ts';
 import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
 import { TokenDesk } from './core/token-desk.ts';
-import { watchContent, watchPending, watchPruning, watchTokenUses, type OnFatal } from './fatal-watch.ts';
+import { watchContent, watchPending, watchPruning, watchSharing, watchTokenUses, type OnFatal } from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
@@ -52,7 +57,7 @@ export interface Registry {
   readonly governance: GovernanceLogStates;
   readonly tokens: TokenDesk;
   readonly content: ContentStore;
-  readonly partsLists: PartsListStore;
+  readonly parts: ContentParts;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
 }
@@ -119,10 +124,11 @@ async function openHeld(
     content,
     observer: { contentDamaged: (digest) => tellDamage(digest, log, observer) },
   });
+  const { parts, packing } = openParts(content, { contentRoot, governance, onFatal });
   const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
   // Whether today's uses are noted must not keep a stop from ending well.
   onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
-  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, tokens, log }));
+  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, packing, tokens, log }));
   return {
     operatorKeyId,
     commitKeyId,
@@ -136,8 +142,23 @@ async function openHeld(
     governance,
     tokens,
     content,
-    partsLists: openPartsListFiles(contentRoot),
+    parts,
   };
+}
+
+function openParts(
+  content: ContentStore,
+  {
+    contentRoot,
+    governance,
+    onFatal,
+  }: { readonly contentRoot: string; readonly governance: GovernanceLogStates; readonly onFatal: OnFatal },
+): { readonly parts: ContentParts; readonly packing: ContentPacking } {
+  const parts = new ContentParts(content, openPartsListFiles(contentRoot));
+  const sharing = watchSharing(openContentSharing(contentRoot), onFatal);
+  const isTakenDown = (digest: Digest): Promise<boolean> =>
+    governance.read(REGISTRY_LOG_ID, (state) => takedownOf(state, digest) !== null);
+  return { parts, packing: new ContentPacking({ content, parts, sharing, isTakenDown }) };
 }
 
 interface OperatorLogParts {
