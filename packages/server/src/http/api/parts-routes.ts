@@ -49,7 +49,12 @@ export function partsRoutes({ content, parts, intake }: PartsRoutesParts): Hono<
     return compression.answer(chunks, length, c.req.header('accept-encoding') ?? '');
   });
   app.all(PARTS, () => new Response(null, { status: 405 }));
-  app.onError(apiProblem);
+  app.onError((error) => {
+    const answer = apiProblem(error);
+    // RFC 7725: a 451 may be kept unless it says otherwise, and what is reinstated must be found again.
+    answer.headers.set('cache-control', 'no-store');
+    return answer;
+  });
   return app;
 }
 
