@@ -93,6 +93,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'content/not-analysed': EXIT.refused,
   'content/not-found': EXIT.notFound,
   'content/policy': EXIT.refused,
+  'content/parts': EXIT.tampered,
   'content/size': EXIT.tampered,
   'content/taken-down': EXIT.refused,
   'content/tree': EXIT.refused,

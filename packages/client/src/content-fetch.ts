@@ -7,8 +7,8 @@ import {
   type Digest,
   type ErrorCode,
 } from '@waybill/protocol';
+import { fetchByParts, type ContentFetchParts } from './parts-fetch.ts';
 import type { ContentCache } from './ports.ts';
-import type { RegistryClient } from './registry-client.ts';
 import { chunksOf } from './transport.ts';
 
 /** Content larger than this is refused while it arrives; a version 0 record does not say how large it is. */
@@ -27,13 +27,6 @@ const FAULTS_OF_A_SOURCE: readonly ErrorCode[] = [
 /** RFC 7725: what is refused for a reason that others have given, and that the answer tells. */
 const STATUS_WITHHELD = 451;
 
-export interface ContentFetchParts {
-  readonly client: Pick<RegistryClient, 'api'>;
-  readonly cache: ContentCache;
-  /** Bytes so far, and in all when the source says so. */
-  readonly onProgress: (received: number, total: number | null) => void;
-}
-
 /**
  * Makes sure that the content is in the cache with the right digest. Sources are tried in order; wrong bytes are never kept.
  * Throws `content/digest`, `content/size`, `content/not-found`, `registry/refused` where it is withheld, `registry/unreachable`,
@@ -47,6 +40,8 @@ export function fetchContent(digest: Digest, parts: ContentFetchParts): Promise<
 export async function fetchContentUpTo(bytesMax: number, digest: Digest, parts: ContentFetchParts): Promise<void> {
   if (await isCached(digest, parts.cache)) return;
   const sources = await parts.client.api.contentSources(digest);
+  const claimed = sources.find(({ size }) => size !== null)?.size ?? null;
+  if (claimed !== null && claimed <= bytesMax && (await fetchByParts({ digest, size: claimed }, parts))) return;
   let failure: unknown = new RegistryError('content/not-found', `the registry names no source for content ${digest}`);
   for (const { url, size } of sources) {
     try {

@@ -18,7 +18,8 @@ export {
   type CarriedRecord,
 } from './carried-record.ts';
 export { readCached, requireClaim } from './content-claim.ts';
-export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
+export { fetchContent } from './content-fetch.ts';
+export type { ContentFetchParts } from './parts-fetch.ts';
 export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
 export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
 export {
@@ -29,10 +30,12 @@ export {
   type GovernanceSpeech,
 } from './governance-author.ts';
 export type {
+  CachedContent,
   Clock,
   ContentCache,
   ContentWriter,
   LogCache,
+  PartsCache,
   Random,
   RememberedRegistry,
   TrustRevision,

@@ -87,6 +87,7 @@ function contentsOf(contentBytesMax: number): ContentCache {
       touch(contents, digest, kept);
       return Promise.resolve(oneByOne(kept.chunks));
     },
+    parts: null,
     size: (digest) => Promise.resolve(contents.get(digest)?.bytes ?? null),
     writer: (digest) => Promise.resolve(contentWriter(contents, digest, contentBytesMax)),
     forget(digest) {

@@ -12,7 +12,8 @@ import {
 import picomatch from 'picomatch';
 import { forEachAtOnce } from './at-once.ts';
 import { readCached } from './content-claim.ts';
-import { fetchContentUpTo, type ContentFetchParts } from './content-fetch.ts';
+import { fetchContentUpTo } from './content-fetch.ts';
+import type { ContentFetchParts } from './parts-fetch.ts';
 
 const FETCHES_AT_ONCE = 6;
 

@@ -16,6 +16,7 @@ function partsOver(urls: readonly string[]) {
   const asked: string[] = [];
   const kept: Digest[] = [];
   const cache: ContentCache = {
+    parts: null,
     read: async () => null,
     size: async () => null,
     writer: async (digest) => ({

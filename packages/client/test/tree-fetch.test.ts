@@ -60,6 +60,7 @@ function partsOver(contents: readonly Uint8Array[], lie: (digest: Digest, bytes:
   const served = new Map(contents.map((bytes) => [digestOf(bytes), bytes]));
   const cached = new Map<Digest, Uint8Array>();
   const cache: ContentCache = {
+    parts: null,
     read: async (digest) => {
       const bytes = cached.get(digest);
       return bytes === undefined ? null : chunksOf(bytes);

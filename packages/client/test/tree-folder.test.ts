@@ -22,6 +22,7 @@ function treeOf(paths: readonly string[], given: (text: string) => Uint8Array = 
   const files = paths.map((name): TreeFile => ({ path: name, digest: digestOf(utf8(name)) }));
   const texts = new Map<Digest, string>(files.map((file) => [file.digest, file.path]));
   const cache: ContentCache = {
+    parts: null,
     read: async (digest) => {
       const text = texts.get(digest);
       return text === undefined ? null : chunksOf(given(text));

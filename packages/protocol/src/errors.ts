@@ -82,6 +82,7 @@ export type ErrorCode =
   | 'content/malformed'
   | 'content/not-analysed'
   | 'content/not-found'
+  | 'content/parts'
   | 'content/policy'
   | 'content/size'
   | 'content/taken-down'

@@ -1,5 +1,12 @@
 import { isRegistryError } from '@waybill/protocol';
-import type { ContentStore, ContentUpload, PendingWriter, RegistryStore, TokenUseWriter } from './core/ports.ts';
+import type {
+  ContentSharing,
+  ContentStore,
+  ContentUpload,
+  PendingWriter,
+  RegistryStore,
+  TokenUseWriter,
+} from './core/ports.ts';
 
 /** Hears of failures after which the process must end. */
 export type OnFatal = (failure: unknown) => void;
@@ -30,6 +37,15 @@ export function watchContent(content: ContentStore, onFatal: OnFatal): ContentSt
     read: (digest, range) => content.read(digest, range),
     list: () => content.list(),
     startUpload: async () => watchUpload(await content.startUpload(), onFatal),
+  };
+}
+
+/** The same sharing; a write that leaves the disk in doubt ends the process. */
+export function watchSharing(sharing: ContentSharing, onFatal: OnFatal): ContentSharing {
+  return {
+    baseOf: (digest) => sharing.baseOf(digest),
+    share: (digest, base, slices) => watched(sharing.share(digest, base, slices), onFatal),
+    unshare: (digest) => watched(sharing.unshare(digest), onFatal),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Digest } from '@waybill/protocol';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ContentReading } from './core/content-reading.ts';
+import { partsRoutes } from './http/api/parts-routes.ts';
 import { proofRoutes } from './http/api/proof-routes.ts';
 import { recordRoutes } from './http/api/record-routes.ts';
 import { TokenGate } from './http/token-gate.ts';
@@ -88,6 +89,7 @@ async function serve(
       wargRoutes({ reading, proving, publishing, content, gate, intake }),
       recordRoutes({ desk, governanceDesk, intake }),
       proofRoutes(proving, intake),
+      partsRoutes({ content, parts: registry.parts, intake }),
     ],
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },
   );

@@ -88,6 +88,7 @@ function logsIn(memory: Memory): LogCache {
 
 function contentIn(memory: Memory): ContentCache {
   return {
+    parts: null,
     async read(digest) {
       const bytes = memory.contents.get(digest);
       return bytes === undefined ? null : chunksOf(bytes);

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { digestHex, utf8, wargApi, type Digest } from '@waybill/protocol';
 import type { ContentCache, ContentWriter, LogCache } from '../ports.ts';
 import { FILE_MODE, FOLDER_MODE, hasCode, replaceFile, requireReplaceable } from './durable-file.ts';
+import { openPartsCache } from './parts-cache-files.ts';
 
 /** Logs as the registry served them, one file each. */
 export function openLogFiles(folder: string): LogCache {
@@ -36,6 +37,7 @@ export function openContentCache(folder: string): ContentCache {
     return stat?.isFile() ? stat.size : null;
   };
   return {
+    parts: openPartsCache(folder),
     size: sizeOf,
     read: async (digest) => ((await sizeOf(digest)) === null ? null : createReadStream(fileOf(digest))),
     writer: (digest) => fileWriter(fileOf(digest)),

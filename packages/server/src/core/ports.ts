@@ -297,5 +297,35 @@ export interface ContentStore {
   list(): AsyncIterable<Digest>;
 }
 
+/** Bytes of content in a row: `length` of them, from `baseStart` on in other content, or its own (`null`). */
+export interface SharedSlice {
+  readonly baseStart: number | null;
+  readonly length: number;
+}
+
+/**
+ * Content that is stored as slices of other content, its base. To whoever reads it, it is as any other. A base stands alone:
+ * whoever shares sees to it that it goes on doing so.
+ */
+export interface ContentSharing {
+  /** `null` for content that stands alone, or is not here. Throws `storage/damaged`. */
+  baseOf(digest: Digest): Promise<Digest | null>;
+  /**
+   * Stores `digest` by slices, in the order of its bytes, which are read back and hashed before anything goes. Whole in one
+   * form or the other after a crash. Throws `storage/damaged` where the slices are those of other content, `storage/full`, `storage/failed`.
+   */
+  share(digest: Digest, base: Digest, slices: readonly SharedSlice[]): Promise<void>;
+  /** Lets it stand alone again. Throws as {@link share}. */
+  unshare(digest: Digest): Promise<void>;
+}
+
+/** Lists of the parts of content, beside it. Each can be made anew: who reads one checks it. */
+export interface PartsListStore {
+  /** `null` when there is none. */
+  readList(digest: Digest): Promise<Uint8Array | null>;
+  /** After a crash it is whole or absent. Throws `storage/full`, `storage/failed`. */
+  keepList(digest: Digest, list: Uint8Array): Promise<void>;
+}
+
 /** Unix milliseconds. */
 export type Clock = () => number;

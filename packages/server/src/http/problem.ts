@@ -77,6 +77,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'content/not-analysed': 422,
   'content/not-found': 404,
   'content/policy': 422,
+  'content/parts': 422,
   'content/size': 413,
   'content/taken-down': 451,
   'content/tree': 422,

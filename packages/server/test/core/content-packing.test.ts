@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { concatBytes, digestOf, utf8, type Digest } from '@waybill/protocol';
+import { contentProblem } from '../../src/core/fsck/content-check.ts';
+import { keepContent } from '../../src/blobs/conformance.ts';
+import { openContentFiles } from '../../src/blobs/files/content-files.ts';
+import { openContentSharing } from '../../src/blobs/files/content-sharing.ts';
+import { openPartsListFiles } from '../../src/blobs/files/parts-list-files.ts';
+import { ContentPacking } from '../../src/core/content-packing.ts';
+import { ContentParts } from '../../src/core/content-parts.ts';
+
+function noise(seed: string, length: number): Uint8Array {
+  const blocks: Uint8Array[] = [];
+  for (let i = 0; i * 32 < length; i++) blocks.push(createHash('sha256').update(`${seed}:${i}`).digest());
+  return concatBytes(...blocks).slice(0, length);
+}
+
+const FIRST = noise('first', 1_500_000);
+const VERSIONS = [FIRST, ...['two', 'three', 'four'].map((name, i) => changed(FIRST, name, i))];
+const OTHER = noise('other', 1_200_000);
+
+function changed(content: Uint8Array, name: string, i: number): Uint8Array {
+  const at = 300_000 * (i + 1);
+  return concatBytes(content.subarray(0, at), utf8(name), content.subarray(at + 10));
+}
+
+async function openStage(context: TestContext) {
+  const root = await mkdtemp(path.join(tmpdir(), 'waybill-packing-'));
+  context.after(() => rm(root, { recursive: true }));
+  const content = await openContentFiles(root);
+  const sharing = openContentSharing(root);
+  const takenDown = new Set<Digest>();
+  const restarted = (): ContentPacking =>
+    new ContentPacking({
+      content,
+      sharing,
+      parts: new ContentParts(content, openPartsListFiles(root)),
+      isTakenDown: async (digest) => takenDown.has(digest),
+    });
+  return { content, sharing, takenDown, restarted };
+}
+
+/** More steps than two walks over the few contents take. */
+async function work(packing: ContentPacking): Promise<void> {
+  for (let i = 0; i < 40; i++) await packing.step();
+}
+
+test('versions become slices of one of them, which stands alone; what is like none does, too', async (context) => {
+  const { content, sharing, restarted } = await openStage(context);
+  for (const bytes of [...VERSIONS, OTHER, noise('small', 1_000)]) await keepContent(content, bytes);
+  // A restart knows nothing of what was done before.
+  for (let start = 0; start < 3; start++) await work(restarted());
+  const bases = await Promise.all(VERSIONS.map((bytes) => sharing.baseOf(digestOf(bytes))));
+  const alone = VERSIONS.filter((_, i) => bases[i] === null).map(digestOf);
+  assert.equal(alone.length, 1);
+  assert.deepEqual(new Set(bases), new Set([null, ...alone]));
+  assert.equal(await sharing.baseOf(digestOf(OTHER)), null);
+  for (const bytes of [...VERSIONS, OTHER]) assert.equal(await contentProblem(content, digestOf(bytes)), null);
+});
+
+test('a later version finds its base, and a base never becomes slices itself', async (context) => {
+  const { content, sharing, restarted } = await openStage(context);
+  let packing = restarted();
+  for (const bytes of VERSIONS) {
+    await keepContent(content, bytes);
+    await work(packing);
+    packing = restarted();
+  }
+  for (const bytes of VERSIONS) {
+    const base = await sharing.baseOf(digestOf(bytes));
+    if (base !== null) assert.equal(await sharing.baseOf(base), null);
+    assert.equal(await contentProblem(content, digestOf(bytes)), null);
+  }
+});
+
+test("L13: what is taken down is nobody's base, and stands alone", async (context) => {
+  const { content, sharing, takenDown, restarted } = await openStage(context);
+  for (const bytes of VERSIONS) await keepContent(content, bytes);
+  const packing = restarted();
+  await work(packing);
+  const bases = await Promise.all(VERSIONS.map((bytes) => sharing.baseOf(digestOf(bytes))));
+  for (const base of bases) if (base !== null) takenDown.add(base);
+  assert.equal(takenDown.size, 1);
+  await work(packing);
+  const after = await Promise.all(VERSIONS.map((bytes) => sharing.baseOf(digestOf(bytes))));
+  assert.ok(after.every((base) => base === null || !takenDown.has(base)));
+  for (const bytes of VERSIONS) assert.equal(await contentProblem(content, digestOf(bytes)), null);
+});
