@@ -39,8 +39,13 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'content/wit': { parts: ['errors.ts', 'bytes', 'names', 'content', 'content/binary'], modules: ['npm'] },
       'content/tree': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content'], modules: [] },
       'content/parts': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content'], modules: [] },
+      // Components put together into one.
+      'content/compose': {
+        parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content', 'content/binary', 'content/wit'],
+        modules: [],
+      },
       'content/index.ts': {
-        parts: ['content', 'content/binary', 'content/wit', 'content/tree', 'content/parts'],
+        parts: ['content', 'content/binary', 'content/wit', 'content/tree', 'content/parts', 'content/compose'],
         modules: [],
       },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },

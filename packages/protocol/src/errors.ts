@@ -78,7 +78,11 @@ export type ErrorCode =
   | 'operator/changed'
   | 'operator/unpinned'
   // Content.
+  | 'compose/cycle'
+  | 'compose/mismatch'
   | 'content/digest'
+  | 'content/malformed'
+  | 'content/not-analysed'
   | 'content/not-found'
   | 'content/policy'
   | 'content/size'

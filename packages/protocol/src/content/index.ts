@@ -1,4 +1,6 @@
 // What packages are made of. Apart from the main entry, which a page loads to verify logs and no content.
+export { composeComponents, type Composition } from './compose/composition.ts';
+export { type Dependency } from './compose/composition-plan.ts';
 export {
   WIT_PRIMITIVES,
   type WitCase,
