@@ -21,3 +21,25 @@ export {
   type WitWorld,
   type WitWorldItem,
 } from './wit/model.ts';
+export { WASM_LIMITS } from './binary/limits.ts';
+export {
+  type ComponentExtern,
+  type ComponentOutline,
+  type ModuleOutline,
+  type WasmNode,
+  type WasmOutline,
+  readStructure,
+  readWasm,
+} from './binary/wasm-binary.ts';
+export { type WasmLayer, type WasmSection } from './binary/section.ts';
+export { type ComponentSort, type NameAttributes } from './binary/component-type.ts';
+export { type CoreExport, type CoreImport } from './binary/core-module.ts';
+export { type CoreBounds, type CoreExternType, type CoreSignature } from './binary/core-type.ts';
+export {
+  type ComponentName,
+  type DependencyName,
+  type InterfaceName,
+  parseComponentName,
+} from './binary/import-name.ts';
+export { type PackageDocs, type WasmMetadata, type WasmProducer } from './binary/metadata.ts';
+export { decodeWit, isProfile } from './wit/decode.ts';
