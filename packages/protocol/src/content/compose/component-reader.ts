@@ -1,4 +1,9 @@
-import { Cursor } from './byte-cursor.ts';
+import { isRegistryError } from '../../errors.ts';
+import { readCanon } from '../binary/canon.ts';
+import { COMPONENT_SECTION } from '../binary/component-layout.ts';
+import { ALIAS } from '../binary/component-type.ts';
+import { Cursor } from '../binary/cursor.ts';
+import { PREAMBLE_BYTES, readPreamble } from '../binary/section.ts';
 import { readCoreType } from './core-type-reader.ts';
 import { malformed, notAnalysed, tooLarge } from './refusal.ts';
 import {
@@ -11,7 +16,7 @@ import {
   typeAt,
 } from './scope-index.ts';
 import { TYPE_DEPTH_MAX } from './shape-reader.ts';
-import { enter, readDescription, readExtern, readExternName, readType } from './type-reader.ts';
+import { enter, readDescription, readExtern, readEncodedName, readType } from './type-reader.ts';
 import {
   memberOf,
   openScope,
@@ -25,10 +30,6 @@ import {
   type Scope,
   type TypeNode,
 } from './type-node.ts';
-
-const PREAMBLE_BYTES = 8;
-const LAYER_OFFSET = 6;
-const COMPONENT_LAYER = 1;
 
 /** What a component asks for and gives, and the scope in which that is declared. */
 export interface ReadComponent extends ComponentSurface {
@@ -46,9 +47,8 @@ function readContents(
   parent: Scope | null,
 ): ReadComponent {
   const cursor = new Cursor(bytes, start, end);
-  const preamble = cursor.part(PREAMBLE_BYTES);
-  const layer = bytes[preamble.offset + LAYER_OFFSET];
-  if (layer !== COMPONENT_LAYER) throw malformed('it is a core module, not a component');
+  if (readPreamble(bytes, start, end).layer !== 'component') throw malformed('it is a core module, not a component');
+  cursor.skip(PREAMBLE_BYTES);
   const component = { scope: openScope(parent), imports: new Map(), exports: new Map() };
   if (component.scope.depth > TYPE_DEPTH_MAX) throw tooLarge(`it is more than ${TYPE_DEPTH_MAX} deep`);
   while (!cursor.atEnd) {
@@ -68,15 +68,14 @@ type ItemReader = (cursor: Cursor, component: OpenComponent) => void;
 
 /** Sections that are lists of items. */
 const LISTS: ReadonlyMap<number, ItemReader> = new Map<number, ItemReader>([
-  [5, instance],
-  [6, alias],
-  [7, (cursor, { scope }) => readType(cursor, scope)],
-  [10, (cursor, { scope, imports }) => readExtern(cursor, scope, imports)],
-  [11, exported],
+  [COMPONENT_SECTION.instance, instance],
+  [COMPONENT_SECTION.alias, alias],
+  [COMPONENT_SECTION.type, (cursor, { scope }) => readType(cursor, scope)],
+  [COMPONENT_SECTION.import, (cursor, { scope, imports }) => readExtern(cursor, scope, imports)],
+  [COMPONENT_SECTION.export, exported],
 ]);
 /** Custom sections, core instances, the start function and values: nothing that a type could refer to. */
 const SKIPPED: ReadonlySet<number> = new Set([0, 2, 9, 12]);
-const SECTION = { module: 1, coreType: 3, component: 4, canon: 8 };
 
 function readSection(id: number, cursor: Cursor, component: OpenComponent): void {
   const { scope } = component;
@@ -87,10 +86,10 @@ function readSection(id: number, cursor: Cursor, component: OpenComponent): void
       list(cursor, component);
     }
     if (!cursor.atEnd) throw malformed('a section is longer than what it lists');
-  } else if (id === SECTION.module) scope.modules.push(null);
-  else if (id === SECTION.component) scope.components.push(nested(cursor, scope));
-  else if (id === SECTION.coreType) coreTypes(cursor, scope);
-  else if (id === SECTION.canon) canonicalFunctions(cursor, scope);
+  } else if (id === COMPONENT_SECTION.coreModule) scope.modules.push(null);
+  else if (id === COMPONENT_SECTION.component) scope.components.push(nested(cursor, scope));
+  else if (id === COMPONENT_SECTION.coreType) coreTypes(cursor, scope);
+  else if (id === COMPONENT_SECTION.canon) canonicalFunctions(cursor, scope);
   else if (!SKIPPED.has(id)) throw notAnalysed(`a section ${id}`);
 }
 
@@ -98,7 +97,8 @@ function readSection(id: number, cursor: Cursor, component: OpenComponent): void
 function coreTypes(cursor: Cursor, scope: Scope): void {
   try {
     for (let left = cursor.count(1); left > 0; left--) readCoreType(cursor, scope);
-  } catch {
+  } catch (failure) {
+    if (!isRegistryError(failure, 'content/not-analysed')) throw failure;
     scope.coreTypesKnown = false;
   }
 }
@@ -124,7 +124,7 @@ function instance(cursor: Cursor, { scope }: OpenComponent): void {
   if (form === 1) {
     const exports = new Map<string, Extern>();
     for (let left = cursor.count(1); left > 0; left--) {
-      const name = readExternName(cursor);
+      const name = readEncodedName(cursor);
       exports.set(name.name, { ...name, ...sortIndex(cursor, scope) });
     }
     scope.instances.push(madeInstance(scope, () => exports));
@@ -188,12 +188,12 @@ function alias(cursor: Cursor, { scope }: OpenComponent): void {
   const sort = cursor.byte();
   const coreSort = sort === 0 ? cursor.byte() : null;
   const form = cursor.byte();
-  if (form === 0) aliasExport(scope, { sort, coreSort }, instanceAt(scope, cursor.u32()), cursor.name());
-  else if (form === 1) {
+  if (form === ALIAS.export) aliasExport(scope, { sort, coreSort }, instanceAt(scope, cursor.u32()), cursor.name());
+  else if (form === ALIAS.coreExport) {
     // Nothing of a core instance is in an index space that is kept.
     cursor.u32();
     cursor.name();
-  } else if (form === 2) aliasOuter(scope, { sort, coreSort }, outerScope(scope, cursor.u32()), cursor.u32());
+  } else if (form === ALIAS.outer) aliasOuter(scope, { sort, coreSort }, outerScope(scope, cursor.u32()), cursor.u32());
   else throw notAnalysed('a form of alias');
 }
 
@@ -231,7 +231,7 @@ function aliasOuter(scope: Scope, { sort, coreSort }: Sort, outer: Scope, index:
 
 /** An export has a name, what it is, and perhaps what it is said to be; it is in the index space of its sort once more. */
 function exported(cursor: Cursor, { scope, exports }: OpenComponent): void {
-  const { name, nameBytes, attributes } = readExternName(cursor);
+  const { name, nameBytes, attributes } = readEncodedName(cursor);
   if (exports.has(name)) throw malformed(`it exports ${JSON.stringify(name.slice(0, 80))} twice`);
   const found = sortIndex(cursor, scope);
   const said = cursor.byte() === 0 ? null : readDescription(cursor, scope, name);
@@ -247,31 +247,17 @@ function asDeclared(content: ExternContent, home: Scope, name: string): ExternCo
   return { sort: 'type', node };
 }
 
-const CANON = { lift: 0x00, lower: 0x01, resourceNew: 0x02, resourceDrop: 0x03, resourceRep: 0x04 };
-
 /** Of the canonical functions only lifted ones are in the space of functions. After one that is not known none can be told. */
 function canonicalFunctions(cursor: Cursor, scope: Scope): void {
-  for (let left = cursor.count(1); left > 0; left--) {
-    const code = cursor.byte();
-    if (code === CANON.lift || code === CANON.lower) {
-      cursor.byte();
-      cursor.u32();
-      canonicalOptions(cursor);
-      if (code === CANON.lower) continue;
-      const node = typeAt(scope, cursor.u32());
+  try {
+    for (let left = cursor.count(1); left > 0; left--) {
+      const lifted = readCanon(cursor);
+      if (lifted === null) continue;
+      const node = typeAt(scope, lifted);
       scope.functions.push(() => node);
-    } else if (code === CANON.resourceNew || code === CANON.resourceDrop || code === CANON.resourceRep) cursor.u32();
-    else {
-      scope.functionsKnown = false;
-      return;
     }
-  }
-}
-
-/** Memory, reallocation, clean-up and callback name a core definition; encodings and the mark of an async function name none. */
-function canonicalOptions(cursor: Cursor): void {
-  for (let left = cursor.count(1); left > 0; left--) {
-    const option = cursor.byte();
-    if (option === 3 || option === 4 || option === 5 || option === 7 || option === 8) cursor.u32();
+  } catch (failure) {
+    if (!isRegistryError(failure, 'content/not-analysed')) throw failure;
+    scope.functionsKnown = false;
   }
 }

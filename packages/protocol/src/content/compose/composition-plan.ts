@@ -3,7 +3,7 @@ import { equalBytes } from '../../bytes/byte-array.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { isRegistryError, RegistryError } from '../../errors.ts';
 import { readComponent, type ReadComponent } from './component-reader.ts';
-import { byVersionDown, parseImportName, trackOf, type ImportName } from './import-name.ts';
+import { byVersionDown, parseSourceName, trackOf, type SourceName } from './source-name.ts';
 import { mismatch, tooLarge } from './refusal.ts';
 import { mismatchOf } from './type-match.ts';
 import type { Extern } from './type-node.ts';
@@ -130,7 +130,7 @@ class Planner {
   }
 
   #supply(unit: Unit, name: string, extern: Extern): Supply {
-    const said = parseImportName(name, extern.attributes);
+    const said = parseSourceName(name, extern.attributes);
     const found =
       extern.sort === 'instance' && said.type === 'interface'
         ? this.#exportFor(unit, name, extern, said)
@@ -156,8 +156,8 @@ class Planner {
       : this.#units.filter((candidate) => candidate !== unit);
   }
 
-  #wholeFor(unit: Unit, name: string, extern: Extern, said: ImportName): Supply | null {
-    if (said.type === 'plain') return null;
+  #wholeFor(unit: Unit, name: string, extern: Extern, said: SourceName): Supply | null {
+    if (said.type === 'none') return null;
     const found = this.#units.find((candidate) => candidate.name === said.packageName && candidate !== unit);
     if (found === undefined) return null;
     const given = found.component === null ? 'module' : 'component';
@@ -169,7 +169,7 @@ class Planner {
     return { type: 'whole', unit: found };
   }
 
-  #group(member: GroupMember, said: ImportName): ImportGroup {
+  #group(member: GroupMember, said: SourceName): ImportGroup {
     const key = keyOf(member.name, said);
     const group = this.#groups.get(key) ?? { members: [] };
     for (const other of group.members) requireEqual(other, member);
@@ -179,7 +179,7 @@ class Planner {
   }
 }
 
-type InterfaceName = Extract<ImportName, { type: 'interface' }>;
+type InterfaceName = Extract<SourceName, { type: 'interface' }>;
 
 interface FoundExport {
   readonly unit: Unit;
@@ -194,7 +194,7 @@ function exportsFor(asked: InterfaceName, units: readonly Unit[]): readonly Foun
   const found = units.flatMap((unit) =>
     [...(unit.component?.exports ?? [])].flatMap(([name, extern]): FoundExport[] => {
       if (extern.sort !== 'instance') return [];
-      const given = parseImportName(name, extern.attributes);
+      const given = parseSourceName(name, extern.attributes);
       if (given.type !== 'interface' || keyOf(name, given) !== keyOf('', asked)) return [];
       return [{ unit, name, extern, isSame: given.version === asked.version, version: given.version }];
     }),
@@ -203,18 +203,18 @@ function exportsFor(asked: InterfaceName, units: readonly Unit[]): readonly Foun
 }
 
 /** Equal for what can stand for each other: one interface in one track. */
-function keyOf(name: string, said: ImportName): string {
+function keyOf(name: string, said: SourceName): string {
   if (said.type !== 'interface') return name;
   return said.version === null ? said.interfaceName : `${said.interfaceName}@${trackOf(said.version)}`;
 }
 
 /** Equal for imports that are one import of the composed component. */
 export function importKey(name: string, { attributes }: Extern): string {
-  return keyOf(name, parseImportName(name, attributes));
+  return keyOf(name, parseSourceName(name, attributes));
 }
 
 function versionOf({ name, extern }: GroupMember): InterfaceName['version'] {
-  const said = parseImportName(name, extern.attributes);
+  const said = parseSourceName(name, extern.attributes);
   return said.type === 'interface' ? said.version : null;
 }
 

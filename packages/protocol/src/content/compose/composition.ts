@@ -1,5 +1,6 @@
 import { concatBytes, joinBytes, utf8 } from '../../bytes/byte-array.ts';
 import { encodeUleb128 } from '../../bytes/uleb128.ts';
+import { COMPONENT_SECTION } from '../binary/component-layout.ts';
 import {
   importKey,
   planComposition,
@@ -46,13 +47,12 @@ export function composeComponents(components: {
 }
 
 const PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
-const SECTION = { module: 1, component: 4, instance: 5, alias: 6, export: 11 };
 const DECLARATION_SECTION: Readonly<Record<Declaration, number>> = {
-  'core-type': 3,
-  type: 7,
-  alias: SECTION.alias,
-  import: 10,
-  export: SECTION.export,
+  'core-type': COMPONENT_SECTION.coreType,
+  type: COMPONENT_SECTION.type,
+  alias: COMPONENT_SECTION.alias,
+  import: COMPONENT_SECTION.import,
+  export: COMPONENT_SECTION.export,
 };
 
 class Composer {
@@ -120,10 +120,12 @@ class Composer {
     const [first] = members;
     if (first === undefined) throw mismatch('an import that nothing needs');
     const types = members.flatMap((member) => member.types);
+    const index =
+      types.length === 0
+        ? this.#types.declare(this.#scope, 'import', first.extern)
+        : this.#types.declareInstance(this.#scope, first.extern, types);
     this.imports.push(first.name);
-    return types.length === 0
-      ? this.#types.declare(this.#scope, 'import', first.extern)
-      : this.#types.declareInstance(this.#scope, first.extern, types);
+    return index;
   }
 
   /**
@@ -163,7 +165,7 @@ class Composer {
   #embed(unit: Unit): void {
     const isModule = unit.component === null;
     this.#embedded.set(unit, this.#scope.take(isModule ? 'module' : 'component'));
-    this.#sections.whole(isModule ? SECTION.module : SECTION.component, unit.bytes);
+    this.#sections.whole(isModule ? COMPONENT_SECTION.coreModule : COMPONENT_SECTION.component, unit.bytes);
   }
 
   #instantiate(unit: Unit): void {
@@ -173,7 +175,7 @@ class Composer {
       return joinBytes([prefixed(name), Uint8Array.from(SORT_CODE[sort]), encodeUleb128(this.#supplied(supply, sort))]);
     });
     const head = [Uint8Array.of(0), encodeUleb128(this.#embedded.get(unit) ?? 0), encodeUleb128(passed.length)];
-    this.#sections.item(SECTION.instance, joinBytes([...head, joinBytes(passed)]));
+    this.#sections.item(COMPONENT_SECTION.instance, joinBytes([...head, joinBytes(passed)]));
     this.#instances.set(unit, this.#scope.take('instance'));
   }
 
@@ -190,7 +192,7 @@ class Composer {
   }
 
   #alias(sort: Extern['sort'], instance: number, name: string): number {
-    this.#sections.item(SECTION.alias, exportAlias(SORT_CODE[sort], instance, name));
+    this.#sections.item(COMPONENT_SECTION.alias, exportAlias(SORT_CODE[sort], instance, name));
     return this.#scope.take(sort);
   }
 
@@ -202,7 +204,7 @@ class Composer {
       const index = this.#alias(sort, instance, name);
       const sortIndex = joinBytes([Uint8Array.from(SORT_CODE[sort]), encodeUleb128(index)]);
       // No type is said: it is what the root has.
-      this.#sections.item(SECTION.export, joinBytes([nameBytes, sortIndex, Uint8Array.of(0)]));
+      this.#sections.item(COMPONENT_SECTION.export, joinBytes([nameBytes, sortIndex, Uint8Array.of(0)]));
       this.#scope.take(sort);
     }
   }

@@ -1,12 +1,10 @@
-import type { Cursor } from './byte-cursor.ts';
+import { coreImportType, coreValueType } from '../binary/core-type.ts';
+import type { Cursor } from '../binary/cursor.ts';
 import { malformed, notAnalysed } from './refusal.ts';
 import type { CoreTypeNode, Scope } from './type-node.ts';
 
 const FUNCTION = 0x60;
 const MODULE = 0x50;
-/** References with a heap type of their own, and the vector, number and plain reference types. */
-const TYPED_REFERENCES: ReadonlySet<number> = new Set([0x63, 0x64]);
-const EXTERN = { func: 0x00, table: 0x01, memory: 0x02, global: 0x03, tag: 0x04 };
 
 /** Reads one core type into a scope: a function or a module. Throws `content/policy` for others. */
 export function readCoreType(cursor: Cursor, scope: Scope): void {
@@ -22,12 +20,8 @@ export function readCoreType(cursor: Cursor, scope: Scope): void {
 
 function functionType(cursor: Cursor): void {
   for (let lists = 2; lists > 0; lists--) {
-    for (let left = cursor.count(1); left > 0; left--) valueType(cursor);
+    for (let left = cursor.count(1); left > 0; left--) coreValueType(cursor);
   }
-}
-
-function valueType(cursor: Cursor): void {
-  if (TYPED_REFERENCES.has(cursor.byte())) cursor.u32();
 }
 
 /** The stretches between aliases stay bytes: their indexes are those of the module type itself. */
@@ -56,7 +50,7 @@ function moduleDeclaration(cursor: Cursor, code: number): void {
   if (code !== 0 && code !== 3) throw notAnalysed('a declaration of a module type');
   if (code === 0) cursor.name();
   cursor.name();
-  coreExtern(cursor);
+  coreImportType(cursor, () => null);
 }
 
 /** `sort outer count index`: an index of the scope around it (count 1), or of the module type (count 0), which stays. */
@@ -68,37 +62,4 @@ function moduleAlias(cursor: Cursor, scope: Scope): { readonly node: CoreTypeNod
   if (count === 0) return null;
   if (count !== 1 || node === undefined) throw malformed('an alias of a module type leads nowhere');
   return { node, offset };
-}
-
-function coreExtern(cursor: Cursor): void {
-  switch (cursor.byte()) {
-    case EXTERN.func:
-      cursor.u32();
-      return;
-    case EXTERN.table:
-      valueType(cursor);
-      return limits(cursor);
-    case EXTERN.memory:
-      return limits(cursor);
-    case EXTERN.global:
-      valueType(cursor);
-      cursor.byte();
-      return;
-    case EXTERN.tag:
-      cursor.byte();
-      cursor.u32();
-      return;
-    default:
-      throw notAnalysed('an import or export of a module type');
-  }
-}
-
-const LIMIT = { hasMaximum: 1, is64: 4, hasPageSize: 8 };
-
-function limits(cursor: Cursor): void {
-  const flags = cursor.byte();
-  if ((flags & LIMIT.is64) !== 0) throw notAnalysed('a 64-bit memory or table');
-  cursor.u32();
-  if ((flags & LIMIT.hasMaximum) !== 0) cursor.u32();
-  if ((flags & LIMIT.hasPageSize) !== 0) cursor.u32();
 }

@@ -1,6 +1,6 @@
 import { joinBytes, utf8 } from '../../bytes/byte-array.ts';
 import { encodeUleb128 } from '../../bytes/uleb128.ts';
-import type { Cursor } from './byte-cursor.ts';
+import type { Cursor } from '../binary/cursor.ts';
 import { notAnalysed, tooLarge } from './refusal.ts';
 import { typeAt } from './scope-index.ts';
 import type { Scope, ShapeNode, ShapePart, ValueType } from './type-node.ts';

@@ -1,5 +1,6 @@
 import { concatBytes, joinBytes, utf8 } from '../../bytes/byte-array.ts';
 import { encodeUleb128 } from '../../bytes/uleb128.ts';
+import { ALIAS, DECLARATION, TYPE_CODE } from '../binary/component-type.ts';
 import { signedIndex } from './leb128.ts';
 import { malformed, notAnalysed, tooLarge } from './refusal.ts';
 import {
@@ -20,11 +21,11 @@ const WAITING_MAX = 400;
 
 export type Declaration = 'core-type' | 'type' | 'alias' | 'import' | 'export';
 const DECLARATION_CODE: Readonly<Record<Declaration, number>> = {
-  'core-type': 0x00,
-  type: 0x01,
-  alias: 0x02,
-  import: 0x03,
-  export: 0x04,
+  'core-type': DECLARATION.coreType,
+  type: DECLARATION.type,
+  alias: DECLARATION.alias,
+  import: DECLARATION.import,
+  export: DECLARATION.export,
 };
 
 export type Sort = Extern['sort'];
@@ -37,7 +38,6 @@ export const SORT_CODE: Readonly<Record<Sort, readonly number[]>> = {
   instance: [0x05],
 };
 const CORE_TYPE_SORT = [0x00, 0x10];
-const ALIAS = { export: 0x00, outer: 0x02 };
 
 /** A component or type that is being written. */
 export class EncodedScope {
@@ -252,7 +252,7 @@ export class TypeEncoder {
         else this.#same.equate(extern, first);
       }
     }
-    const buffer = new DeclarationBuffer(0x42);
+    const buffer = new DeclarationBuffer(TYPE_CODE.instance);
     const declared = new Set<string>();
     const declareExport = (name: string): void => {
       const extern = externs.get(name);
@@ -268,7 +268,7 @@ export class TypeEncoder {
   }
 
   #componentType(parent: EncodedScope, node: ComponentTypeNode): Uint8Array {
-    const buffer = new DeclarationBuffer(0x41);
+    const buffer = new DeclarationBuffer(TYPE_CODE.component);
     const declared = new Set<Extern>();
     const provide = (_home: Scope, name: string): void => {
       for (const [declaration, externs] of [

@@ -3,6 +3,8 @@
  * be declared again in another component. What a definition says beside the types that it refers to stays bytes.
  */
 
+import type { NameAttributes } from '../binary/component-type.ts';
+
 /** Index spaces of one component, component type or instance type, in the order of declaration. */
 export interface Scope {
   readonly parent: Scope | null;
@@ -119,13 +121,6 @@ export type ExternContent =
   | { readonly sort: 'type'; readonly node: TypeNode }
   | { readonly sort: 'component'; readonly component: ComponentNode }
   | { readonly sort: 'instance'; readonly instance: InstanceNode };
-
-export interface NameAttributes {
-  /** The interface of an instance that has a plain name. */
-  readonly implements: string | null;
-  /** What was cut off the version in the name. */
-  readonly versionSuffix: string;
-}
 
 export function openScope(parent: Scope | null): Scope {
   return {

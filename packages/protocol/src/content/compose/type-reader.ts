@@ -1,4 +1,5 @@
-import type { Cursor } from './byte-cursor.ts';
+import { ALIAS, DECLARATION, readExternName, TYPE_CODE, type ExternName } from '../binary/component-type.ts';
+import type { Cursor } from '../binary/cursor.ts';
 import { readCoreType } from './core-type-reader.ts';
 import { malformed, notAnalysed, tooLarge } from './refusal.ts';
 import { coreTypeAt, countDefinition, instanceAt, instanceMember, outerScope, typeAt } from './scope-index.ts';
@@ -13,19 +14,9 @@ import {
   type ExternContent,
   type InstanceNode,
   type InstanceTypeNode,
-  type NameAttributes,
   type Scope,
   type TypeNode,
 } from './type-node.ts';
-
-const DEFINITION = {
-  resource: 0x3f,
-  asyncResource: 0x3e,
-  func: 0x40,
-  component: 0x41,
-  instance: 0x42,
-  asyncFunc: 0x43,
-};
 
 /** Reads one type definition into a scope. */
 export function readType(cursor: Cursor, scope: Scope): void {
@@ -34,17 +25,18 @@ export function readType(cursor: Cursor, scope: Scope): void {
 
 function definition(cursor: Cursor, scope: Scope): TypeNode {
   const code = cursor.byte();
-  if (code === DEFINITION.instance) return instanceType(cursor, scope);
-  if (code === DEFINITION.component) return componentType(cursor, scope);
-  if (code === DEFINITION.resource || code === DEFINITION.asyncResource) return resource(cursor, scope, code);
+  if (code === TYPE_CODE.instance) return instanceType(cursor, scope);
+  if (code === TYPE_CODE.component) return componentType(cursor, scope);
+  if (code === TYPE_CODE.resource || code === TYPE_CODE.resourceWithAsyncDestructor)
+    return resource(cursor, scope, code);
   const shape = new ShapeReader(cursor, scope, code);
-  if (code === DEFINITION.func || code === DEFINITION.asyncFunc) return shape.function();
+  if (code === TYPE_CODE.function || code === TYPE_CODE.asyncFunction) return shape.function();
   return PRIMITIVES.has(code) ? shape.finish() : shape.value();
 }
 
 function resource(cursor: Cursor, scope: Scope, code: number): TypeNode {
   cursor.byte();
-  if (code === DEFINITION.asyncResource) cursor.u32();
+  if (code === TYPE_CODE.resourceWithAsyncDestructor) cursor.u32();
   if (cursor.byte() !== 0) cursor.u32();
   return { kind: 'resource', home: scope };
 }
@@ -75,11 +67,11 @@ function declarations(cursor: Cursor, home: Scope, mayImport: boolean): Declarat
 function declaration(cursor: Cursor, { scope, imports, exports }: Declarations, mayImport: boolean): void {
   countDefinition(scope);
   const code = cursor.byte();
-  if (code === 0) readCoreType(cursor, scope);
-  else if (code === 1) readType(cursor, scope);
-  else if (code === 2) typeAlias(cursor, scope);
-  else if (code === 3 && mayImport) readExtern(cursor, scope, imports);
-  else if (code === 4) readExtern(cursor, scope, exports);
+  if (code === DECLARATION.coreType) readCoreType(cursor, scope);
+  else if (code === DECLARATION.type) readType(cursor, scope);
+  else if (code === DECLARATION.alias) typeAlias(cursor, scope);
+  else if (code === DECLARATION.import && mayImport) readExtern(cursor, scope, imports);
+  else if (code === DECLARATION.export) readExtern(cursor, scope, exports);
   else throw notAnalysed('a declaration of a type');
 }
 
@@ -91,7 +83,7 @@ function typeAlias(cursor: Cursor, scope: Scope): void {
   const sort = cursor.byte();
   const coreSort = sort === SORT.core ? cursor.byte() : null;
   const target = cursor.byte();
-  if (target === 0) {
+  if (target === ALIAS.export) {
     const instance = instanceAt(scope, cursor.u32());
     const name = cursor.name();
     if (sort === SORT.type) scope.types.push(memberOf(instance, name));
@@ -99,7 +91,7 @@ function typeAlias(cursor: Cursor, scope: Scope): void {
     else throw notAnalysed('an alias in a type');
     return;
   }
-  if (target !== 2) throw notAnalysed('an alias in a type');
+  if (target !== ALIAS.outer) throw notAnalysed('an alias in a type');
   const outer = outerScope(scope, cursor.u32());
   const index = cursor.u32();
   if (sort === SORT.type) scope.types.push(typeAt(outer, index));
@@ -108,33 +100,19 @@ function typeAlias(cursor: Cursor, scope: Scope): void {
 }
 
 /** A name as it was encoded, and what it says. */
-export interface ExternName {
-  readonly name: string;
+export interface EncodedName extends ExternName {
   readonly nameBytes: Uint8Array;
-  readonly attributes: NameAttributes;
 }
 
-const ATTRIBUTE = { implements: 0, versionSuffix: 1 };
-
-/** Names of imports and exports: plain ones, and those with attributes (the component model's Binary.md). */
-export function readExternName(cursor: Cursor): ExternName {
+export function readEncodedName(cursor: Cursor): EncodedName {
   const start = cursor.offset;
-  const form = cursor.byte();
-  if (form > 2) throw notAnalysed('a form of name');
-  const name = cursor.name();
-  const found: { implements: string | null; versionSuffix: string } = { implements: null, versionSuffix: '' };
-  for (let left = form === 2 ? cursor.count(1) : 0; left > 0; left--) {
-    const attribute = cursor.byte();
-    const text = cursor.name();
-    if (attribute === ATTRIBUTE.implements) found.implements = text;
-    else if (attribute === ATTRIBUTE.versionSuffix) found.versionSuffix = text;
-  }
-  return { name, nameBytes: cursor.bytes.subarray(start, cursor.offset), attributes: found };
+  const name = readExternName(cursor);
+  return { ...name, nameBytes: cursor.bytes.subarray(start, cursor.offset) };
 }
 
 /** Reads an import or export with its type into `named`, and into the index space of its sort. */
 export function readExtern(cursor: Cursor, scope: Scope, named: Map<string, Extern>): void {
-  const { name, nameBytes, attributes } = readExternName(cursor);
+  const { name, nameBytes, attributes } = readEncodedName(cursor);
   if (named.has(name)) throw malformed(`it has ${JSON.stringify(name.slice(0, 80))} twice`);
   const content = readDescription(cursor, scope, name);
   enter(scope, content);

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -31,23 +32,57 @@ export async function textOf(bytes: Uint8Array): Promise<string> {
 }
 
 type Exports = Readonly<Record<string, (...args: unknown[]) => unknown>>;
+type Transpile = (bytes: Uint8Array, options: object) => Promise<{ readonly files: object }>;
 
-/** Runs a component in Node.js: what it exports, by name. `map` says where its imports are; those of WASI are known. */
+interface Transpiler {
+  readonly transpile: Transpile;
+  /** The package of what stands for WASI in Node.js. */
+  readonly shim: string;
+}
+
+/** The newer of the two that are installed: the older one loses resources that go from component to component. */
+const NEWER = await newerTranspiler();
+export const PASSES_RESOURCES = NEWER !== null;
+
+async function newerTranspiler(): Promise<Transpiler | null> {
+  const name = '@bytecodealliance/jco-transpile';
+  try {
+    const module: { readonly transpileBytes: Transpile } = await import(name);
+    return { transpile: (bytes, options) => module.transpileBytes(bytes, options), shim: shimBeside(name) };
+  } catch (failure) {
+    if (failure instanceof Error && 'code' in failure && failure.code === 'ERR_MODULE_NOT_FOUND') return null;
+    throw failure;
+  }
+}
+
+/** The one that this package would find. */
+function shimBeside(name: string): string {
+  let folder = realpathSync(path.join(MODULES, name));
+  for (;;) {
+    const found = path.join(folder, 'node_modules/@bytecodealliance/preview2-shim');
+    if (existsSync(found)) return found;
+    folder = path.dirname(folder);
+  }
+}
+
+/** Runs a component in Node.js: what it exports, by name. `hosts` are modules by the package whose interfaces they have. */
 export async function running<T>(
   bytes: Uint8Array,
-  map: Readonly<Record<string, string>>,
+  hosts: Readonly<Record<string, string>>,
   use: (exports: Exports) => Promise<T> | T,
 ): Promise<T> {
+  const { transpile: transpiled, shim } = NEWER ?? { transpile, shim: shimBeside('@bytecodealliance/jco') };
   const folder = await mkdtemp(path.join(tmpdir(), 'waybill-compose-'));
   try {
-    await symlink(MODULES, path.join(folder, 'node_modules'));
+    await mkdir(path.join(folder, 'node_modules/@bytecodealliance'), { recursive: true });
+    await symlink(shim, path.join(folder, 'node_modules/@bytecodealliance/preview2-shim'));
     await writeFile(path.join(folder, 'package.json'), '{"type":"module"}');
-    for (const [name, source] of Object.entries(map)) await writeFile(path.join(folder, `${name}.js`), source);
-    const places = Object.keys(map).map((name) => [`${name.replace('_', ':')}/*`, `./${name}.js#*`]);
-    const { files } = await transpile(bytes, { name: 'composed', map: Object.fromEntries(places) });
+    const map = Object.keys(hosts).map((name, index) => [`${name}/*`, `./host-${index}.js#*`]);
+    for (const [index, source] of Object.values(hosts).entries())
+      await writeFile(path.join(folder, `host-${index}.js`), source);
+    const { files } = await transpiled(bytes, { name: 'composed', map: Object.fromEntries(map) });
     for (const [name, content] of Object.entries(files)) {
-      const file = path.join(folder, name);
-      if (!name.includes('/')) await writeFile(file, content);
+      if (!name.includes('/')) await writeFile(path.join(folder, name), content);
     }
     const module: unknown = await import(pathToFileURL(path.join(folder, 'composed.js')).href);
     return await use(exportsOf(module));
