@@ -95,10 +95,15 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/client/src': {
-    packages: ['@waybill/protocol'],
+    packages: ['@waybill/protocol', '@waybill/protocol/content'],
     parts: {
-      '*.ts': { parts: [], modules: ['npm'] },
-      node: { parts: ['*.ts'], modules: ['npm', 'node'] },
+      '*.ts': { parts: ['resolve'], modules: ['npm'] },
+      // Which releases fit together: pure, and read through a port.
+      resolve: { parts: [], modules: [] },
+      // What a project asks for and holds fast: its files, and what they mean under a verified view.
+      project: { parts: ['*.ts', 'resolve'], modules: ['npm'] },
+      node: { parts: ['*.ts', 'resolve', 'project'], modules: ['npm', 'node'] },
+      'index.ts': { parts: ['*'], modules: [] },
     },
   },
   'packages/witness/src': {

@@ -8,9 +8,10 @@ import { fsckCommand } from './commands/fsck.ts';
 import { getCommand, verifyCommand } from './commands/get.ts';
 import { keyRoutes } from './commands/key.ts';
 import { loginCommand, logoutCommand } from './commands/login.ts';
-import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, updateCommand } from './commands/look.ts';
+import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, headCommand } from './commands/look.ts';
 import { operatorRoutes } from './commands/operator.ts';
 import { grantCommand, revokeCommand, transferCommand, upgradeCommand, whoCommand } from './commands/authority.ts';
+import { addCommand, installCommand, outdatedCommand, updateCommand, whyCommand } from './commands/project.ts';
 import { publishCommand, restoreCommand, yankCommand } from './commands/publish.ts';
 import { recordRoutes } from './commands/record.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -31,6 +32,11 @@ const root = buildRouteMap({
   routes: {
     publish: publishCommand,
     get: getCommand,
+    add: addCommand,
+    install: installCommand,
+    update: updateCommand,
+    why: whyCommand,
+    outdated: outdatedCommand,
     yank: yankCommand,
     restore: restoreCommand,
     deprecate: deprecateCommand,
@@ -44,7 +50,7 @@ const root = buildRouteMap({
     info: infoCommand,
     log: logRoutes,
     verify: verifyCommand,
-    update: updateCommand,
+    head: headCommand,
     key: keyRoutes,
     sign: signCommand,
     'verify-signature': verifySignatureCommand,

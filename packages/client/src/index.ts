@@ -50,6 +50,49 @@ export {
 } from './publish.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
+export { readContent, type ContentBytesParts } from './project/content-bytes.ts';
+export { surveyContent } from './project/content-survey.ts';
+export { formatLock, LOCK_FILE, parseLock, type LockedRelease, type ProjectLock } from './project/lock-file.ts';
+export { MANIFEST_FILE, parseManifest, withDependency, type Manifest } from './project/manifest.ts';
+export {
+  chooseReleases,
+  isUpToDate,
+  lockChanges,
+  requireAgreement,
+  wayTo,
+  type ChoiceParts,
+  type LockChanges,
+  type ProjectChoice,
+} from './project/project-choice.ts';
+export { verifyLock } from './project/project-lock.ts';
+export { askedFor, projectNeeds, type ProjectWishes } from './project/project-needs.ts';
+export {
+  ProjectSource,
+  type ContentReader,
+  type ContentSurvey,
+  type ProjectSourceParts,
+} from './project/project-source.ts';
+export {
+  formatWkgLock,
+  parseWkgLock,
+  parseWkgManifest,
+  WKG_LOCK_FILE,
+  wkgLockedOf,
+  WKG_MANIFEST_FILE,
+  type WkgLocked,
+  type WkgOverride,
+} from './project/wkg-files.ts';
+export {
+  needText,
+  releaseText,
+  type PackageNeed,
+  type PackageReleases,
+  type PackageSource,
+  type ReleaseId,
+} from './resolve/package-source.ts';
+export { resolveProject, RESOLUTION_MS_MAX, type ChosenRelease, type Resolution } from './resolve/resolution.ts';
+export { RESOLUTION_DEPTH_MAX, RESOLUTION_PACKAGES_MAX } from './resolve/slot-table.ts';
+export { trackOf } from './resolve/track.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {
@@ -63,11 +106,13 @@ export {
 export {
   advisoryText,
   parseRequirement,
+  releasesOf,
   resolveRelease,
   type AdvisoryPolicy,
   type PassedOver,
   type Requirement,
   type ResolvableLog,
+  type ResolvablePackage,
   type ResolvedRelease,
   type Warnings,
 } from './requirement.ts';

@@ -2,6 +2,7 @@ import {
   compareVersions,
   isDigest,
   isStable,
+  messageOf,
   parsePackageName,
   parseVersion,
   RegistryError,
@@ -10,13 +11,13 @@ import {
   type Deprecation,
   type FetchableRelease,
   type PackageName,
-  type PackageState,
   type Statement,
   type VersionText,
 } from '@waybill/protocol';
 import semver from 'semver';
 import { requireRooted, requireStanding, takenDownError } from './governance-refusal.ts';
 import type { TakedownInForce, VerifiedPackage } from './governance-view.ts';
+import type { PackageReleases } from './resolve/package-source.ts';
 
 /** A package with what was asked of its version: nothing, one version, or a range. */
 export interface Requirement {
@@ -88,20 +89,78 @@ export function resolveRelease(
 ): ResolvedRelease {
   requireRooted(log);
   if (version !== null && isVersion(version)) return named(log, parseVersion(version));
-  const matches = version === null ? isStable : (candidate: VersionText) => semver.satisfies(candidate, version);
   const passedOver: PassedOver[] = [];
   let deprecated: ResolvedRelease | null = null;
-  for (const candidate of standingVersions(log.state, matches)) {
-    const advisories = log.annotations.advisoriesOf(candidate, isAffected);
-    const takedown = takedownOfRelease(log, candidate);
-    const isAvoided = policy === 'pass over' && advisories.length > 0;
-    if (takedown !== null || isAvoided) passedOver.push({ version: candidate, advisories, takedown });
-    else if (log.annotations.deprecationOf(candidate) === null) return resolved(log, candidate, [...passedOver]);
-    else deprecated ??= resolved(log, candidate, [...passedOver]);
+  for (const candidate of judgedReleases(log, policy)) {
+    if (candidate.verdict === 'yanked' || !isInRange(candidate.version, version)) continue;
+    if (candidate.verdict === 'passed over') passedOver.push(candidate);
+    else if (candidate.verdict === 'taken') return resolved(log, candidate.version, [...passedOver]);
+    else deprecated ??= resolved(log, candidate.version, [...passedOver]);
   }
   if (deprecated !== null) return deprecated;
   const wanted = version === null ? 'stable release' : `release that satisfies ${version}`;
   throw nothingToTake(name, wanted, passedOver);
+}
+
+/** A release, and what is done with it where a range leaves a choice. */
+interface JudgedRelease extends PassedOver {
+  readonly verdict: 'taken' | 'taken last' | 'passed over' | 'yanked';
+}
+
+/** Newest first. */
+function judgedReleases(log: ResolvableLog, policy: AdvisoryPolicy): JudgedRelease[] {
+  const releases = [...log.state.bindings.values()].toSorted((a, b) => compareVersions(b.version, a.version));
+  return releases.map(({ version, state }) => {
+    const advisories = log.annotations.advisoriesOf(version, isAffected);
+    const takedown = takedownOfRelease(log, version);
+    const isAvoided = takedown !== null || (policy === 'pass over' && advisories.length > 0);
+    const isDeprecated = log.annotations.deprecationOf(version) !== null;
+    const standing = isAvoided ? 'passed over' : isDeprecated ? 'taken last' : 'taken';
+    return { version, advisories, takedown, verdict: state.status === 'yanked' ? 'yanked' : standing };
+  });
+}
+
+/** Nothing asked for means what is stable. */
+function isInRange(version: VersionText, range: string | null): boolean {
+  return range === null ? isStable(version) : semver.satisfies(version, range);
+}
+
+/** What a resolver that chooses for many at once may do with one package. */
+export interface ResolvablePackage {
+  readonly log: ResolvableLog;
+  readonly policy: AdvisoryPolicy;
+  /** Releases that a lock file names: they come first, also where one has been yanked or an advisory came since. */
+  readonly locked: ReadonlySet<VersionText>;
+}
+
+/**
+ * The releases of a package, under the same rules as {@link resolveRelease}. Throws `governance/unrooted`.
+ */
+export function releasesOf({ log, policy, locked }: ResolvablePackage): PackageReleases {
+  requireRooted(log);
+  const judged = judgedReleases(log, policy);
+  const rank = ({ version, verdict }: JudgedRelease): number =>
+    locked.has(version) ? 0 : verdict === 'taken' ? 1 : verdict === 'taken last' ? 2 : 3;
+  const versions = judged.toSorted((a, b) => rank(a) - rank(b));
+  const takes = (range: string | null): VersionText[] => {
+    const isExact = range !== null && isVersion(range);
+    const taken = versions.filter((release) => {
+      if (isExact) return release.version === range && release.takedown === null;
+      const isWelcome = release.verdict === 'taken' || release.verdict === 'taken last' || locked.has(release.version);
+      return isWelcome && release.takedown === null && isInRange(release.version, range);
+    });
+    return taken.map(({ version }) => version);
+  };
+  const whyNone = (range: string | null): string => refusalText(log, { name: log.name, version: range }, policy);
+  return { versions: versions.map(({ version }) => version), takes, whyNone };
+}
+
+function refusalText(log: ResolvableLog, requirement: Requirement, policy: AdvisoryPolicy): string {
+  try {
+    return `${resolveRelease(log, requirement, policy).release.version} cannot be taken`;
+  } catch (failure) {
+    return messageOf(failure);
+  }
 }
 
 function named(log: ResolvableLog, version: VersionText): ResolvedRelease {
@@ -137,12 +196,6 @@ function resolved(
     advisories: annotations.advisoriesOf(version, isAffected),
     passedOver,
   };
-}
-
-/** Newest first. */
-function standingVersions({ bindings }: PackageState, matches: (version: VersionText) => boolean): VersionText[] {
-  const releases = [...bindings.values()].filter(({ version, state }) => state.status !== 'yanked' && matches(version));
-  return releases.map(({ version }) => version).toSorted((a, b) => compareVersions(b, a));
 }
 
 /**

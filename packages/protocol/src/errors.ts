@@ -89,6 +89,11 @@ export type ErrorCode =
   | 'content/taken-down'
   | 'release/affected'
   | 'release/not-found'
+  // What a project depends on, and the file that holds it fast.
+  | 'lock/invalid'
+  | 'lock/outdated'
+  | 'resolution/conflict'
+  | 'resolution/limit'
   // Admission: what our server refuses although a log could hold it (spec/admission.md).
   | 'admission/denied'
   | 'admission/not-canonical'

@@ -222,10 +222,10 @@ async function validate<E extends { readonly type: string }, P extends string, B
   }
 }
 
-export const updateCommand: Command<CliContext> = buildCommand({
+export const headCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Fetch and verify the newest head and packages',
-    fullDescription: 'Without packages: the head and the operator log alone.\n\n  waybill update demo:hello demo:world',
+    fullDescription: 'Without packages: the head and the operator log alone.\n\n  waybill head demo:hello demo:world',
   },
   parameters: {
     flags: registryFlags,

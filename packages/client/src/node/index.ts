@@ -5,6 +5,8 @@ export { createFile, hasCode, replaceFile } from './durable-file.ts';
 export { readPrivateKeys, readPublicKeys } from './key-file.ts';
 export { KeyStore, type Keyring, type KeyStoreParts } from './key-store.ts';
 export { PROGRAM_SIGN_MS_MAX, programSigner, type SignerProgram } from './program-signer.ts';
+export { ProjectFiles } from './project-files.ts';
+export { installProject, type InstalledFile, type InstallParts } from './project-install.ts';
 export { registryFolder } from './registry-folder.ts';
 export { TokenFiles } from './token-files.ts';
 export { openTrustFiles } from './trust-files.ts';

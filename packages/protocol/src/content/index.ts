@@ -21,6 +21,7 @@ export {
   type WitWorld,
   type WitWorldItem,
 } from './wit/model.ts';
+export { printWit } from './wit/print.ts';
 export { WASM_LIMITS } from './binary/limits.ts';
 export {
   type ComponentExtern,
@@ -43,3 +44,10 @@ export {
 } from './binary/import-name.ts';
 export { type PackageDocs, type WasmMetadata, type WasmProducer } from './binary/metadata.ts';
 export { decodeWit, isProfile } from './wit/decode.ts';
+export {
+  contentDependencies,
+  dependencyEdges,
+  type ContentDependencies,
+  type DependencyEdge,
+  type ImportName,
+} from './wit/dependency-edges.ts';

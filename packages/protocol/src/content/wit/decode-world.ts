@@ -21,6 +21,7 @@ import type {
   WitWorld,
   WitWorldItem,
 } from './model.ts';
+import { orderPackages } from './package-order.ts';
 
 /** Something that has a list of types while it is being filled. */
 interface Owner {
@@ -65,10 +66,9 @@ export class WorldDecoder {
     return this.#main.package;
   }
 
-  /** Sorted by id. */
   get dependencies(): WitPackage[] {
-    const others = [...this.#packages].filter(([, draft]) => draft !== this.#main);
-    return others.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, draft]) => draft.package);
+    const others = [...this.#packages.values()].filter((draft) => draft !== this.#main);
+    return orderPackages(others.map((draft) => draft.package));
   }
 
   /** Takes the types and functions of an instance into the interface that `name` names. */

@@ -34,7 +34,7 @@ export interface WitPackage extends WitNotes {
 /** A package, and those that it takes something from: whole where they are known whole, else as far as it uses them. */
 export interface WitDocument {
   readonly main: WitPackage;
-  /** Sorted by id; without `main`. */
+  /** Each after those that it takes something from, else in the order of their first mention; without `main`. */
   readonly dependencies: readonly WitPackage[];
 }
 
