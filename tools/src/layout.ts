@@ -112,7 +112,13 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     parts: { '*.ts': { parts: [], modules: ['npm', 'node'] } },
   },
   'packages/cli/src': {
-    packages: ['@waybill/protocol', '@waybill/client', '@waybill/client/node', '@waybill/server'],
+    packages: [
+      '@waybill/protocol',
+      '@waybill/protocol/content',
+      '@waybill/client',
+      '@waybill/client/node',
+      '@waybill/server',
+    ],
     parts: {
       '*.ts': { parts: ['commands'], modules: ['npm', 'node'] },
       commands: { parts: ['*.ts'], modules: ['npm', 'node'] },

@@ -2,6 +2,7 @@ import { buildApplication, buildRouteMap, proposeCompletions, run, type Applicat
 import { hasCode } from '@waybill/client/node';
 import { annotateCommand, deprecateCommand } from './commands/annotate.ts';
 import { backupCommand } from './commands/backup.ts';
+import { bundleCommand } from './commands/bundle.ts';
 import { configCommand } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
 import { fsckCommand } from './commands/fsck.ts';
@@ -37,6 +38,7 @@ const root = buildRouteMap({
     update: updateCommand,
     why: whyCommand,
     outdated: outdatedCommand,
+    bundle: bundleCommand,
     yank: yankCommand,
     restore: restoreCommand,
     deprecate: deprecateCommand,

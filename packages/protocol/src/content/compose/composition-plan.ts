@@ -2,8 +2,10 @@ import { decodeBase64 } from '../../bytes/base64.ts';
 import { equalBytes } from '../../bytes/byte-array.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { isRegistryError, RegistryError } from '../../errors.ts';
+import type { VersionText } from '../../names/version.ts';
+import { readPreamble } from '../binary/section.ts';
 import { readComponent, type ReadComponent } from './component-reader.ts';
-import { byVersionDown, parseSourceName, trackOf, type SourceName } from './source-name.ts';
+import { byVersionDown, isAskedFor, parseSourceName, trackOf, type SourceName } from './source-name.ts';
 import { mismatch, tooLarge } from './refusal.ts';
 import { mismatchOf } from './type-match.ts';
 import type { Extern } from './type-node.ts';
@@ -13,15 +15,17 @@ const DEPENDENCIES_MAX = 1_000;
 /** A component or core module by the name of its package. */
 export interface Dependency {
   readonly name: string;
+  /** `null` where nobody says. */
+  readonly version: VersionText | null;
   readonly bytes: Uint8Array;
 }
 
 /** One of the things that are put together. */
 export interface Unit {
-  /** For messages: the name of a dependency, or that it is the root. */
+  /** For messages. */
   readonly title: string;
   /** `null` for the root. */
-  readonly name: string | null;
+  readonly dependency: Dependency | null;
   readonly bytes: Uint8Array;
   /** `null` for a core module. */
   readonly component: ReadComponent | null;
@@ -61,21 +65,24 @@ export interface CompositionPlan {
 /** Decides where each import comes from. Throws `compose/cycle`, `compose/mismatch`, `content/digest`, and what a reader throws. */
 export function planComposition(root: Uint8Array, dependencies: readonly Dependency[]): CompositionPlan {
   if (dependencies.length > DEPENDENCIES_MAX) throw tooLarge(`it has more than ${DEPENDENCIES_MAX} dependencies`);
-  const units = dependencies.map(({ name, bytes }) => unitOf(name, name, bytes));
+  const units = dependencies.map((dependency) => unitOf(dependency, dependency.bytes));
   const planner = new Planner(units);
-  return planner.plan(unitOf('the root', null, root));
+  return planner.plan(unitOf(null, root));
 }
 
-const LAYER_OFFSET = 6;
-
-function unitOf(title: string, name: string | null, bytes: Uint8Array): Unit {
-  const isModule = name !== null && bytes.length >= 8 && bytes[LAYER_OFFSET] === 0;
+function unitOf(dependency: Dependency | null, bytes: Uint8Array): Unit {
+  const title = dependency === null ? 'the root' : titleOf(dependency);
   try {
-    return { title, name, bytes, component: isModule ? null : readComponent(bytes) };
+    const isModule = dependency !== null && readPreamble(bytes, 0, bytes.length).layer === 'module';
+    return { title, dependency, bytes, component: isModule ? null : readComponent(bytes) };
   } catch (failure) {
     if (!isRegistryError(failure)) throw failure;
     throw new RegistryError(failure.code, `${title}: ${failure.message}`, failure.detail, { cause: failure });
   }
+}
+
+function titleOf({ name, version }: Dependency): string {
+  return version === null ? name : `${name}@${version}`;
 }
 
 class Planner {
@@ -151,14 +158,14 @@ class Planner {
   /** One that exports what it imports stands before others of its kind: it takes from those that come after it. */
   #candidates(unit: Unit, asked: InterfaceName): readonly Unit[] {
     const isBetween = exportsFor(asked, [unit]).length > 0;
-    return isBetween && unit.name !== null
+    return isBetween && unit.dependency !== null
       ? this.#units.slice(this.#units.indexOf(unit) + 1)
       : this.#units.filter((candidate) => candidate !== unit);
   }
 
   #wholeFor(unit: Unit, name: string, extern: Extern, said: SourceName): Supply | null {
     if (said.type === 'none') return null;
-    const found = this.#units.find((candidate) => candidate.name === said.packageName && candidate !== unit);
+    const found = this.#units.find((candidate) => candidate !== unit && isWholeFor(said, candidate));
     if (found === undefined) return null;
     const given = found.component === null ? 'module' : 'component';
     if (extern.sort === 'instance' && given === 'component') this.#instantiate(found);
@@ -177,6 +184,11 @@ class Planner {
     this.#groups.set(key, group);
     return group;
   }
+}
+
+function isWholeFor(said: Exclude<SourceName, { type: 'none' }>, { dependency }: Unit): boolean {
+  if (dependency === null || dependency.name !== said.packageName) return false;
+  return said.type === 'interface' || isAskedFor(said, dependency.version);
 }
 
 type InterfaceName = Extract<SourceName, { type: 'interface' }>;

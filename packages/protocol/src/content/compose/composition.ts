@@ -18,10 +18,10 @@ import type { Extern, InstanceTypeNode, Scope } from './type-node.ts';
 /** One component made of several. */
 export interface Composition {
   readonly bytes: Uint8Array;
-  /** Names of the dependencies that are in it, in the order in which their instances are made. */
-  readonly composed: readonly string[];
-  /** Names of those that nothing needs. */
-  readonly unused: readonly string[];
+  /** The dependencies that are in it: none needs a later one. */
+  readonly composed: readonly Dependency[];
+  /** Those that nothing needs. */
+  readonly unused: readonly Dependency[];
   /** Names of the imports that remain, in order. */
   readonly imports: readonly string[];
 }
@@ -40,8 +40,8 @@ export function composeComponents(components: {
   const bytes = composer.compose();
   return {
     bytes,
-    composed: plan.used.flatMap(({ name }) => name ?? []),
-    unused: plan.unused.flatMap(({ name }) => name ?? []),
+    composed: plan.used.flatMap(({ dependency }) => dependency ?? []),
+    unused: plan.unused.flatMap(({ dependency }) => dependency ?? []),
     imports: composer.imports,
   };
 }

@@ -6,6 +6,7 @@ import { composeComponents, type Composition, type Dependency } from '../../../s
 import { encodeBase64 } from '../../../src/bytes/base64.ts';
 import { sha256 } from '../../../src/crypto/hash.ts';
 import { isRegistryError } from '../../../src/errors.ts';
+import { parseVersion } from '../../../src/names/version.ts';
 import { PASSES_RESOURCES, running, textOf, wasmOf } from './component-maker.ts';
 import {
   adder,
@@ -32,8 +33,12 @@ async function composed(
   dependencies: readonly (readonly [string, Promise<Uint8Array>])[],
 ): Promise<Composition> {
   const found: Dependency[] = [];
-  for (const [name, bytes] of dependencies) found.push({ name, bytes: await bytes });
+  for (const [name, bytes] of dependencies) found.push({ name, version: null, bytes: await bytes });
   return composeComponents({ root: await root, dependencies: found });
+}
+
+function namesOf(dependencies: readonly Dependency[]): string[] {
+  return dependencies.map(({ name }) => name);
 }
 
 /** What `run` gives, with modules that stand for what remains. */
@@ -60,7 +65,7 @@ describe('a component and its dependencies become one that runs', () => {
       ['demo:triple', multiplier('triple', 3)],
       ['demo:math', adder()],
     ]);
-    assert.deepEqual(made.composed, ['demo:math', 'demo:triple']);
+    assert.deepEqual(namesOf(made.composed), ['demo:math', 'demo:triple']);
     assert.deepEqual(made.imports, []);
     assert.equal(await result(made, {}, 7), 21);
   });
@@ -72,8 +77,8 @@ describe('a component and its dependencies become one that runs', () => {
       ['demo:math', adder()],
       ['demo:other', adder('@2.0.0')],
     ]);
-    assert.deepEqual(made.composed, ['demo:math', 'demo:triple', 'demo:double']);
-    assert.deepEqual(made.unused, ['demo:other']);
+    assert.deepEqual(namesOf(made.composed), ['demo:math', 'demo:triple', 'demo:double']);
+    assert.deepEqual(namesOf(made.unused), ['demo:other']);
     assert.equal(await result(made, {}, 7), 35);
   });
 
@@ -107,7 +112,7 @@ describe('a component and its dependencies become one that runs', () => {
       ['demo:most', between(1000)],
       ['demo:math', adder()],
     ]);
-    assert.deepEqual(made.composed, ['demo:math', 'demo:most', 'demo:more', 'demo:double']);
+    assert.deepEqual(namesOf(made.composed), ['demo:math', 'demo:most', 'demo:more', 'demo:double']);
     assert.equal(await result(made, {}, 7), 1114);
   });
 
@@ -167,13 +172,30 @@ describe('core modules and whole components are dependencies too', () => {
   for (const name of ['unlocked-dep=<demo:lib@{>=1.0.0}>', 'locked-dep=<demo:lib@1.0.0>', 'demo:lib/code@1.0.0']) {
     test(`a core module for ${name}`, async () => {
       const made = await composed(wasmOf(importing(name)), [['demo:lib', wasmOf(LIBRARY)]]);
-      assert.deepEqual([made.composed, made.imports], [['demo:lib'], []]);
+      assert.deepEqual([namesOf(made.composed), made.imports], [['demo:lib'], []]);
       assert.equal(await result(made, {}, 7), 42);
       const alone = await composed(wasmOf(importing(name)), []);
       assert.deepEqual(alone.imports, [name]);
       assert.ok((await textOf(alone.bytes)).includes('(core module'));
     });
   }
+
+  test('of several releases, the one that is asked for', async () => {
+    const library = await wasmOf(LIBRARY);
+    const releases = ['1.0.0', '1.5.0', '2.0.0'].map((text) => ({
+      name: 'demo:lib',
+      version: parseVersion(text),
+      bytes: library,
+    }));
+    const chosen = async (name: string) =>
+      composeComponents({ root: await wasmOf(importing(name)), dependencies: releases }).composed.map(
+        ({ version }) => version,
+      );
+    assert.deepEqual(await chosen('locked-dep=<demo:lib@2.0.0>'), ['2.0.0']);
+    assert.deepEqual(await chosen('locked-dep=<demo:lib@3.0.0>'), []);
+    assert.deepEqual(await chosen('unlocked-dep=<demo:lib@{>=1.2.0 <2.0.0}>'), ['1.5.0']);
+    assert.deepEqual(await chosen('unlocked-dep=<demo:lib>'), ['1.0.0']);
+  });
 
   test('an integrity that is said is held', async () => {
     const library = await wasmOf(LIBRARY);
