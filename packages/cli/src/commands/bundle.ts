@@ -15,7 +15,7 @@ import {
 } from '@waybill/client';
 import { hasCode, ProjectFiles } from '@waybill/client/node';
 import { digestOf, parsePackageName, RegistryError, type PackageName, type VersionText } from '@waybill/protocol';
-import { composeComponents, type Composition } from '@waybill/protocol/content';
+import { composeComponents, contentDependencies, type Composition } from '@waybill/protocol/content';
 import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, registryFlags, repeatedFlag, textFlag } from '../flags.ts';
@@ -93,7 +93,8 @@ async function bundle(
   ];
   const dependencies = await filesOf(named);
   const released = await dependenciesOf(wanted, { context, flags, progress });
-  const root = isFile ? await readFile(target) : partOf(released, wanted[0]).bytes;
+  const asked = wanted.map((requirement) => partOf(released, requirement));
+  const root = isFile ? await readFile(target) : (asked[0]?.bytes ?? new Uint8Array());
   progress.step('composing');
   const others = released.filter(
     ({ bytes, name }) => bytes !== root && !dependencies.some((part) => part.name === name),
@@ -209,17 +210,18 @@ async function rangeHeld(held: ProjectLock | null, requirement: Requirement, ses
   return release?.version ?? newestRange(requirement, session);
 }
 
-/** `null` for WIT packages, which have nothing that could be run. */
+/** `null` for what is no component or core module, such as WIT: nothing of it could be run. */
 async function fetched(release: LockedRelease, { context, client }: ProjectSession): Promise<Part | null> {
   const bytes = await readContent(release.digest, { client, cache: contentCacheOf(context) });
-  if (surveyContent(bytes).isWit) return null;
+  const { kind } = contentDependencies(bytes);
+  if (kind !== 'component' && kind !== 'module') return null;
   return { name: release.name, version: release.version, bytes, from: release.digest };
 }
 
-function partOf(released: readonly Part[], requirement: Requirement | undefined): Part {
-  const part = released.find(({ name }) => name === requirement?.name);
+function partOf(released: readonly Part[], requirement: Requirement): Part {
+  const part = released.find(({ name }) => name === requirement.name);
   if (part !== undefined) return part;
-  throw new RegistryError('usage/invalid', `${requirement?.name} has only WIT in it: a bundle begins with a component`);
+  throw new RegistryError('usage/invalid', `${requirement.name} is no component: nothing in it could be composed`);
 }
 
 interface Bundled {

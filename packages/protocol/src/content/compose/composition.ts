@@ -199,14 +199,25 @@ class Composer {
   #exportRoot(): void {
     const { root } = this.#plan;
     const instance = this.#instances.get(root) ?? 0;
-    for (const [name, { sort, nameBytes }] of root.component?.exports ?? []) {
+    const exports = root.component?.exports ?? new Map<string, Extern>();
+    const hasTypes = [...exports.values()].some(({ sort }) => sort === 'type');
+    for (const [name, extern] of exports) {
+      const { sort, nameBytes } = extern;
       if (sort === 'value') throw notAnalysed('an export of a value');
-      const index = this.#alias(sort, instance, name);
-      const sortIndex = joinBytes([Uint8Array.from(SORT_CODE[sort]), encodeUleb128(index)]);
-      // No type is said: it is what the root has.
-      this.#sections.item(COMPONENT_SECTION.export, joinBytes([nameBytes, sortIndex, Uint8Array.of(0)]));
-      this.#scope.take(sort);
+      const code = Uint8Array.from(SORT_CODE[sort]);
+      const index = encodeUleb128(this.#alias(sort, instance, name));
+      const said = hasTypes ? this.#functionType(extern) : null;
+      const description = said === null ? Uint8Array.of(0) : joinBytes([Uint8Array.of(1), code, encodeUleb128(said)]);
+      this.#sections.item(COMPONENT_SECTION.export, joinBytes([nameBytes, code, index, description]));
+      const exported = this.#scope.take(sort);
+      if (extern.sort === 'type') this.#scope.types.set(extern.node, exported);
     }
+  }
+
+  /** The type that an export says: most have what the root has, and only a function must name types as they are exported here. */
+  #functionType(extern: Extern): number | null {
+    const node = extern.sort === 'function' ? extern.functionType() : null;
+    return node === null ? null : this.#types.type(this.#scope, node);
   }
 }
 

@@ -162,6 +162,21 @@ describe('what no dependency has stays an import', () => {
   });
 });
 
+test('functions of the root name types as the composed component exports them', async () => {
+  const made = await composed(
+    wasmOf(`(component
+      (core module $m (func (export "f") (param i32) (result i32) (local.get 0)))
+      (core instance $i (instantiate $m))
+      (type $inside (enum "one" "two"))
+      (export $which "which" (type $inside))
+      (func $f (param "a" $which) (result $which) (canon lift (core func $i "f")))
+      (export "run" (func $f)))`),
+    [],
+  );
+  // No runtime for Node.js takes types as exports.
+  assert.match(await textOf(made.bytes), /\(export \(;\d+;\) "run" \(func \d+\) \(func \(type \d+\)\)\)/);
+});
+
 describe('core modules and whole components are dependencies too', () => {
   const LIBRARY = '(module (func (export "f") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 6))))';
   const importing = (name: string) => `(component
