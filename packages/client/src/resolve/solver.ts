@@ -2,7 +2,7 @@ import { RegistryError } from '@waybill/protocol';
 import { conflictError } from './conflict-text.ts';
 import { PartialSolution, type Assignment } from './partial-solution.ts';
 import { PROJECT_SLOT, type Incompatibility } from './slot.ts';
-import { SlotTable, type Candidate, type Unknown } from './slot-table.ts';
+import type { Candidate, SlotTable, Unknown } from './slot-table.ts';
 import { both, firstOf, inverse, judge, type Term } from './term.ts';
 
 /** Decisions and conflicts of one resolution. */

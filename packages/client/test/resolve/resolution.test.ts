@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isRegistryError, RegistryError } from '@waybill/protocol';
+import { isRegistryError, type RegistryError } from '@waybill/protocol';
 import semver from 'semver';
 import { releaseText } from '../../src/resolve/package-source.ts';
 import { resolveProject, type Resolution } from '../../src/resolve/resolution.ts';
