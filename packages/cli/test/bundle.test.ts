@@ -114,7 +114,7 @@ test('a file stands for a package of the registry, and what nobody needs is said
   assert.equal(await runs('mixed.wasm'), 47);
 });
 
-test('S5: the lock file of a project says which releases, and a changed one is refused', async () => {
+test('the lock file of a project says which releases, and a changed one is refused', async () => {
   const manifest = `registry = "${registry.url.href}"\n\n[dependencies]\n"test:twice" = "*"\n"test:math" = "=1.0.0"\n`;
   await writeFile(user.file('waybill.toml'), manifest);
   try {

@@ -254,7 +254,7 @@ describe('what does not fit is refused', () => {
         ]),
     ],
     [
-      'dependencies that need each other',
+      'P10: dependencies that need each other',
       'compose/cycle',
       () =>
         composed(collector(['a']), [

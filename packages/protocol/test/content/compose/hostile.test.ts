@@ -29,7 +29,7 @@ function outcome(root: Uint8Array, dependencies: Parameters<typeof composeCompon
   }
 }
 
-test('P11: mutated components compose, or are refused by a code', async () => {
+test('P12: mutated components compose, or are refused by a code', async () => {
   const dice = new Dice(SEED);
   const whole = await Promise.all([customer(), shop(), counters(), painter(), kinds()]);
   const seen = new Set<string>();
@@ -42,7 +42,7 @@ test('P11: mutated components compose, or are refused by a code', async () => {
     assert.ok(seen.has(expected), `no mutant ended in ${expected}`);
 });
 
-test('P11: a real component, mutated in its types', async () => {
+test('P12: a real component, mutated in its types', async () => {
   const dice = new Dice(SEED);
   const bytes = await readFile(REAL);
   const seen = new Set<string>();
@@ -182,7 +182,7 @@ const HOSTILE: readonly (readonly [string, string, () => Uint8Array])[] = [
 ];
 
 for (const [name, expected, make] of HOSTILE) {
-  test(`P11: ${name}`, () => {
+  test(`P12: ${name}`, () => {
     const bytes = make();
     assert.equal(outcome(bytes, []), expected);
     outcome(component(list(7, [Uint8Array.of(0x42, 0)]), list(10, [importOf('a:b/c', 0)])), [
