@@ -92,13 +92,13 @@ function moduleExterns(module: readonly WatTree[]): Externs {
   const spaces = new Map([...CORE_SORTS].map((sort): [string, CoreItem[]] => [sort, []]));
   const imports: string[] = [];
   for (const item of module.filter(isList)) {
-    const [head, module, name, imported] = item;
+    const [head, from, name, imported] = item;
     const defined = head === 'import' && isList(imported) ? imported : item;
     const space = spaces.get(headOf(defined) ?? '');
     if (space === undefined) continue;
     const type = coreType(defined);
     space.push({ id: identifierOf(defined), type });
-    if (head === 'import') imports.push(`${quoted(module)} ${quoted(name)} ${type}`);
+    if (head === 'import') imports.push(`${quoted(from)} ${quoted(name)} ${type}`);
   }
   const exports = module.filter(isList).flatMap(([head, name, exported]) => {
     if (head !== 'export' || !isList(exported)) return [];

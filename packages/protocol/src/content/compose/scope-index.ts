@@ -30,7 +30,7 @@ export function coreTypeAt(scope: Scope, index: number): Scope['coreTypes'][numb
 /** Answers that need other answers, which may need others. */
 const EVALUATION_DEPTH_MAX = 100;
 /** Types and the like of one component, those of everything inside it among them. */
-const DEFINITIONS_MAX = 1_000_000;
+const DEFINITIONS_MAX = 300_000;
 
 /** An answer that asks what instances export: `null` where that is too far to go, or cannot be told. */
 export function evaluated<T>({ evaluation }: Scope, answer: () => T | null): T | null {
