@@ -45,8 +45,21 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
         parts: ['errors.ts', 'bytes', 'content', 'content/wit', 'content/tree'],
         modules: [],
       },
+      // Components put together into one.
+      'content/compose': {
+        parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content', 'content/binary', 'content/wit'],
+        modules: [],
+      },
       'content/index.ts': {
-        parts: ['content', 'content/kind-check.ts', 'content/binary', 'content/wit', 'content/tree', 'content/parts'],
+        parts: [
+          'content',
+          'content/kind-check.ts',
+          'content/binary',
+          'content/wit',
+          'content/tree',
+          'content/parts',
+          'content/compose',
+        ],
         modules: [],
       },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },

@@ -88,6 +88,8 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'log/not-found': EXIT.notFound,
   'operator/changed': EXIT.tampered,
   'operator/unpinned': EXIT.refused,
+  'compose/cycle': EXIT.refused,
+  'compose/mismatch': EXIT.refused,
   'content/digest': EXIT.tampered,
   'content/malformed': EXIT.refused,
   'content/not-analysed': EXIT.refused,
@@ -154,6 +156,8 @@ const NEXT_STEP: Partial<Readonly<Record<ErrorCode, string>>> = {
   'checkpoint/rollback': 'this registry hides records it has shown you: keep the evidence and tell others',
   'content/malformed': 'fetch or build the file again; nothing of it was used',
   'content/not-analysed': 'a newer waybill may know it; the rest of the file is not in doubt',
+  'compose/cycle': 'leave one of them out: what nobody has stays an import',
+  'compose/mismatch': 'give versions that fit: waybill bundle --help',
   'content/taken-down': 'see what else there is: waybill info <namespace:name>',
   'governance/unrooted':
     'see which keys may start packages: waybill operator governance show [--namespace <namespace>]',

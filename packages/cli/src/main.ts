@@ -3,6 +3,7 @@ import { hasCode } from '@waybill/client/node';
 import { annotateCommand, deprecateCommand } from './commands/annotate.ts';
 import { backupCommand } from './commands/backup.ts';
 import { diffCommand, lsCommand } from './commands/compare.ts';
+import { bundleCommand } from './commands/bundle.ts';
 import { configCommand } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
 import { typesCommand } from './commands/declarations.ts';
@@ -41,6 +42,7 @@ const root = buildRouteMap({
     outdated: outdatedCommand,
     ls: lsCommand,
     diff: diffCommand,
+    bundle: bundleCommand,
     yank: yankCommand,
     restore: restoreCommand,
     deprecate: deprecateCommand,

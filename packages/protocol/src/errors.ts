@@ -78,6 +78,8 @@ export type ErrorCode =
   | 'operator/changed'
   | 'operator/unpinned'
   // Content.
+  | 'compose/cycle'
+  | 'compose/mismatch'
   | 'content/digest'
   | 'content/malformed'
   | 'content/not-analysed'

@@ -77,7 +77,7 @@ is compatible with the newest stable release. Where there is no project, one beg
 });
 
 /** Compatible with the newest stable release. */
-async function newestRange(requirement: Requirement, { client, flags }: ProjectSession): Promise<string> {
+export async function newestRange(requirement: Requirement, { client, flags }: ProjectSession): Promise<string> {
   const log = await verifiedPackage(client, requirement);
   const { release } = resolveRelease(log, requirement, flags.allowAdvisory ? 'allow' : 'pass over');
   return `^${release.version}`;

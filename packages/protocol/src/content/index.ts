@@ -8,6 +8,8 @@ export {
   PARTS_LIST_MEDIA_TYPE,
 } from './parts/parts-list.ts';
 export { decodePartsRequest, PART_RUNS_MAX, partsRequestBody, type PartRun } from './parts/parts-request.ts';
+export { composeComponents, type Composition } from './compose/composition.ts';
+export { type Dependency } from './compose/composition-plan.ts';
 export {
   WIT_PRIMITIVES,
   type WitCase,

@@ -72,6 +72,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'log/not-found': 404,
   'operator/changed': 500,
   'operator/unpinned': 500,
+  'compose/cycle': 422,
+  'compose/mismatch': 422,
   'content/digest': 400,
   'content/malformed': 422,
   'content/not-analysed': 422,
