@@ -192,7 +192,7 @@ async function chosenBeside(
     manifestText = withDependency(manifestText, requirement.name, range);
   }
   const { context, flags, progress, client } = session;
-  return chooseReleases(
+  const { lock } = await chooseReleases(
     { wishes: wishesOf(manifestText), kept: held?.releases ?? [], previous: held },
     {
       client,
@@ -203,6 +203,7 @@ async function chosenBeside(
       onStep: (what) => progress.step(what),
     },
   );
+  return lock;
 }
 
 async function rangeHeld(held: ProjectLock | null, requirement: Requirement, session: ProjectSession): Promise<string> {
