@@ -53,7 +53,8 @@ after(async () => {
 async function typeCheck(file: string): Promise<string> {
   const tsc = path.join(REPOSITORY, 'node_modules/.bin/tsc');
   const options = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--types', ''];
-  const run = promisify(execFile)(process.execPath, [tsc, ...options, file]);
+  // Files named on the command line and a tsconfig.json in a folder above do not go together.
+  const run = promisify(execFile)(process.execPath, [tsc, ...options, file], { cwd: path.dirname(file) });
   return run.then(
     () => '',
     (failure: { readonly stdout: string }) => failure.stdout,
