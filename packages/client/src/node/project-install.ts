@@ -71,7 +71,7 @@ async function stage(release: LockedRelease, parts: InstallParts, trees: StagedT
   }
   const log = parts.proven.view.packages.get(release.name);
   if (log === undefined) throw new TypeError('a lock that was not proven');
-  await requireClaim(releaseOf(log.state, release.version).release, whole(bytes));
+  await requireClaim(release.name, releaseOf(log.state, release.version).release, whole(bytes));
   const file =
     release.kind === 'tree'
       ? await stageTree(release, bytes, { parts, trees })

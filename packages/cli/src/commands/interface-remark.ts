@@ -1,0 +1,111 @@
+import { interfaceChange, type ListedRelease } from '@waybill/client';
+import {
+  compareVersions,
+  isPreRelease,
+  isRegistryError,
+  messageOf,
+  RegistryError,
+  type JsonValue,
+} from '@waybill/protocol';
+import type { ReleaseName } from '@waybill/protocol/content';
+import { readFound, type ArgumentParts } from '../interface-argument.ts';
+import { changeBody, verdictText } from '../interface-comparison.ts';
+import { openRegistry } from '../session.ts';
+import { visibleLine } from '../visible-text.ts';
+import { READING_BYTES_MAX, type PlannedRelease, type PlanResult } from './plan.ts';
+
+/** What is said of the interface of a release that is about to be published. */
+export interface InterfaceRemark {
+  readonly text: string;
+  readonly json: JsonValue;
+}
+
+/**
+ * Compares what is about to be released with the release before it. Nothing stands in the way of a release but what the user
+ * asked for: then `release/step` for a version that is too small a step, and for what cannot be compared. `null` where there is
+ * nothing to say.
+ */
+export async function interfaceRemark(
+  parts: ArgumentParts,
+  planned: PlannedRelease,
+  isRequired: boolean,
+): Promise<InterfaceRemark | null> {
+  const previous = planned.reading === null && !isRequired ? null : await previousRelease(parts, planned.release);
+  if (previous === null) return null;
+  const { fits, remark } = await judge(parts, planned, previous);
+  if (fits === true) return remark;
+  if (isRequired) throw new RegistryError('release/step', remark.text);
+  if (fits === null) return remark;
+  // Whoever has the result in a pipe sees it all the same.
+  parts.context.process.stderr.write(`warning: ${visibleLine(remark.text)}\n`);
+  return { ...remark, text: '' };
+}
+
+/** The same result, with what was said of the interface. */
+export function withRemark(result: PlanResult, remark: InterfaceRemark | null): PlanResult {
+  if (remark === null) return result;
+  const text = remark.text === '' ? result.text : `${result.text}\n${remark.text}`;
+  return { ...result, text, json: { ...result.json, interface: remark.json } };
+}
+
+/** The newest stable one below the version: a pre-release promises nothing, and what is yanked is given to nobody. */
+async function previousRelease(
+  { context, flags, progress }: ArgumentParts,
+  { name, version }: ReleaseName,
+): Promise<ListedRelease | null> {
+  progress.step('looking for the release before');
+  try {
+    const { releases } = await (await openRegistry(context, flags)).package(name);
+    const before = releases.find(
+      (one) => one.yanked === null && !isPreRelease(one.version) && compareVersions(one.version, version) < 0,
+    );
+    return before ?? null;
+  } catch (failure) {
+    if (isRegistryError(failure, 'log/not-found')) return null;
+    throw failure;
+  }
+}
+
+interface Judged {
+  /** `null` for what cannot be compared. */
+  readonly fits: boolean | null;
+  readonly remark: InterfaceRemark;
+}
+
+async function judge(parts: ArgumentParts, planned: PlannedRelease, previous: ListedRelease): Promise<Judged> {
+  const { name, version } = planned.release;
+  const since = `${name}@${previous.version}`;
+  if (previous.digest === planned.content) return verdictOn(since, true, { text: 'the content is the same', body: {} });
+  try {
+    if (planned.reading === null) return notCompared(since, 'nothing can be read of what is to be released');
+    const before = await previousInterface(parts, since);
+    const change = interfaceChange(before, { reading: planned.reading, version });
+    if (change === null) return notCompared(since, 'one is a WIT package, and the other is not');
+    const pair = { from: before.version, to: version };
+    const body = changeBody(change, pair);
+    return verdictOn(since, change.fits ?? false, { text: verdictText(change, pair), body });
+  } catch (failure) {
+    if (!(failure instanceof RegistryError)) throw failure;
+    return notCompared(since, messageOf(failure));
+  }
+}
+
+async function previousInterface({ context, flags, progress }: ArgumentParts, since: string) {
+  const registry = await openRegistry(context, flags);
+  return readFound(registry, await registry.find(since), { bytesMax: READING_BYTES_MAX, progress });
+}
+
+function verdictOn(
+  since: string,
+  fits: boolean | null,
+  { text, body }: { readonly text: string; readonly body: { readonly [key: string]: JsonValue } },
+): Judged {
+  return { fits, remark: { text: `since ${since} ${text}`, json: { since, ...body } } };
+}
+
+function notCompared(since: string, why: string): Judged {
+  return verdictOn(since, null, {
+    text: `the interface could not be compared: ${why}`,
+    body: { fits: null, remark: why },
+  });
+}
