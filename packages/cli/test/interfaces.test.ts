@@ -13,6 +13,7 @@ import {
   type TestUser,
 } from './registry.ts';
 import { componentOf } from './wasm-bytes.ts';
+import { openLyingProxy, type PassedAnswer } from './lying-proxy.ts';
 
 /** A core module without anything in it. */
 const MODULE = 'module.wasm';
@@ -190,5 +191,50 @@ test('target says whether a component runs in a profile, and what is missing', a
     ['fits.wasm', 'bare.wit'],
   ] as const) {
     assert.equal((await user.run('target', component, profile)).code === 0, false, `${component} ${profile}`);
+  }
+});
+
+test('T1: an interface is read from bytes that the log names, and from no others', async () => {
+  await witFile('steps', '9.0.0', ['say']);
+  const altered = ({ path: place, body }: PassedAnswer): Buffer =>
+    place.startsWith('/content/') ? Buffer.from(body).fill(0) : body;
+  const proxy = await openLyingProxy(registry.url, altered);
+  const stranger = await openUser();
+  try {
+    await writeFile(stranger.file('a.wasm'), componentOf([], 'a'));
+    for (const words of [
+      ['wit', 'test:steps@1.0.0'],
+      ['diff', 'test:steps@1.0.0', 'a.wasm'],
+      ['target', 'a.wasm', 'test:steps@1.0.0'],
+    ]) {
+      const { code, stderr } = await stranger.run(...words, '--registry', proxy.url);
+      assert.equal(code, 65, `${words.join(' ')}: ${stderr}`);
+    }
+    assert.ok(proxy.lies() > 0);
+  } finally {
+    await proxy.close();
+    await stranger.dispose();
+  }
+});
+
+test('content of the release before that nobody gives does not stand in the way', async () => {
+  const first = await publishText('lost', '1.0.0', ['say'], '--json');
+  assert.equal(first.code, 0);
+  const { digest } = await json('ls', 'test:lost@1.0.0');
+  const lost = ({ path: place, body }: PassedAnswer): Buffer =>
+    place.includes(digest.slice('sha256:'.length)) ? Buffer.alloc(0) : body;
+  const proxy = await openLyingProxy(registry.url, lost);
+  try {
+    const file = await witFile('lost', '1.0.1', ['tell']);
+    const publish = (...flags: readonly string[]) =>
+      user.run('publish', file, '--package', 'test:lost', '--version', '1.0.1', ...flags, '--registry', proxy.url);
+    const refused = await publish('--check-interface', '--json');
+    assert.equal(codeOf(refused), 'release/step');
+    const { code, stdout } = await publish();
+    assert.equal(code, 0);
+    assert.match(stdout, /^since test:lost@1\.0\.0 the interface could not be compared: /m);
+    assert.ok(proxy.lies() > 0);
+  } finally {
+    await proxy.close();
   }
 });
