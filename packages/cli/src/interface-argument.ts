@@ -18,7 +18,7 @@ import {
   type PackageName,
   type VersionText,
 } from '@waybill/protocol';
-import { encodeWit, parseWit } from '@waybill/protocol/content';
+import { encodeWit, parseWit, requireReleaseName } from '@waybill/protocol/content';
 import type { CliContext } from './context.ts';
 import { formatBytes, type Progress } from './progress.ts';
 import { openRegistry, type RegistryFlags } from './session.ts';
@@ -50,7 +50,8 @@ export function isReleaseText(text: string): boolean {
 
 /**
  * Reads the interface of a release, fetched and verified, or of a file: WebAssembly, or WIT text as a file or a folder. Throws
- * as {@link Registry.get} and {@link readInterface}, `usage/invalid` for a tree, and `content/wit`.
+ * as {@link Registry.get} and {@link readInterface}, `content/policy` for a WIT package that says that it is another release,
+ * `usage/invalid` for a tree, and `content/wit`.
  */
 export async function readInterfaceArgument(parts: ArgumentParts, text: string): Promise<NamedInterface> {
   return isReleaseText(text) ? readRelease(parts, text) : readPath(text);
@@ -83,7 +84,9 @@ export async function readFound(
     bytesMax,
     onProgress: (received) => progress.step(`received ${formatBytes(received)}`),
   });
-  return { title, digest, package: found.package, version, reading: named(title, () => readInterface(bytes)) };
+  const reading = named(title, () => readInterface(bytes));
+  if (reading.kind === 'wit-package') requireReleaseName(reading.document.main.id, { name: found.package, version });
+  return { title, digest, package: found.package, version, reading };
 }
 
 async function readPath(source: string): Promise<NamedInterface> {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { authorOf, publish } from '@waybill/client';
+import { digestOf, parsePackageName, parseVersion } from '@waybill/protocol';
 import { encodeWit, parseWit } from '@waybill/protocol/content';
 import {
   COMPONENT,
@@ -12,6 +15,7 @@ import {
   type TestRegistry,
   type TestUser,
 } from './registry.ts';
+import { openClient, signingKey } from '../src/session.ts';
 import { componentOf } from './wasm-bytes.ts';
 import { openLyingProxy, type PassedAnswer } from './lying-proxy.ts';
 
@@ -54,6 +58,31 @@ async function publishText(
 ): Promise<Awaited<ReturnType<TestUser['run']>>> {
   const file = await witFile(name, version, functions);
   return user.run('publish', file, '--package', `test:${name}`, '--version', version, ...flags, ...at());
+}
+
+/** As a program publishes that does not look into what it publishes. */
+async function publishUnchecked(name: string, bytes: Uint8Array): Promise<void> {
+  const silent = { write: () => undefined };
+  const env = { HOME: user.home, WAYBILL_KEYRING: 'off' };
+  const context = { process: { stdout: silent, stderr: silent, env }, interactive: false };
+  const content = digestOf(bytes);
+  const claim = { mediaType: 'application/wasm', size: bytes.length };
+  await publish(
+    {
+      name: parsePackageName(name),
+      entries: () => [{ type: 'release', version: parseVersion('1.0.0'), content, claim }],
+      annotations: [],
+      contents: new Map([[content, () => Promise.resolve(new Blob([new Uint8Array(bytes)]))]]),
+      final: false,
+    },
+    {
+      client: await openClient(context, { registry: registry.url.href }),
+      author: authorOf([await signingKey(context, {})]),
+      clock: Date.now,
+      random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+      onStep: () => undefined,
+    },
+  );
 }
 
 async function json(...args: readonly string[]) {
@@ -121,6 +150,22 @@ test('P4: a WIT package is released under the name and version that it has', asy
   assert.equal(codeOf(binary), 'content/policy');
 });
 
+test('P4: what was released past the command under another name is neither read as an interface nor installed', async () => {
+  const text = 'package test:victim@1.0.0;\ninterface log { say: func(); }';
+  const bytes = encodeWit(parseWit({ main: [{ path: 'a.wit', text }], dependencies: [] }));
+  await publishUnchecked('test:liar', bytes);
+  await user.ok('get', 'test:liar', '-o', 'liar.wasm', ...at());
+  assert.equal(codeOf(await user.run('wit', 'test:liar', '--json', ...at())), 'content/policy');
+  const project = await openUser();
+  try {
+    await writeFile(project.file('waybill.toml'), '[dependencies]\n"test:liar" = "^1"\n');
+    assert.equal(codeOf(await project.run('install', '--json', ...at())), 'content/policy');
+    assert.equal(existsSync(project.file('wit')), false);
+  } finally {
+    await project.dispose();
+  }
+});
+
 test('a version that is too small a step for the interface is told, and refused where that is asked for', async () => {
   const first = await publishText('steps', '1.0.0', ['say'], '--check-interface', '--json');
   assert.equal(JSON.parse(first.stdout).interface, undefined);
@@ -140,13 +185,13 @@ test('a version that is too small a step for the interface is told, and refused 
 });
 
 test('what cannot be compared is remarked, and refused only where the comparison is asked for', async () => {
-  const publish = (file: string, version: string, ...flags: readonly string[]) =>
+  const release = (file: string, version: string, ...flags: readonly string[]) =>
     user.run('publish', file, '--package', 'test:mixed', '--version', version, ...flags, ...at());
-  assert.equal((await publish(MODULE, '1.0.0')).code, 0);
-  const second = await publish(COMPONENT, '1.1.0', '--json');
+  assert.equal((await release(MODULE, '1.0.0')).code, 0);
+  const second = await release(COMPONENT, '1.1.0', '--json');
   assert.deepEqual([second.code, JSON.parse(second.stdout).interface.fits], [0, null]);
-  assert.equal(codeOf(await publish(MODULE, '1.2.0', '--check-interface', '--json')), 'release/step');
-  assert.equal((await publish(MODULE, '1.2.0')).code, 0);
+  assert.equal(codeOf(await release(MODULE, '1.2.0', '--check-interface', '--json')), 'release/step');
+  assert.equal((await release(MODULE, '1.2.0')).code, 0);
 });
 
 test('diff tells of releases and files what changed in the interface, and which step that asks for', async () => {
@@ -226,11 +271,11 @@ test('content of the release before that nobody gives does not stand in the way'
   const proxy = await openLyingProxy(registry.url, lost);
   try {
     const file = await witFile('lost', '1.0.1', ['tell']);
-    const publish = (...flags: readonly string[]) =>
+    const release = (...flags: readonly string[]) =>
       user.run('publish', file, '--package', 'test:lost', '--version', '1.0.1', ...flags, '--registry', proxy.url);
-    const refused = await publish('--check-interface', '--json');
+    const refused = await release('--check-interface', '--json');
     assert.equal(codeOf(refused), 'release/step');
-    const { code, stdout } = await publish();
+    const { code, stdout } = await release();
     assert.equal(code, 0);
     assert.match(stdout, /^since test:lost@1\.0\.0 the interface could not be compared: /m);
     assert.ok(proxy.lies() > 0);
