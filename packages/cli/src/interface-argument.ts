@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import {
   isTreeClaim,
@@ -7,7 +8,7 @@ import {
   type Registry,
   type VersionedInterface,
 } from '@waybill/client';
-import { readWitText } from '@waybill/client/node';
+import { hasCode, readWitText } from '@waybill/client/node';
 import {
   digestOf,
   isRegistryError,
@@ -90,7 +91,7 @@ export async function readFound(
 }
 
 async function readPath(source: string): Promise<NamedInterface> {
-  const stats = await stat(source);
+  const stats = await statOf(source);
   if (stats.isDirectory() || isWitText(source)) {
     const document = parseWit(await readWitText(source));
     const digest = digestOf(encodeWit(document));
@@ -106,6 +107,17 @@ async function readPath(source: string): Promise<NamedInterface> {
     digestOf(bytes),
     named(source, () => readInterface(bytes)),
   );
+}
+
+/** Whoever leaves out the namespace meant a release. */
+async function statOf(source: string): Promise<Stats> {
+  try {
+    return await stat(source);
+  } catch (cause) {
+    if (!hasCode(cause, 'ENOENT')) throw cause;
+    const message = `there is no file ${source}; a release is written namespace:name, or namespace:name@version`;
+    throw new RegistryError('usage/invalid', message, {}, { cause });
+  }
 }
 
 /** By its name: WIT text has no mark of its own. */

@@ -22,8 +22,8 @@ export function differenceLines({ differences }: InterfaceChange): readonly stri
   const sorted = (['breaking', 'additive', 'neutral'] as const).flatMap((impact) =>
     differences.filter((difference) => difference.impact === impact),
   );
-  const lines = sorted.slice(0, LINES_MAX).map(({ path, impact, what }) => `  ${impact}  ${pathText(path)} ${what}`);
-  return sorted.length > LINES_MAX ? [...lines, `  and ${sorted.length - LINES_MAX} more: --json tells all`] : lines;
+  const lines = sorted.slice(0, LINES_MAX).map(({ path, impact, what }) => `${impact}  ${pathText(path)} ${what}`);
+  return sorted.length > LINES_MAX ? [...lines, `and ${sorted.length - LINES_MAX} more`] : lines;
 }
 
 function pathText(path: string): string {

@@ -175,6 +175,7 @@ test('a version that is too small a step for the interface is told, and refused 
   const refused = await publishText('steps', '1.2.0', ['tell'], '--check-interface', '--json');
   assert.equal(refused.code, 77);
   assert.equal(codeOf(refused), 'release/step');
+  assert.equal(JSON.parse(refused.stderr).error.detail.conflict, 'breaking  log/say was removed');
   const told = await publishText('steps', '1.2.0', ['tell'], '--json');
   assert.equal(told.code, 0);
   assert.match(told.stderr, /^warning: since test:steps@1\.1\.0 .*major step.*too small/m);

@@ -146,7 +146,7 @@ async function interfaceComparison(parts: Comparing, before: Subject, after: Sub
   const pair = pairOf(old, now);
   const change = interfaceChange({ ...old, version: pair.from }, { ...now, version: pair.to });
   if (change === null) return remarked(parts, before, after, 'one is a WIT package, and the other is not');
-  const text = [...differenceLines(change), verdictText(change, pair)].join('\n');
+  const text = [...differenceLines(change).map((line) => `  ${line}`), verdictText(change, pair)].join('\n');
   return { text, json: { ...comparedBody(before, after), interface: changeBody(change, pair) } };
 }
 

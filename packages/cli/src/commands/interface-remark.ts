@@ -9,7 +9,7 @@ import {
 } from '@waybill/protocol';
 import type { ReleaseName } from '@waybill/protocol/content';
 import { readFound, type ArgumentParts } from '../interface-argument.ts';
-import { changeBody, verdictText } from '../interface-comparison.ts';
+import { changeBody, differenceLines, verdictText } from '../interface-comparison.ts';
 import { openRegistry } from '../session.ts';
 import { visibleLine } from '../visible-text.ts';
 import { READING_BYTES_MAX, type PlannedRelease, type PlanResult } from './plan.ts';
@@ -32,9 +32,9 @@ export async function interfaceRemark(
 ): Promise<InterfaceRemark | null> {
   const previous = planned.reading === null && !isRequired ? null : await previousRelease(parts, planned.release);
   if (previous === null) return null;
-  const { fits, remark } = await judge(parts, planned, previous);
+  const { fits, remark, lines } = await judge(parts, planned, previous);
   if (fits === true) return remark;
-  if (isRequired) throw new RegistryError('release/step', remark.text);
+  if (isRequired) throw new RegistryError('release/step', remark.text, { conflict: lines.join('\n') });
   if (fits === null) return remark;
   // Whoever has the result in a pipe sees it all the same.
   parts.context.process.stderr.write(`warning: ${visibleLine(remark.text)}\n`);
@@ -70,20 +70,25 @@ interface Judged {
   /** `null` for what cannot be compared. */
   readonly fits: boolean | null;
   readonly remark: InterfaceRemark;
+  /** What differs, for a person. */
+  readonly lines: readonly string[];
 }
 
 async function judge(parts: ArgumentParts, planned: PlannedRelease, previous: ListedRelease): Promise<Judged> {
   const { name, version } = planned.release;
   const since = `${name}@${previous.version}`;
-  if (previous.digest === planned.content) return verdictOn(since, true, { text: 'the content is the same', body: {} });
+  if (previous.digest === planned.content) return sameContent(since);
   try {
     if (planned.reading === null) return notCompared(since, 'nothing can be read of what is to be released');
     const before = await previousInterface(parts, since);
     const change = interfaceChange(before, { reading: planned.reading, version });
     if (change === null) return notCompared(since, 'one is a WIT package, and the other is not');
     const pair = { from: before.version, to: version };
-    const body = changeBody(change, pair);
-    return verdictOn(since, change.fits ?? false, { text: verdictText(change, pair), body });
+    const remark = {
+      text: `since ${since} ${verdictText(change, pair)}`,
+      json: { since, ...changeBody(change, pair) },
+    };
+    return { fits: change.fits ?? false, remark, lines: differenceLines(change) };
   } catch (failure) {
     if (!(failure instanceof RegistryError)) throw failure;
     return notCompared(since, messageOf(failure));
@@ -95,17 +100,16 @@ async function previousInterface({ context, flags, progress }: ArgumentParts, si
   return readFound(registry, await registry.find(since), { bytesMax: READING_BYTES_MAX, progress });
 }
 
-function verdictOn(
-  since: string,
-  fits: boolean | null,
-  { text, body }: { readonly text: string; readonly body: { readonly [key: string]: JsonValue } },
-): Judged {
-  return { fits, remark: { text: `since ${since} ${text}`, json: { since, ...body } } };
+function sameContent(since: string): Judged {
+  const json = { since, fits: true, differences: [] };
+  return {
+    fits: true,
+    remark: { text: `since ${since} nothing has changed: the content is the same`, json },
+    lines: [],
+  };
 }
 
 function notCompared(since: string, why: string): Judged {
-  return verdictOn(since, null, {
-    text: `the interface could not be compared: ${why}`,
-    body: { fits: null, remark: why },
-  });
+  const text = `since ${since} the interface could not be compared: ${why}`;
+  return { fits: null, remark: { text, json: { since, fits: null, remark: why } }, lines: [] };
 }
