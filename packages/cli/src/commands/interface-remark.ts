@@ -34,7 +34,10 @@ export async function interfaceRemark(
   if (previous === null) return null;
   const { fits, remark, lines } = await judge(parts, planned, previous);
   if (fits === true) return remark;
-  if (isRequired) throw new RegistryError('release/step', remark.text, { conflict: lines.join('\n') });
+  if (isRequired) {
+    const detail = lines.length === 0 ? {} : { conflict: lines.join('\n') };
+    throw new RegistryError('release/step', remark.text, detail);
+  }
   if (fits === null) return remark;
   // Whoever has the result in a pipe sees it all the same.
   parts.context.process.stderr.write(`warning: ${visibleLine(remark.text)}\n`);
