@@ -42,7 +42,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
 
       // What content is claimed to be, against whoever can read it.
       'content/kind-check.ts': {
-        parts: ['errors.ts', 'bytes', 'content', 'content/wit', 'content/tree'],
+        parts: ['errors.ts', 'bytes', 'names', 'content', 'content/wit', 'content/tree'],
         modules: [],
       },
       // Components put together into one.

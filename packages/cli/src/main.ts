@@ -19,7 +19,9 @@ import { publishCommand, restoreCommand, yankCommand } from './commands/publish.
 import { recordRoutes } from './commands/record.ts';
 import { serveCommand } from './commands/serve.ts';
 import { signCommand, verifySignatureCommand } from './commands/sign.ts';
+import { targetCommand } from './commands/target.ts';
 import { tokenRoutes } from './commands/token.ts';
+import { witCommand } from './commands/wit.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-code.ts';
 import { withoutKeys } from './key-argument.ts';
@@ -42,6 +44,8 @@ const root = buildRouteMap({
     outdated: outdatedCommand,
     ls: lsCommand,
     diff: diffCommand,
+    wit: witCommand,
+    target: targetCommand,
     bundle: bundleCommand,
     yank: yankCommand,
     restore: restoreCommand,

@@ -44,13 +44,13 @@ export const FACES = String.raw`(component
     (type (instance
       (type (record (field "x" u32) (field "y" u32)))
       (export "point" (type (eq 0)))))
-    (export "test:faces/shapes@0.1.0" (instance (type 0)))))
+    (export "test:faces/shapes@1.0.0" (instance (type 0)))))
   (export "shapes" (type $shapes))
   (type $drawing (component
     (type (instance
       (type (record (field "x" u32) (field "y" u32)))
       (export "point" (type (eq 0)))))
-    (import "test:faces/shapes@0.1.0" (instance (type 0)))
+    (import "test:faces/shapes@1.0.0" (instance (type 0)))
     (alias export 0 "point" (type))
     (type (instance
       (alias outer 1 1 (type))
@@ -59,7 +59,7 @@ export const FACES = String.raw`(component
       (type (result string (error u8)))
       (type (func (param "points" 2) (result 3)))
       (export "draw" (func (type 4)))))
-    (export "test:faces/drawing@0.1.0" (instance (type 2)))))
+    (export "test:faces/drawing@1.0.0" (instance (type 2)))))
   (export "drawing" (type $drawing))
   (@custom "wit-component-encoding" "\04\00"))`;
 

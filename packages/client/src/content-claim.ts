@@ -1,18 +1,19 @@
-import { RegistryError, type Digest, type Release } from '@waybill/protocol';
-import { claimedKindOf, kindCheckOf } from '@waybill/protocol/content';
+import { RegistryError, type Digest, type PackageName, type Release } from '@waybill/protocol';
+import { claimedKindOf, kindCheckOf, kindDemand } from '@waybill/protocol/content';
 import type { ContentCache } from './ports.ts';
 
 /**
  * Holds content against what its release says of it: a grant may have allowed the release for its kind and size
- * (spec/version1.md 5.4, spec/content.md 3.2). A release of version 0 says nothing. Throws `content/size`, `content/policy`,
+ * (spec/version1.md 5.4, spec/content.md 3.2 and 3.5). A release of version 0 says nothing. Throws `content/size`, `content/policy`,
  * `content/tree`.
  */
 export async function requireClaim(
+  name: PackageName,
   { version, claim }: Pick<Release, 'version' | 'claim'>,
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   if (claim === null) return;
-  const check = kindCheckOf(claimedKindOf(claim.mediaType));
+  const check = kindCheckOf(kindDemand(claimedKindOf(claim.mediaType), { name, version }));
   let size = 0;
   for await (const chunk of bytes) {
     size += chunk.length;

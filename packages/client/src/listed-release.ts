@@ -127,11 +127,12 @@ export function releaseWithDigest(log: VerifiedPackage, digest: Digest): Fetchab
 
 /** Throws as {@link requireClaim}. */
 export async function requireListedClaim(
+  name: PackageName,
   { version, size, mediaType }: Pick<ListedRelease, 'version' | 'size' | 'mediaType'>,
   bytes: Uint8Array,
 ): Promise<void> {
   const claim = size === null || mediaType === null ? null : { size, mediaType };
-  await requireClaim({ version, claim }, whole(bytes));
+  await requireClaim(name, { version, claim }, whole(bytes));
 }
 
 async function* whole(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {

@@ -178,7 +178,7 @@ export class Registry {
     const kept = await cache.read(digest);
     if (kept === null) throw new RegistryError('content/not-found', `content ${digest} has left the cache: try again`);
     const bytes = await gathered(kept, digest, requireSmall);
-    await requireListedClaim(found.release, bytes);
+    await requireListedClaim(found.package, found.release, bytes);
     return bytes;
   }
 
@@ -198,7 +198,7 @@ export class Registry {
         : resolveRelease(log, parsed, 'allow');
     const found = foundRelease(log, resolved, view.checkpoint);
     requireSame(digest, found);
-    await requireListedClaim(found.release, bytes);
+    await requireListedClaim(found.package, found.release, bytes);
     return found;
   }
 }

@@ -3,6 +3,7 @@ import {
   claimedKindOf,
   decodeTreeIndex,
   kindCheckOf,
+  kindDemand,
   TREE_BYTES_MAX,
   TREE_COMPONENT_PATH,
   TREE_INDEX_BYTES_MAX,
@@ -83,7 +84,7 @@ export async function fetchTreeFiles(files: readonly TreeFile[], parts: TreeFetc
 }
 
 async function requireComponent(digest: Digest, { cache }: TreeFetchParts): Promise<void> {
-  const check = kindCheckOf('component');
+  const check = kindCheckOf(kindDemand('component', null));
   for await (const chunk of await readCached(cache, digest)) check.update(chunk);
   check.finish();
 }

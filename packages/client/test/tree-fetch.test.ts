@@ -7,12 +7,20 @@ import {
   isRegistryError,
   parseDigest,
   parseRecordId,
+  parsePackageName,
   parseVersion,
   utf8,
   type Digest,
   type FetchableRelease,
 } from '@waybill/protocol';
-import { CONTENT_KINDS, encodeTreeIndex, TREE_INDEX_BYTES_MAX, type TreeFile } from '@waybill/protocol/content';
+import {
+  CONTENT_KINDS,
+  TREE_INDEX_BYTES_MAX,
+  encodeTreeIndex,
+  encodeWit,
+  parseWit,
+  type TreeFile,
+} from '@waybill/protocol/content';
 import { requireClaim } from '../src/content-claim.ts';
 import type { ContentCache } from '../src/ports.ts';
 import { RegistryApi } from '../src/registry-api.ts';
@@ -165,6 +173,7 @@ test('P4: a component of a tree is one, and a file is what its release claims', 
   assert.equal(await codeOf(fetchTreeFiles(bad.files, parts)), 'content/policy');
   const claimed = (bytes: Uint8Array, size: number) =>
     requireClaim(
+      parsePackageName('test:tree'),
       {
         version: parseVersion('1.0.0'),
         claim: { mediaType: CONTENT_KINDS.component.mediaType ?? '', size },
@@ -174,6 +183,17 @@ test('P4: a component of a tree is one, and a file is what its release claims', 
   assert.equal(await codeOf(claimed(COMPONENT, COMPONENT.length)), 'ok');
   assert.equal(await codeOf(claimed(COMPONENT, COMPONENT.length + 1)), 'content/size');
   assert.equal(await codeOf(claimed(utf8('12345678'), 8)), 'content/policy');
+});
+
+test('P4: a WIT package that says another name or version than its release is given to nobody', async () => {
+  const text = 'package test:api@1.0.0;\ninterface i { f: func(); }';
+  const bytes = encodeWit(parseWit({ main: [{ path: 'a.wit', text }], dependencies: [] }));
+  const claim = { mediaType: CONTENT_KINDS.interface.mediaType ?? '', size: bytes.length };
+  const given = (name: string, version: string) =>
+    codeOf(requireClaim(parsePackageName(name), { version: parseVersion(version), claim }, chunksOf(bytes)));
+  assert.equal(await given('test:api', '1.0.0'), 'ok');
+  assert.equal(await given('test:api', '1.0.1'), 'content/policy');
+  assert.equal(await given('test:ape', '1.0.0'), 'content/policy');
 });
 
 test('a part of a tree is a path, all below a folder, or what a glob matches', () => {

@@ -92,6 +92,7 @@ export type ErrorCode =
   | 'content/wit'
   | 'release/affected'
   | 'release/not-found'
+  | 'release/step'
   // What a project depends on, and the file that holds it fast.
   | 'lock/invalid'
   | 'lock/outdated'

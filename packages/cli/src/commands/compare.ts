@@ -2,18 +2,22 @@ import { buildCommand, type Command } from '@stricli/core';
 import {
   compareTrees,
   fetchTreeIndex,
+  interfaceChange,
   isTreeClaim,
   parseRequirement,
   resolveRelease,
   type FileFate,
+  type InterfaceReading,
   type RegistryClient,
   type ResolvedRelease,
 } from '@waybill/client';
-import type { JsonValue } from '@waybill/protocol';
+import { isRegistryError, messageOf, type AnyHash, type JsonValue } from '@waybill/protocol';
 import { claimedKindOf, CONTENT_KINDS, type ClaimedKind, type TreeFile } from '@waybill/protocol/content';
 import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, registryFlags } from '../flags.ts';
+import { isReleaseText, readInterfaceArgument, type NamedInterface } from '../interface-argument.ts';
+import { changeBody, differenceLines, verdictText, type VersionPair } from '../interface-comparison.ts';
 import type { Progress } from '../progress.ts';
 import { contentCacheOf, openClient, type RegistryFlags } from '../session.ts';
 import { verifiedPackage } from './get.ts';
@@ -63,73 +67,158 @@ single file is one line.
   }),
 });
 
+/** What is compared: a release, or a file. */
+type Subject = (Side & { readonly from: 'registry' }) | (NamedInterface & { readonly from: 'file' });
+
+interface Comparing {
+  readonly context: CliContext;
+  readonly flags: CompareFlags;
+  readonly progress: Progress;
+}
+
 export const diffCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Compare two releases',
-    fullDescription: `Of two trees: the files that were added, removed and changed, by their indexes alone. Of others: whether they are the same content.
+    fullDescription: `Of two trees: the files that were added, removed and changed, by their indexes alone. Of WebAssembly: what differs in the
+interface, what that does to those who rely on it, which step of the version it asks for, and whether the step that was made is
+enough. Of others: whether they are the same content. WebAssembly may be a file, and a WIT package also text, as a file or a folder.
 
   waybill diff demo:site@1.0.0 demo:site@1.1.0
-  waybill diff demo:hello@1.0.0 demo:hello --json`,
+  waybill diff demo:hello@1.0.0 hello.wasm
+  waybill diff demo:api@1.0.0 ./wit --json`,
   },
   parameters: {
     flags: registryFlags,
     positional: {
       kind: 'tuple',
-      parameters: [argument('Release before', 'ns:name[@range]'), argument('Release after', 'ns:name[@range]')],
+      parameters: [
+        argument('Release or file before', 'ns:name[@range]|file'),
+        argument('Release or file after', 'ns:name[@range]|file'),
+      ],
     },
   },
   func: action<CompareFlags, [string, string]>(async (context, flags, progress, before, after) => {
-    const reading = { context, client: await openClient(context, flags), progress };
-    const sides = [await sideOf(reading, before), await sideOf(reading, after)] as const;
-    return comparisonFor(...sides)(reading, ...sides);
+    const parts = { context, flags, progress };
+    const subjects = [await subjectOf(parts, before), await subjectOf(parts, after)] as const;
+    return comparisonFor(...subjects)(parts, ...subjects);
   }),
 });
 
-type Comparison = (reading: Reading, before: Side, after: Side) => Promise<CommandResult>;
+async function subjectOf(parts: Comparing, text: string): Promise<Subject> {
+  if (!isReleaseText(text)) return { from: 'file', ...(await readInterfaceArgument(parts, text)) };
+  return { from: 'registry', ...(await sideOf(await readingOf(parts), text)) };
+}
 
-/** How two releases are compared: what knows more of a kind than its digest has its row here. */
-function comparisonFor(before: Side, after: Side): Comparison {
-  const areTrees = [before, after].every(({ resolved }) => isTreeClaim(resolved.release.claim));
-  return areTrees ? treeComparison : digestComparison;
+async function readingOf({ context, flags, progress }: Comparing): Promise<Reading> {
+  return { context, client: await openClient(context, flags), progress };
+}
+
+type Comparison = (parts: Comparing, before: Subject, after: Subject) => Promise<CommandResult>;
+
+/** How two things are compared: what knows more of a kind than its digest has its row here. */
+function comparisonFor(before: Subject, after: Subject): Comparison {
+  const kinds = [before, after].map(subjectKind);
+  if (kinds.every((kind) => kind === 'tree')) return treeComparison;
+  const mayDiffer = digestOf(before) !== digestOf(after) && kinds.every((kind) => CONTENT_KINDS[kind].layers !== null);
+  return mayDiffer ? interfaceComparison : digestComparison;
 }
 
 const MARKS: Readonly<Record<FileFate, string>> = { added: '+', removed: '-', changed: '~' };
 
-async function treeComparison(reading: Reading, before: Side, after: Side): Promise<CommandResult> {
-  const differences = compareTrees(await filesOf(reading, before.resolved), await filesOf(reading, after.resolved));
+async function treeComparison(parts: Comparing, before: Subject, after: Subject): Promise<CommandResult> {
+  const reading = await readingOf(parts);
+  const differences = compareTrees(await subjectFiles(reading, before), await subjectFiles(reading, after));
   const lines = differences.map(({ path, fate }) => `${MARKS[fate]} ${path}`);
   const text = lines.length === 0 ? `${before.title} and ${after.title} are the same tree` : lines.join('\n');
   const files = differences.map(({ path, fate }) => ({ path, fate }));
   return { text, json: { ...comparedBody(before, after), files } };
 }
 
-function digestComparison(_reading: Reading, before: Side, after: Side): Promise<CommandResult> {
-  const same = before.resolved.content === after.resolved.content;
+/** A file is no tree. */
+async function subjectFiles(reading: Reading, subject: Subject): Promise<readonly TreeFile[]> {
+  return subject.from === 'file' ? [] : filesOf(reading, subject.resolved);
+}
+
+async function interfaceComparison(parts: Comparing, before: Subject, after: Subject): Promise<CommandResult> {
+  const read = await readBoth(parts, before, after);
+  if ('remark' in read) return remarked(parts, before, after, read.remark);
+  const [old, now] = read.interfaces;
+  const pair = pairOf(old, now);
+  const change = interfaceChange({ ...old, version: pair.from }, { ...now, version: pair.to });
+  if (change === null) return remarked(parts, before, after, 'one is a WIT package, and the other is not');
+  const text = [...differenceLines(change).map((line) => `  ${line}`), verdictText(change, pair)].join('\n');
+  return { text, json: { ...comparedBody(before, after), interface: changeBody(change, pair) } };
+}
+
+/** Two packages have no version in common. */
+function pairOf(before: NamedInterface, after: NamedInterface): VersionPair {
+  const areApart = before.package !== null && after.package !== null && before.package !== after.package;
+  return areApart ? { from: null, to: null } : { from: before.version, to: after.version };
+}
+
+type ReadBoth = { readonly interfaces: readonly [NamedInterface, NamedInterface] } | { readonly remark: string };
+
+/** What cannot be read is still content with a digest. */
+async function readBoth(parts: Comparing, before: Subject, after: Subject): Promise<ReadBoth> {
+  try {
+    return { interfaces: [await interfaceOf(parts, before), await interfaceOf(parts, after)] };
+  } catch (failure) {
+    if (!isRegistryError(failure, 'content/malformed', 'content/not-analysed', 'content/policy', 'content/size'))
+      throw failure;
+    return { remark: messageOf(failure) };
+  }
+}
+
+async function interfaceOf(parts: Comparing, subject: Subject): Promise<NamedInterface> {
+  return subject.from === 'file' ? subject : readInterfaceArgument(parts, subject.title);
+}
+
+async function remarked(parts: Comparing, before: Subject, after: Subject, remark: string): Promise<CommandResult> {
+  const { text, json } = await digestComparison(parts, before, after);
+  return { text: `${text}\nthe interfaces are not compared: ${remark}`, json: { ...json, interface: null, remark } };
+}
+
+interface DigestResult extends CommandResult {
+  readonly json: { readonly [key: string]: JsonValue };
+}
+
+function digestComparison(_parts: Comparing, before: Subject, after: Subject): Promise<DigestResult> {
+  const same = digestOf(before) === digestOf(after);
   const text = same
-    ? `${before.title} and ${after.title} are the same content (${before.resolved.content})`
-    : `${before.title} is ${before.resolved.content} (${titleOf(before.resolved)})\n${after.title} is ${after.resolved.content} (${titleOf(after.resolved)})`;
+    ? `${before.title} and ${after.title} are the same content (${digestOf(before)})`
+    : [before, after].map((one) => `${one.title} is ${digestOf(one)} (${titleOf(subjectKind(one))})`).join('\n');
   return Promise.resolve({ text, json: comparedBody(before, after) });
 }
 
-function comparedBody(before: Side, after: Side): { [key: string]: JsonValue } {
-  const sideBody = ({ title, resolved }: Side): JsonValue => ({
-    release: title,
-    digest: resolved.content,
-    kind: kindOf(resolved),
+function comparedBody(before: Subject, after: Subject): { [key: string]: JsonValue } {
+  const subjectBody = (subject: Subject): JsonValue => ({
+    [subject.from === 'file' ? 'file' : 'release']: subject.title,
+    digest: digestOf(subject),
+    kind: subjectKind(subject),
   });
-  return {
-    same: before.resolved.content === after.resolved.content,
-    before: sideBody(before),
-    after: sideBody(after),
-  };
+  return { same: digestOf(before) === digestOf(after), before: subjectBody(before), after: subjectBody(after) };
+}
+
+function digestOf(subject: Subject): AnyHash {
+  return subject.from === 'file' ? subject.digest : subject.resolved.content;
+}
+
+const KIND_OF_FILE: Readonly<Record<InterfaceReading['kind'], ClaimedKind>> = {
+  component: 'component',
+  module: 'module',
+  'wit-package': 'interface',
+};
+
+function subjectKind(subject: Subject): ClaimedKind {
+  return subject.from === 'file' ? KIND_OF_FILE[subject.reading.kind] : kindOf(subject.resolved);
 }
 
 function kindOf({ release }: ResolvedRelease): ClaimedKind {
   return claimedKindOf(release.claim?.mediaType ?? null);
 }
 
-function titleOf(resolved: ResolvedRelease): string {
-  return CONTENT_KINDS[kindOf(resolved)].title;
+function titleOf(kind: ClaimedKind): string {
+  return CONTENT_KINDS[kind].title;
 }
 
 async function sideOf({ client, progress }: Reading, text: string): Promise<Side> {

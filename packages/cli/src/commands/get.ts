@@ -111,7 +111,7 @@ async function getFile(
       onProgress: (received, total) => progress.step(progressText(received, total)),
     }),
   );
-  await requireClaim(release, await readCached(cache, content));
+  await requireClaim(name, release, await readCached(cache, content));
   const output = flags.output ?? `${bareName(name)}.wasm`;
   progress.step(`writing ${output}`);
   await deliver(await readCached(cache, content), content, output);

@@ -13,3 +13,4 @@ export { TokenFiles } from './token-files.ts';
 export { openTrustFiles } from './trust-files.ts';
 export { writeTreeFolder, type ReplacePolicy } from './tree-folder.ts';
 export { IGNORE_FILE, walkTree, type WalkedTree, type WalkExtent } from './tree-walk.ts';
+export { readWitText } from './wit-text.ts';

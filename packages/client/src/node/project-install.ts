@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { RegistryError, releaseOf, utf8 } from '@waybill/protocol';
-import { decodeTreeIndex, requireTreePath } from '@waybill/protocol/content';
+import { decodeTreeIndex, kindsOfBytes, requireReleaseName, requireTreePath } from '@waybill/protocol/content';
 import { readContent, whole, type ContentBytesParts } from '../project/content-bytes.ts';
 import { witTextOf } from '../project/content-survey.ts';
 import type { LockedRelease, ProjectLock } from '../project/lock-file.ts';
@@ -71,7 +71,7 @@ async function stage(release: LockedRelease, parts: InstallParts, trees: StagedT
   }
   const log = parts.proven.view.packages.get(release.name);
   if (log === undefined) throw new TypeError('a lock that was not proven');
-  await requireClaim(releaseOf(log.state, release.version).release, whole(bytes));
+  await requireClaim(release.name, releaseOf(log.state, release.version).release, whole(bytes));
   const file =
     release.kind === 'tree'
       ? await stageTree(release, bytes, { parts, trees })
@@ -86,12 +86,19 @@ interface StageParts {
 
 async function stageFile(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<string> {
   const { isWit } = parts.reader(bytes);
+  if (isWit) requireOwnName(release, bytes);
   const text = isWit
     ? witTextOf(bytes, (other) => parts.proven.lock.releases.some((each) => releaseText(each) === other))
     : null;
   const name = text === null ? `${baseName(release)}.wasm` : path.join(baseName(release), 'package.wit');
   await trees[isWit ? 'wit' : 'wasm'].write(name, text === null ? bytes : utf8(text));
   return path.join(isWit ? WIT_FOLDER : WASM_FOLDER, name);
+}
+
+/** Under the name in the text others would find what the lock holds under another (SECURITY.md P4). */
+function requireOwnName(release: LockedRelease, bytes: Uint8Array): void {
+  const { packageId } = kindsOfBytes(bytes);
+  if (packageId !== null) requireReleaseName(packageId, release);
 }
 
 async function stageTree(release: LockedRelease, index: Uint8Array, { parts, trees }: StageParts): Promise<string> {

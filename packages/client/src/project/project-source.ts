@@ -82,7 +82,7 @@ export class ProjectSource implements PackageSource {
     const { content, release: found } = releaseOf(log.state, release.version);
     onStep(`reading ${releaseText(release)}`);
     const bytes = await readContent(content, { client, cache });
-    await requireClaim(found, whole(bytes));
+    await requireClaim(release.name, found, whole(bytes));
     this.#sizes.set(content, bytes.length);
     const component = isTreeClaim(found.claim) ? componentIn(bytes) : content;
     if (component === null) return [];

@@ -32,8 +32,17 @@ export {
 } from './wit/model.ts';
 export { printWit } from './wit/print.ts';
 export { claimedKindOf, CONTENT_KINDS, type ClaimedKind, type ContentKind, type ContentKindRow } from './kind.ts';
-export { bytesKeptByCheck, kindCheckOf, WIT_PACKAGE_BYTES_MAX, type KindCheck } from './kind-check.ts';
-export { kindsOfBytes } from './wit/kinds-of-bytes.ts';
+export {
+  bytesKeptByCheck,
+  kindCheckOf,
+  kindDemand,
+  requireReleaseName,
+  WIT_PACKAGE_BYTES_MAX,
+  type KindCheck,
+  type KindDemand,
+  type ReleaseName,
+} from './kind-check.ts';
+export { kindsOfBytes, type SaidKinds } from './wit/kinds-of-bytes.ts';
 export {
   decodeTreeIndex,
   encodeTreeIndex,

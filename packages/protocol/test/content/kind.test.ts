@@ -2,10 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { utf8 } from '../../src/bytes/byte-array.ts';
 import { claimedKindOf, CONTENT_KINDS, type ClaimedKind } from '../../src/content/kind.ts';
-import { bytesKeptByCheck, kindCheckOf, WIT_PACKAGE_BYTES_MAX } from '../../src/content/kind-check.ts';
+import {
+  bytesKeptByCheck,
+  kindCheckOf,
+  kindDemand,
+  WIT_PACKAGE_BYTES_MAX,
+  type KindDemand,
+} from '../../src/content/kind-check.ts';
 import { encodeTreeIndex } from '../../src/content/tree/tree-index.ts';
 import { isRegistryError } from '../../src/errors.ts';
 import { digestOf } from '../../src/names/digest.ts';
+import { parsePackageName } from '../../src/names/package-name.ts';
+import { parseVersion } from '../../src/names/version.ts';
 
 const MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const COMPONENT = Uint8Array.of(0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0);
@@ -15,16 +23,20 @@ const TREE = encodeTreeIndex([{ path: 'a', digest: digestOf(utf8('a')) }]);
 const TEXT = utf8('# text');
 
 /** A WIT package `test:p` of one type, exported under a label: an empty interface, or an empty world. */
-function witPackage(type: readonly number[], sort: number, label: string): Uint8Array {
+function witPackage(type: readonly number[], sort: number, label: string, version = ''): Uint8Array {
   const name = (text: string): number[] => [0, text.length, ...utf8(text)];
   const section = (id: number, bytes: readonly number[]): number[] => [id, bytes.length, ...bytes];
-  const part = [1, 0x41, 2, 1, ...type, 4, ...name(`test:p/${label}`), sort, 0];
+  const part = [1, 0x41, 2, 1, ...type, 4, ...name(`test:p/${label}${version}`), sort, 0];
   return Uint8Array.of(...COMPONENT, ...section(7, part), ...section(11, [1, ...name(label), 3, 0, 0]));
 }
 
 /** What becomes of bytes under a claim, whole or byte by byte: spec/content.md 3.1. */
 function verdict(kind: ClaimedKind, bytes: Uint8Array, step: number): string {
-  const check = kindCheckOf(kind);
+  return verdictOn(kindDemand(kind, null), bytes, step);
+}
+
+function verdictOn(demand: KindDemand, bytes: Uint8Array, step: number): string {
+  const check = kindCheckOf(demand);
   try {
     for (let at = 0; at < bytes.length; at += step) check.update(bytes.subarray(at, at + step));
     check.finish();
@@ -59,6 +71,30 @@ test('P4: bytes are held against the kind that is claimed for them', () => {
       assert.deepEqual(found, expected, kind);
     }
   }
+});
+
+test('P4: a WIT package is the release that it says it is: spec/content.md 3.5', () => {
+  const versioned = witPackage([0x42, 0], 0x05, 'i', '@1.2.0');
+  const cases: readonly (readonly [Uint8Array, string, string, string])[] = [
+    [versioned, 'test:p', '1.2.0', 'ok'],
+    [versioned, 'test:p', '1.2.1', POLICY],
+    [versioned, 'test:p', '1.2.0+build', POLICY],
+    [versioned, 'test:q', '1.2.0', POLICY],
+    [versioned, 'other:p', '1.2.0', POLICY],
+    // Without a version it says nothing of it.
+    [INTERFACE, 'test:p', '7.0.0', 'ok'],
+    [INTERFACE, 'test:q', '7.0.0', POLICY],
+  ];
+  for (const [bytes, name, version, expected] of cases) {
+    const release = { name: parsePackageName(name), version: parseVersion(version) };
+    assert.equal(verdictOn(kindDemand('interface', release), bytes, 7), expected, `${name}@${version}`);
+    // What is claimed to be WebAssembly of any kind is not read.
+    assert.equal(verdictOn(kindDemand('wasm', release), bytes, 7), 'ok');
+  }
+  assert.equal(
+    kindDemand('module', { name: parsePackageName('test:p'), version: parseVersion('1.0.0') }).release,
+    null,
+  );
 });
 
 test('what is larger than a WIT package may be, or cannot be read as one, is a component', () => {

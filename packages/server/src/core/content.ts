@@ -1,5 +1,13 @@
-import { digestHex, encodeHex, RegistryError, sha256Stream, type Digest, type Sha256Stream } from '@waybill/protocol';
-import { kindCheckOf, type ClaimedKind, type KindCheck } from '@waybill/protocol/content';
+import {
+  digestHex,
+  encodeHex,
+  RegistryError,
+  sha256Stream,
+  type Digest,
+  type PackageName,
+  type Sha256Stream,
+} from '@waybill/protocol';
+import { kindCheckOf, kindDemand, type ClaimedKind, type KindCheck, type KindDemand } from '@waybill/protocol/content';
 import { JUDGED_CONTENTS_MAX } from './limits.ts';
 import type { NamedContent } from './named-content.ts';
 import type { ContentStore } from './ports.ts';
@@ -7,9 +15,23 @@ import type { ContentStore } from './ports.ts';
 /** What may be published: WebAssembly and trees only, or whatever the publishers like. */
 export type ContentPolicy = 'wasm' | 'any';
 
-/** What the bytes must be, by all that names them: spec/content.md 3. Throws `content/policy` for a kind that is not taken. */
-export function kindsAsked(named: readonly NamedContent[], policy: ContentPolicy): readonly ClaimedKind[] {
-  return [...new Set(named.map((one) => kindAsked(one, policy)))];
+/**
+ * What the bytes must be, by all that names them in a record of a package: spec/content.md 3. Throws `content/policy` for a kind
+ * that is not taken.
+ */
+export function demandsOf(
+  named: readonly NamedContent[],
+  { name, policy }: { readonly name: PackageName; readonly policy: ContentPolicy },
+): readonly KindDemand[] {
+  const demands = named.map((one) => {
+    const release = one.version === null ? null : { name, version: one.version };
+    return kindDemand(kindAsked(one, policy), release);
+  });
+  return [...new Map(demands.map((demand) => [demandText(demand), demand])).values()];
+}
+
+function demandText({ kind, release }: KindDemand): string {
+  return release === null ? kind : `${kind} ${release.name}@${release.version}`;
 }
 
 function kindAsked({ by, kind, claim }: NamedContent, policy: ContentPolicy): ClaimedKind {
@@ -26,7 +48,7 @@ export interface IncomingContent {
   readonly digest: Digest;
   readonly body: AsyncIterable<Uint8Array>;
   /** All that the bytes must be. */
-  readonly kinds: readonly ClaimedKind[];
+  readonly demands: readonly KindDemand[];
   readonly bytesMax: number;
   /** Called for every chunk: a slow upload is not an idle one. */
   readonly onProgress: () => void;
@@ -61,8 +83,8 @@ class ContentCheck {
   /** Told only once the digest is known to be right: other bytes than the record names say nothing of the record. */
   #refusal: RegistryError | null = null;
 
-  constructor({ kinds, bytesMax }: Pick<IncomingContent, 'kinds' | 'bytesMax'>) {
-    this.#checks = kinds.map(kindCheckOf);
+  constructor({ demands, bytesMax }: Pick<IncomingContent, 'demands' | 'bytesMax'>) {
+    this.#checks = demands.map(kindCheckOf);
     this.#bytesMax = bytesMax;
   }
 
@@ -94,12 +116,12 @@ class ContentCheck {
   }
 }
 
-/** Which content is known to be of which kind: what many releases name is not read again for each. */
+/** Which content is known to be what: what many releases name is not read again for each. */
 export class JudgedContents {
   readonly #passed = new Set<string>();
 
-  add(digest: Digest, kinds: readonly ClaimedKind[]): void {
-    for (const kind of kinds) this.#passed.add(keyOf(digest, kind));
+  add(digest: Digest, demands: readonly KindDemand[]): void {
+    for (const demand of demands) this.#passed.add(keyOf(digest, demand));
     for (const oldest of this.#passed) {
       if (this.#passed.size <= JUDGED_CONTENTS_MAX) return;
       this.#passed.delete(oldest);
@@ -110,9 +132,9 @@ export class JudgedContents {
   async judgeKept(
     store: Pick<ContentStore, 'read'>,
     { digest, size }: { readonly digest: Digest; readonly size: number },
-    kinds: readonly ClaimedKind[],
+    demands: readonly KindDemand[],
   ): Promise<void> {
-    const open = kinds.filter((kind) => kind !== 'other' && !this.#passed.has(keyOf(digest, kind)));
+    const open = demands.filter((demand) => demand.kind !== 'other' && !this.#passed.has(keyOf(digest, demand)));
     if (open.length === 0) return;
     const checks = open.map(kindCheckOf);
     for await (const chunk of store.read(digest, { start: 0, end: size })) {
@@ -123,6 +145,6 @@ export class JudgedContents {
   }
 }
 
-function keyOf(digest: Digest, kind: ClaimedKind): string {
-  return `${kind} ${digest}`;
+function keyOf(digest: Digest, demand: KindDemand): string {
+  return `${demandText(demand)} ${digest}`;
 }

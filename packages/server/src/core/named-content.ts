@@ -5,6 +5,7 @@ import {
   type Digest,
   type PackageEntry,
   type SignedRecord,
+  type VersionText,
 } from '@waybill/protocol';
 import { claimedKindOf, type ClaimedKind } from '@waybill/protocol/content';
 
@@ -16,6 +17,8 @@ export interface NamedContent {
   readonly claim: ContentClaim | null;
   /** What its bytes must be: of any kind where an annotation names it. */
   readonly kind: ClaimedKind;
+  /** Of the release; `null` for what no release names by itself. */
+  readonly version: VersionText | null;
   /** What names it, for a person. */
   readonly at: string;
 }
@@ -29,12 +32,12 @@ export function namedContents(
     if (entry.type !== 'release' || !isDigest(entry.content)) return [];
     const { version, content: digest, claim = null } = entry;
     const kind = claimedKindOf(claim?.mediaType ?? null);
-    return [{ digest, by: 'release', claim, kind, at: `release ${version} by record ${record.id}` }];
+    return [{ digest, by: 'release', claim, kind, version, at: `release ${version} by record ${record.id}` }];
   });
   const ofAnnotations = readAnnotations(record).flatMap((read): NamedContent[] => {
     if ('why' in read || read.annotation.content === null) return [];
     const { digest, ...claim } = read.annotation.content;
-    return [{ digest, by: 'annotation', claim, kind: 'other', at: `annotation ${read.id}` }];
+    return [{ digest, by: 'annotation', claim, kind: 'other', version: null, at: `annotation ${read.id}` }];
   });
   return [...ofReleases, ...ofAnnotations];
 }

@@ -1,6 +1,6 @@
-import { RegistryError, type Digest } from '@waybill/protocol';
-import { bytesKeptByCheck, TREE_BYTES_MAX, TREE_INDEX_BYTES_MAX, type ClaimedKind } from '@waybill/protocol/content';
-import { JudgedContents, kindsAsked, receiveContent, type ContentPolicy } from './content.ts';
+import { RegistryError, type Digest, type PackageName } from '@waybill/protocol';
+import { bytesKeptByCheck, TREE_BYTES_MAX, TREE_INDEX_BYTES_MAX, type KindDemand } from '@waybill/protocol/content';
+import { demandsOf, JudgedContents, receiveContent, type ContentPolicy } from './content.ts';
 import type { GovernanceGate } from './governance-gate.ts';
 import { CONTENT_BYTES_MAX } from './limits.ts';
 import { namedContents, type NamedContent } from './named-content.ts';
@@ -63,13 +63,12 @@ export class Sourcing {
     { digest, named }: Wanted,
     { body, onProgress }: IncomingBytes,
   ): Promise<void> {
-    const { content, contentPolicy } = this.#parts;
-    const kinds = kindsAsked(named, contentPolicy);
+    const demands = this.#demands(reservation.name, named);
     const sizes = named.flatMap(({ claim }) => claim?.size ?? []);
-    await this.#holding(reservation, { kinds, size: sizes[0] ?? null }, () =>
-      receiveContent(content, { digest, body, kinds, bytesMax: bytesMaxOf(named), onProgress }),
+    await this.#holding(reservation, { demands, size: sizes[0] ?? null }, () =>
+      receiveContent(this.#parts.content, { digest, body, demands, bytesMax: bytesMaxOf(named), onProgress }),
     );
-    this.#judged.add(digest, kinds);
+    this.#judged.add(digest, demands);
   }
 
   /** What has come may be right and the record wrong: throws as {@link findMissing}. */
@@ -106,28 +105,33 @@ export class Sourcing {
   }
 
   async #takeKept(reservation: Reservation, digest: Digest, size: number): Promise<void> {
-    const { contentPolicy } = this.#parts;
-    const { trees } = reservation;
+    const { trees, name } = reservation;
     trees.measure(digest, size);
-    await this.#judge(reservation, { digest, size }, kindsAsked(trees.named(digest), contentPolicy));
+    await this.#judge(reservation, { digest, size }, this.#demands(name, trees.named(digest)));
+  }
+
+  #demands(name: PackageName, named: readonly NamedContent[]): readonly KindDemand[] {
+    return demandsOf(named, { name, policy: this.#parts.contentPolicy });
   }
 
   #judge(
     reservation: Reservation,
     kept: { readonly digest: Digest; readonly size: number },
-    kinds: readonly ClaimedKind[],
+    demands: readonly KindDemand[],
   ): Promise<void> {
     const { content } = this.#parts;
-    return this.#holding(reservation, { kinds, size: kept.size }, () => this.#judged.judgeKept(content, kept, kinds));
+    return this.#holding(reservation, { demands, size: kept.size }, () =>
+      this.#judged.judgeKept(content, kept, demands),
+    );
   }
 
   /** What checks keep of the bytes is in memory once for each upload of many, so that it has to be counted. */
   async #holding(
     reservation: Reservation,
-    { kinds, size }: { readonly kinds: readonly ClaimedKind[]; readonly size: number | null },
+    { demands, size }: { readonly demands: readonly KindDemand[]; readonly size: number | null },
     work: () => Promise<void>,
   ): Promise<void> {
-    const bytes = kinds.reduce((sum, kind) => sum + bytesKeptByCheck(kind, size), 0);
+    const bytes = demands.reduce((sum, { kind }) => sum + bytesKeptByCheck(kind, size), 0);
     const letGo = this.#parts.reservations.hold(reservation, bytes);
     try {
       await work();
@@ -138,12 +142,11 @@ export class Sourcing {
 
   /** It may be there because an annotation names it, for which no policy asked. */
   async #isHere(reservation: Reservation, { digest, named }: Wanted): Promise<boolean> {
-    const { content, contentPolicy } = this.#parts;
-    const kinds = kindsAsked(named, contentPolicy);
-    const size = await content.size(digest);
+    const demands = this.#demands(reservation.name, named);
+    const size = await this.#parts.content.size(digest);
     if (size === null) return false;
     for (const one of named) checkSize(one, size);
-    await this.#judge(reservation, { digest, size }, kinds);
+    await this.#judge(reservation, { digest, size }, demands);
     return true;
   }
 }

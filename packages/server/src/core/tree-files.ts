@@ -41,7 +41,7 @@ export class TreeFiles {
       const kind = path === TREE_COMPONENT_PATH ? 'component' : 'other';
       // One row for each kind: what asks the same of the bytes need not be asked twice.
       if (file.named.some((one) => one.kind === kind)) continue;
-      file.named.push({ digest, by: 'tree', claim: null, kind, at: `${path} of tree ${index}` });
+      file.named.push({ digest, by: 'tree', claim: null, kind, version: null, at: `${path} of tree ${index}` });
     }
   }
 

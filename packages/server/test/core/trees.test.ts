@@ -136,6 +136,27 @@ test('P4: what is not of the kind that its release claims is rejected, uploaded 
   assert.equal(await stateOf(right), 'published');
 });
 
+test('P4: a WIT package is published as the release that it says it is, uploaded or here already', async () => {
+  const name = utf8(`${PACKAGE}/i@2.1.0`);
+  const section = (id: number, bytes: readonly number[]): number[] => [id, bytes.length, ...bytes];
+  const type = section(7, [1, 0x41, 2, 1, 0x42, 0, 4, 0, name.length, ...name, 5, 0]);
+  const bytes = Uint8Array.of(...COMPONENT, ...type, ...section(11, [1, 0, 1, 0x69, 3, 0, 0]));
+  await publishSite();
+  const wrong = await signed(releaseAs('interface', '2.0.0', bytes));
+  await core.publish(PACKAGE, wrong);
+  await assert.rejects(upload(wrong, bytes), failsWith('content/policy'));
+  assert.equal(await stateOf(wrong), 'rejected');
+  const right = await signed(releaseAs('interface', '2.1.0', bytes));
+  await core.publish(PACKAGE, right);
+  await upload(right, bytes);
+  assert.equal(await stateOf(right), 'published');
+  head = right.id;
+  await assert.rejects(
+    core.publish(PACKAGE, await signed(releaseAs('interface', '2.2.0', bytes))),
+    failsWith('content/policy'),
+  );
+});
+
 test('component.wasm of a tree is a component, or the record is rejected', async () => {
   const text = utf8('no component');
   const bad = treeOf({ 'component.wasm': text, other: 'other' });
