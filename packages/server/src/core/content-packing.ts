@@ -32,6 +32,8 @@ export class ContentPacking {
   #basesSeen = new Set<Digest>();
   /** Some parts of content that stands alone, each with it: who has several of them in common has most. */
   readonly #sketches = new Map<Digest, Digest>();
+  /** False once a base may have been missed: then what this walk has seen is not all of them. */
+  #isWalkWhole = true;
   /** Content that was looked at, and stays as it is. */
   readonly #settled = new Set<Digest>();
 
@@ -41,36 +43,62 @@ export class ContentPacking {
 
   /** Looks at some content; resolves with how long to pause before the next step, in milliseconds. */
   async step(): Promise<number> {
-    this.#walk ??= this.#parts.content.list()[Symbol.asyncIterator]();
     for (let i = 0; i < PACK_STEP_CONTENTS; i++) {
-      const next: IteratorResult<Digest, unknown> = await this.#walk.next();
-      if (next.done === true) return this.#endWalk();
-      if (await this.#lookAt(next.value)) break;
+      const next = await this.#next();
+      if (next === null) return this.#endWalk();
+      if (await this.#lookAt(next)) break;
     }
     return PACK_STEP_PAUSE_MS;
   }
 
-  #endWalk(): number {
-    const isFirst = this.#bases === null;
+  /** `null` at the end of a walk. A list that fails is over for good, and that is no end: there was more to see. */
+  async #next(): Promise<Digest | null> {
+    this.#walk ??= this.#parts.content.list()[Symbol.asyncIterator]();
+    try {
+      const next: IteratorResult<Digest, unknown> = await this.#walk.next();
+      return next.done === true ? null : next.value;
+    } catch (failure) {
+      this.#startWalk();
+      throw failure;
+    }
+  }
+
+  #startWalk(): void {
     this.#walk = null;
-    this.#bases = this.#basesSeen;
+    this.#isWalkWhole = true;
     this.#basesSeen = new Set();
+  }
+
+  /** Only who has seen everything knows what is nobody's base. */
+  #endWalk(): number {
+    const isFirst = this.#bases === null && this.#isWalkWhole;
+    if (this.#isWalkWhole) this.#bases = this.#basesSeen;
+    this.#startWalk();
     return isFirst ? PACK_STEP_PAUSE_MS : PACK_WALK_PAUSE_MS;
   }
 
   /** True when that was work. */
   async #lookAt(digest: Digest): Promise<boolean> {
+    if (this.#settled.has(digest)) return false;
     try {
-      if (this.#settled.has(digest)) return false;
-      const base = await this.#parts.sharing.baseOf(digest);
+      const base = await this.#baseOf(digest);
       if (base !== null) return await this.#keepApart(digest, base);
       if (this.#bases === null) return false;
       const size = await this.#parts.content.size(digest);
       return size !== null && size >= PACK_CONTENT_BYTES_MIN && (await this.#pack(digest, this.#bases));
     } catch (failure) {
       // Damage is the scrub's to tell, and content that goes meanwhile is nobody's.
-      if (!isRegistryError(failure, 'storage/damaged', 'content/not-found', 'content/parts')) throw failure;
+      if (!isRegistryError(failure, 'storage/damaged', 'content/not-found')) throw failure;
       return true;
+    }
+  }
+
+  async #baseOf(digest: Digest): Promise<Digest | null> {
+    try {
+      return await this.#parts.sharing.baseOf(digest);
+    } catch (failure) {
+      this.#isWalkWhole = false;
+      throw failure;
     }
   }
 

@@ -4,13 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { concatBytes, digestOf, utf8, type Digest } from '@waybill/protocol';
+import { concatBytes, digestOf, isRegistryError, RegistryError, utf8, type Digest } from '@waybill/protocol';
 import { contentProblem } from '../../src/core/fsck/content-check.ts';
 import { keepContent } from '../../src/blobs/conformance.ts';
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
 import { openContentSharing } from '../../src/blobs/files/content-sharing.ts';
 import { openPartsListFiles } from '../../src/blobs/files/parts-list-files.ts';
-import { ContentPacking } from '../../src/core/content-packing.ts';
+import { ContentPacking, type ContentPackingParts } from '../../src/core/content-packing.ts';
 import { ContentParts } from '../../src/core/content-parts.ts';
 
 function noise(seed: string, length: number): Uint8Array {
@@ -34,19 +34,29 @@ async function openStage(context: TestContext) {
   const content = await openContentFiles(root);
   const sharing = openContentSharing(root);
   const takenDown = new Set<Digest>();
-  const restarted = (): ContentPacking =>
-    new ContentPacking({
-      content,
-      sharing,
-      parts: new ContentParts(content, openPartsListFiles(root)),
-      isTakenDown: async (digest) => takenDown.has(digest),
-    });
-  return { content, sharing, takenDown, restarted };
+  const parts = { content, sharing, parts: new ContentParts(content, openPartsListFiles(root)) };
+  const restarted = (replaced: Partial<ContentPackingParts> = {}): ContentPacking =>
+    new ContentPacking({ ...parts, isTakenDown: async (digest) => takenDown.has(digest), ...replaced });
+  return { root, ...parts, takenDown, restarted };
 }
 
-/** More steps than two walks over the few contents take. */
+type Stage = Awaited<ReturnType<typeof openStage>>;
+
+/** More steps than two walks over the few contents take. A step may fail once, as steps do where the system is short of something. */
 async function work(packing: ContentPacking): Promise<void> {
-  for (let i = 0; i < 40; i++) await packing.step();
+  for (let i = 0; i < 40; i++) {
+    await packing.step().catch((failure: unknown) => {
+      if (!isRegistryError(failure, 'storage/busy')) throw failure;
+    });
+  }
+}
+
+/** Does the work, but once fails instead, at the `call`-th time. */
+function failingOnce(call: number): () => void {
+  let calls = 0;
+  return () => {
+    if (++calls === call) throw new RegistryError('storage/busy', 'too many open files');
+  };
 }
 
 test('versions become slices of one of them, which stands alone; what is like none does, too', async (context) => {
@@ -90,3 +100,38 @@ test("L13: what is taken down is nobody's base, and stands alone", async (contex
   assert.ok(after.every((base) => base === null || !takenDown.has(base)));
   for (const bytes of VERSIONS) assert.equal(await contentProblem(content, digestOf(bytes)), null);
 });
+
+/** As the stage's own, but one call of the list or of the look for a base fails. */
+function shortOnce(stage: Stage, what: 'list' | 'base', call: number): Partial<ContentPackingParts> {
+  const pass = failingOnce(call);
+  const { content, sharing } = stage;
+  const list = async function* (): AsyncGenerator<Digest, void, undefined> {
+    for await (const digest of content.list()) {
+      pass();
+      yield digest;
+    }
+  };
+  const baseOf = async (digest: Digest): Promise<Digest | null> => {
+    pass();
+    return sharing.baseOf(digest);
+  };
+  return what === 'list' ? { content: { size: content.size, list } } : { sharing: { ...sharing, baseOf } };
+}
+
+for (const what of ['list', 'base'] as const) {
+  test(`D7: a base that a walk did not see, for its ${what} failed, stays one`, async (context) => {
+    const pair = VERSIONS.slice(0, 2);
+    // Comes before the base in any order, so that the base would become slices of it.
+    const base = pair.map(digestOf).toSorted()[0] ?? '';
+    const names = Array.from({ length: 1_000 }, (_, i) => changed(FIRST, `later ${i}`, 1));
+    const later = names.find((bytes) => digestOf(bytes) < base) ?? assert.fail('none comes before it');
+    for (let call = 1; call <= pair.length + 1; call++) {
+      const stage = await openStage(context);
+      for (const bytes of pair) await keepContent(stage.content, bytes);
+      await work(stage.restarted());
+      await keepContent(stage.content, later);
+      await work(stage.restarted(shortOnce(stage, what, call)));
+      for (const bytes of pair) assert.equal(await contentProblem(stage.content, digestOf(bytes)), null);
+    }
+  });
+}
