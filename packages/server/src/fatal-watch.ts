@@ -35,6 +35,7 @@ export function watchContent(content: ContentStore, onFatal: OnFatal): ContentSt
     size: (digest) => content.size(digest),
     keptAtMs: (digest) => content.keptAtMs(digest),
     read: (digest, range) => content.read(digest, range),
+    readSlices: (digest, ranges) => content.readSlices(digest, ranges),
     list: () => content.list(),
     startUpload: async () => watchUpload(await content.startUpload(), onFatal),
   };

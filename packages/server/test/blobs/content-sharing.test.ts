@@ -15,7 +15,7 @@ import {
 import { keepContent, sampleContent } from '../../src/blobs/conformance.ts';
 import { openContentFiles, readContentFiles } from '../../src/blobs/files/content-files.ts';
 import { openContentSharing } from '../../src/blobs/files/content-sharing.ts';
-import type { ContentSharing, ContentStore, SharedSlice } from '../../src/core/ports.ts';
+import type { ByteRange, ContentSharing, ContentStore, SharedSlice } from '../../src/core/ports.ts';
 
 const BASE = sampleContent(300_000);
 const HEAD = utf8('a head of its own');
@@ -74,6 +74,18 @@ test('shared content reads as it did, whole and in ranges, also over a restart',
       }
     }
     await assert.rejects(read(each, 0, CONTENT.length + 1), failsWith('storage/damaged'));
+  }
+});
+
+test('many ranges of it are read as one, and in one go over its slices', async (context) => {
+  const { store } = await openPlace(context);
+  for (const bytes of [1, 7, 50_000]) {
+    const ranges: ByteRange[] = [];
+    for (let start = 0; start + bytes <= CONTENT.length; start += 3 * bytes) ranges.push({ start, end: start + bytes });
+    const chunks: Uint8Array[] = [];
+    const some = ranges.slice(-2_000);
+    for await (const chunk of store.readSlices(DIGEST, some)) chunks.push(chunk);
+    assert.deepEqual(concatBytes(...chunks), concatBytes(...some.map(({ start, end }) => CONTENT.slice(start, end))));
   }
 });
 
