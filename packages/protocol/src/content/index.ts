@@ -5,6 +5,7 @@ export {
   decodePartsListUnverified,
   encodePartsList,
   PARTS_LIST_BYTES_MAX,
+  partLengthsUnverified,
   PARTS_LIST_MEDIA_TYPE,
 } from './parts/parts-list.ts';
 export { decodePartsRequest, PART_RUNS_MAX, partsRequestBody, type PartRun } from './parts/parts-request.ts';
