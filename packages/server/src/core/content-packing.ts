@@ -4,6 +4,7 @@ import type { ContentParts } from './content-parts.ts';
 import {
   PACK_CONTENT_BYTES_MIN,
   PACK_SHARED_SHARE_MIN,
+  PACK_SLICES_MAX,
   PACK_STEP_CONTENTS,
   PACK_STEP_PAUSE_MS,
   PACK_WALK_PAUSE_MS,
@@ -85,7 +86,7 @@ export class ContentPacking {
       if (base !== null) return await this.#keepApart(digest, base);
       if (this.#bases === null) return false;
       const size = await this.#parts.content.size(digest);
-      return size !== null && size >= PACK_CONTENT_BYTES_MIN && (await this.#pack(digest, this.#bases));
+      return size !== null && size >= PACK_CONTENT_BYTES_MIN && (await this.#packOnce(digest, this.#bases));
     } catch (failure) {
       // Damage is the scrub's to tell, and content that goes meanwhile is nobody's.
       if (!isRegistryError(failure, 'storage/damaged', 'content/not-found')) throw failure;
@@ -110,6 +111,17 @@ export class ContentPacking {
     if (!(await isTakenDown(base)) && !(await isTakenDown(digest))) return false;
     await sharing.unshare(digest);
     return true;
+  }
+
+  /** Content that has no parts, or is damaged or becomes so by its base, is the same next time: it is not split and written again. */
+  async #packOnce(digest: Digest, bases: Set<Digest>): Promise<boolean> {
+    try {
+      return await this.#pack(digest, bases);
+    } catch (failure) {
+      if (!isRegistryError(failure, 'storage/damaged', 'content/parts')) throw failure;
+      this.#settle(digest, []);
+      return true;
+    }
   }
 
   async #pack(digest: Digest, bases: Set<Digest>): Promise<boolean> {
@@ -162,7 +174,7 @@ function sketchOf(list: readonly ContentPart[]): readonly Digest[] {
     .slice(0, SKETCH_PARTS);
 }
 
-/** `null` where the base has too little of it. */
+/** `null` where the base has too little of it, or in too many places. */
 function slicesOf(list: readonly ContentPart[], baseList: readonly ContentPart[]): readonly SharedSlice[] | null {
   const places = new Map<Digest, number>();
   let at = 0;
@@ -185,5 +197,5 @@ function slicesOf(list: readonly ContentPart[], baseList: readonly ContentPart[]
     if (goesOn) slices[slices.length - 1] = { ...last, length: last.length + length };
     else slices.push({ baseStart, length });
   }
-  return shared >= size * PACK_SHARED_SHARE_MIN ? slices : null;
+  return shared >= size * PACK_SHARED_SHARE_MIN && slices.length <= PACK_SLICES_MAX ? slices : null;
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { concatBytes, digestOf, isRegistryError, RegistryError, utf8, type Digest } from '@waybill/protocol';
+import { concatBytes, digestHex, digestOf, isRegistryError, RegistryError, utf8, type Digest } from '@waybill/protocol';
 import { contentProblem } from '../../src/core/fsck/content-check.ts';
 import { keepContent } from '../../src/blobs/conformance.ts';
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
@@ -12,6 +12,7 @@ import { openContentSharing } from '../../src/blobs/files/content-sharing.ts';
 import { openPartsListFiles } from '../../src/blobs/files/parts-list-files.ts';
 import { ContentPacking, type ContentPackingParts } from '../../src/core/content-packing.ts';
 import { ContentParts } from '../../src/core/content-parts.ts';
+import type { ContentSharing } from '../../src/core/ports.ts';
 
 function noise(seed: string, length: number): Uint8Array {
   const blocks: Uint8Array[] = [];
@@ -99,6 +100,30 @@ test("L13: what is taken down is nobody's base, and stands alone", async (contex
   const after = await Promise.all(VERSIONS.map((bytes) => sharing.baseOf(digestOf(bytes))));
   assert.ok(after.every((base) => base === null || !takenDown.has(base)));
   for (const bytes of VERSIONS) assert.equal(await contentProblem(content, digestOf(bytes)), null);
+});
+
+test('D7: content that cannot be stored as slices, for its base is damaged, is not written again in each walk', async (context) => {
+  const { root, content, sharing, restarted } = await openStage(context);
+  for (const bytes of VERSIONS) await keepContent(content, bytes);
+  const first = VERSIONS.map(digestOf).toSorted()[0] ?? assert.fail('there are versions');
+  const file = path.join(root, 'sha256', digestHex(first).slice(0, 2), digestHex(first));
+  const parts = new ContentParts(content, openPartsListFiles(root));
+  await parts.list(first);
+  const bytes = await readFile(file);
+  await writeFile(
+    file,
+    bytes.map((byte, i) => (i === 1_400_000 ? byte + 1 : byte)),
+  );
+  let shares = 0;
+  const share: ContentSharing['share'] = (...args) => {
+    shares++;
+    return sharing.share(...args);
+  };
+  await work(restarted({ parts, sharing: { ...sharing, share } }));
+  assert.equal(shares, VERSIONS.length - 1);
+  for (const version of VERSIONS.filter((each) => digestOf(each) !== first)) {
+    assert.equal(await contentProblem(content, digestOf(version)), null);
+  }
 });
 
 /** As the stage's own, but one call of the list or of the look for a base fails. */
