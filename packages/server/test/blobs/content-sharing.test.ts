@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import fs, { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -15,6 +16,8 @@ import {
 import { keepContent, sampleContent } from '../../src/blobs/conformance.ts';
 import { openContentFiles, readContentFiles } from '../../src/blobs/files/content-files.ts';
 import { openContentSharing } from '../../src/blobs/files/content-sharing.ts';
+import { ContentScrub } from '../../src/core/content-scrub.ts';
+import { contentProblem } from '../../src/core/fsck/content-check.ts';
 import type { ByteRange, ContentSharing, ContentStore, SharedSlice } from '../../src/core/ports.ts';
 
 const BASE = sampleContent(300_000);
@@ -147,6 +150,41 @@ test('a reader that has begun goes on while the content is shared', async (conte
   assert.deepEqual(concatBytes(...chunks), CONTENT);
 });
 
+test('it is found by who looks while it is made to stand alone', async (context) => {
+  const { open } = fs;
+  context.after(() => {
+    fs.open = open;
+    syncBuiltinESMExports();
+  });
+  for (const look of ['size', 'read'] as const) {
+    const { store, sharing } = await openPlace(context);
+    let waits = true;
+    fs.open = async (file, ...rest) => {
+      const isFirst = waits && String(file).includes(`${path.sep}shared${path.sep}`);
+      if (isFirst) waits = false;
+      if (isFirst) await sharing.unshare(DIGEST);
+      return open(file, ...rest);
+    };
+    syncBuiltinESMExports();
+    if (look === 'size') assert.equal(await store.size(DIGEST), CONTENT.length);
+    else assert.deepEqual(await read(store, 0, CONTENT.length), CONTENT);
+    assert.equal(waits, false);
+  }
+});
+
+test('D7: bytes of a base that rot are told of everything that has slices of them', async (context) => {
+  const { root, store } = await openPlace(context);
+  await writeFile(
+    fileOf(root, 'sha256', digestOf(BASE)),
+    BASE.map((byte, i) => (i === 120_000 ? byte + 1 : byte)),
+  );
+  const damaged: Digest[] = [];
+  const scrub = new ContentScrub({ content: store, observer: { contentDamaged: (digest) => damaged.push(digest) } });
+  for (let step = 0; step < 20; step++) await scrub.step();
+  assert.deepEqual(new Set(damaged), new Set([DIGEST, digestOf(BASE)]));
+  for (const digest of [DIGEST, digestOf(BASE)]) assert.match((await contentProblem(store, digest)) ?? '', /digest/);
+});
+
 test('D7: a base that is missing or cut, and a damaged header, are damage and no wrong bytes', async (context) => {
   const { root, store, sharing } = await openPlace(context);
   const file = fileOf(root, 'shared', DIGEST);
@@ -163,8 +201,11 @@ test('D7: a base that is missing or cut, and a damaged header, are damage and no
   }
   await writeFile(file, whole);
   await writeFile(fileOf(root, 'sha256', digestOf(BASE)), BASE.subarray(0, 120_000));
+  await assert.rejects(store.size(DIGEST), failsWith('storage/damaged'));
   await assert.rejects(read(store, 0, CONTENT.length), failsWith('storage/damaged'));
   await rm(fileOf(root, 'sha256', digestOf(BASE)));
+  await assert.rejects(store.size(DIGEST), failsWith('storage/damaged'));
+  await assert.rejects(store.keptAtMs(DIGEST), failsWith('storage/damaged'));
   await assert.rejects(read(store, 0, CONTENT.length), failsWith('storage/damaged'));
   await assert.rejects(sharing.unshare(DIGEST), failsWith('storage/damaged'));
 });

@@ -174,8 +174,11 @@ export async function findContent(root: string, digest: Digest): Promise<FoundCo
   const opened = await openShared(root, digest);
   // Between the two looks it may have been made to stand alone again.
   if (opened === null) return findPlain(root, digest);
-  await opened.handle.close();
-  return { size: opened.content.size, keptAtMs: opened.keptAtMs };
+  const { handle, file, content, keptAtMs } = opened;
+  await handle.close();
+  // No record may count on what cannot be read.
+  if ((findPlain(root, content.base)?.size ?? 0) < content.baseEnd) throw withoutBase(root, file, content.base);
+  return { size: content.size, keptAtMs };
 }
 
 /** Content that stands alone. */
@@ -367,8 +370,7 @@ export async function* readShared(
   let base: FileHandle | null = null;
   try {
     base = await openUnlessGone(baseFile);
-    if (base === null)
-      throw new RegistryError('storage/damaged', `${file} has slices of ${baseFile}, which is missing`);
+    if (base === null) throw withoutBase(root, file, content.base);
     for (const stretch of stretchesOf(content, ranges)) {
       yield* stretch.in === 'base' ? chunksOf(base, baseFile, stretch) : chunksOf(handle, file, stretch);
     }
@@ -378,6 +380,11 @@ export async function* readShared(
     await handle.close();
     await base?.close();
   }
+}
+
+function withoutBase(root: string, file: string, base: Digest): RegistryError {
+  const problem = `${file} has slices of ${fileOf(root, base).file}, which is missing or cut off`;
+  return new RegistryError('storage/damaged', `${problem}: put that back from a backup`);
 }
 
 async function openUnlessGone(file: string): Promise<FileHandle | null> {

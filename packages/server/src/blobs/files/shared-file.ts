@@ -23,6 +23,8 @@ export interface SharedContent {
   readonly base: Digest;
   readonly size: number;
   readonly slices: readonly SharedSlice[];
+  /** Where the last byte is that it has from the base: so many the base has at least. */
+  readonly baseEnd: number;
   /** Where the bytes of its own start in the file. */
   readonly ownStart: number;
 }
@@ -52,7 +54,9 @@ export async function readSharedHeader(handle: Pick<FileHandle, 'read'>, file: s
     const base = parseDigest(typeof header['base'] === 'string' ? header['base'] : '');
     const slices = slicesOf(header['slices'], file);
     const size = slices.reduce((sum, slice) => sum + slice.length, 0);
-    return { base, size, slices, ownStart: START_BYTES + length };
+    const ends = slices.map((slice) => (slice.baseStart === null ? 0 : slice.baseStart + slice.length));
+    const baseEnd = ends.reduce((end, other) => Math.max(end, other), 0);
+    return { base, size, slices, baseEnd, ownStart: START_BYTES + length };
   } catch (cause) {
     if (cause instanceof RegistryError && cause.code === 'storage/damaged') throw cause;
     throw damaged(file, 'its header makes no sense');
