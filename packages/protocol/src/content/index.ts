@@ -43,7 +43,7 @@ export {
   TREE_INDEX_BYTES_MAX,
   type TreeFile,
 } from './tree/tree-index.ts';
-export { requireTreePath, TREE_COMPONENT_PATH, TREE_PATH_BYTES_MAX, treeError, TreePaths } from './tree/tree-path.ts';
+export { requireTreePath, TREE_COMPONENT_PATH, TREE_PATH_BYTES_MAX, treeError } from './tree/tree-path.ts';
 export { WASM_LIMITS } from './binary/limits.ts';
 export {
   type ComponentExtern,
