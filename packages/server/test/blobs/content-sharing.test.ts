@@ -172,6 +172,23 @@ test('it is found by who looks while it is made to stand alone', async (context)
   }
 });
 
+test('W2: a link in place of a folder or a file of shared content is refused', async (context) => {
+  for (const replaced of ['shared', 'shared folder', 'base folder'] as const) {
+    const { root, store } = await openPlace(context);
+    const shared = fileOf(root, 'shared', DIGEST);
+    const places = {
+      shared,
+      'shared folder': path.dirname(shared),
+      'base folder': path.dirname(fileOf(root, 'sha256', digestOf(BASE))),
+    };
+    const place = places[replaced];
+    await fs.rename(place, `${place}-away`);
+    await fs.symlink(`${place}-away`, place);
+    await assert.rejects(store.size(DIGEST), failsWith('storage/damaged'), replaced);
+    await assert.rejects(read(store, 0, CONTENT.length), failsWith('storage/damaged'), replaced);
+  }
+});
+
 test('D7: bytes of a base that rot are told of everything that has slices of them', async (context) => {
   const { root, store } = await openPlace(context);
   await writeFile(

@@ -183,7 +183,10 @@ export async function findContent(root: string, digest: Digest): Promise<FoundCo
 
 /** Content that stands alone. */
 export function findPlain(root: string, digest: Digest): FoundContent | null {
-  const { folder, file } = fileOf(root, digest);
+  return findFile(fileOf(root, digest));
+}
+
+function findFile({ folder, file }: NamedFile): FoundContent | null {
   try {
     return withFileFailuresSync(file, () => {
       // Both are nearly always in the system's memory: asking there costs less than having a thread ask.
@@ -346,14 +349,14 @@ interface OpenShared {
 
 /** `null` when it is not there. */
 export async function openShared(root: string, digest: Digest): Promise<OpenShared | null> {
-  const { file } = sharedFileOf(root, digest);
-  const handle = await openUnlessGone(file);
-  if (handle === null) return null;
+  const named = sharedFileOf(root, digest);
+  const found = findFile(named);
+  const { file } = named;
+  const handle = found && (await openUnlessGone(file));
+  if (found === null || handle === null) return null;
   try {
-    return await withFileFailures(file, async () => {
-      const content = await readSharedHeader(handle, file);
-      return { handle, file, content, keptAtMs: Math.floor((await handle.stat()).mtimeMs) };
-    });
+    const content = await withFileFailures(file, () => readSharedHeader(handle, file));
+    return { handle, file, content, keptAtMs: found.keptAtMs };
   } catch (failure) {
     await handle.close();
     throw failure;
@@ -366,19 +369,18 @@ export async function* readShared(
   { handle, file, content }: OpenShared,
   ranges: readonly ByteRange[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const baseFile = fileOf(root, content.base).file;
-  let base: FileHandle | null = null;
+  let base: OpenPlain | null = null;
   try {
-    base = await openUnlessGone(baseFile);
+    base = await openPlain(root, content.base);
     if (base === null) throw withoutBase(root, file, content.base);
     for (const stretch of stretchesOf(content, ranges)) {
-      yield* stretch.in === 'base' ? chunksOf(base, baseFile, stretch) : chunksOf(handle, file, stretch);
+      yield* stretch.in === 'base' ? chunksOf(base.handle, base.file, stretch) : chunksOf(handle, file, stretch);
     }
     const end = ranges.at(-1)?.end ?? 0;
     if (end > content.size) throw new RegistryError('storage/damaged', `${file} ends before ${end}`);
   } finally {
     await handle.close();
-    await base?.close();
+    await base?.handle.close();
   }
 }
 
