@@ -130,7 +130,7 @@ test('W3: paths that a file system could take for one are found wherever they st
     assert.equal(
       outcome(() => decodeTreeIndex(index)),
       isApart ? 'ok' : 'content/tree',
-      `${paths.join(' ')}`,
+      paths.join(' '),
     );
     counts = isApart ? { ...counts, apart: counts.apart + 1 } : { ...counts, alike: counts.alike + 1 };
   }

@@ -23,7 +23,7 @@ export interface ContentPackingParts {
 
 /**
  * Stores shared parts once: content that has most of its parts in other content becomes slices of that and a rest
- * (docs/decisions/0017). Goes over all content again and again, beside the requests. A base always stands alone.
+ * (docs/decisions/0020). Goes over all content again and again, beside the requests. A base always stands alone.
  */
 export class ContentPacking {
   readonly #parts: ContentPackingParts;

@@ -98,7 +98,11 @@ for (const [step, to, from] of [
   test(`D6: ${step} removes the one file only when the other and its name are durable`, () =>
     inStore(step, async (root) => {
       const calls = new FileCalls(null);
-      await take(step, openContentSharing(root)).finally(() => calls.dispose());
+      try {
+        await take(step, openContentSharing(root));
+      } finally {
+        await calls.dispose();
+      }
       const hex = digestHex(DIGEST);
       const fileIn = (below: string): string => path.join(root, below, hex.slice(0, 2), hex);
       const removed = calls.log.indexOf(`rm ${fileIn(from)}`);

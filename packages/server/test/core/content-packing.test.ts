@@ -140,7 +140,9 @@ function shortOnce(stage: Stage, what: 'list' | 'base', call: number): Partial<C
     pass();
     return sharing.baseOf(digest);
   };
-  return what === 'list' ? { content: { size: content.size, list } } : { sharing: { ...sharing, baseOf } };
+  return what === 'list'
+    ? { content: { size: (digest) => content.size(digest), list } }
+    : { sharing: { ...sharing, baseOf } };
 }
 
 for (const what of ['list', 'base'] as const) {

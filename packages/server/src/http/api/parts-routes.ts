@@ -24,7 +24,7 @@ const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** Half of the time of level 5 for a tenth more bytes (docs/decisions/0017). */
+/** Half of the time of level 5 for a tenth more bytes (docs/decisions/0020). */
 const BROTLI_LEVEL = 4;
 /** Answers compressed at one time, and bytes of the largest: others go as they are. */
 const COMPRESSIONS_MAX = 4;
