@@ -31,7 +31,15 @@ import { Sequencer } from './core/sequencer.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
 import { TokenDesk } from './core/token-desk.ts';
 import { TreeTakedowns } from './core/tree-takedowns.ts';
-import { watchContent, watchPending, watchPruning, watchSharing, watchTokenUses, type OnFatal } from './fatal-watch.ts';
+import {
+  watchContent,
+  watchLists,
+  watchPending,
+  watchPruning,
+  watchSharing,
+  watchTokenUses,
+  type OnFatal,
+} from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
@@ -156,7 +164,7 @@ function openParts(
     onFatal,
   }: { readonly contentRoot: string; readonly treeTakedowns: TreeTakedowns; readonly onFatal: OnFatal },
 ): { readonly parts: ContentParts; readonly packing: ContentPacking } {
-  const parts = new ContentParts(content, openPartsListFiles(contentRoot));
+  const parts = new ContentParts(content, watchLists(openPartsListFiles(contentRoot), onFatal));
   const sharing = watchSharing(openContentSharing(contentRoot), onFatal);
   const isTakenDown = async (digest: Digest): Promise<boolean> => (await treeTakedowns.takedownOf(digest)) !== null;
   return { parts, packing: new ContentPacking({ content, parts, sharing, isTakenDown }) };
