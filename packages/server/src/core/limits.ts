@@ -54,7 +54,7 @@ export const PACK_CONTENT_BYTES_MIN = 1024 * 1024;
 export const PACK_SHARED_SHARE_MIN = 0.5;
 
 /** Slices of which content is stored: a look at it reads all of them, and each reader holds them, about a hundred bytes each. */
-export const PACK_SLICES_MAX = 16_384;
+export const PACK_SLICES_MAX = 4_096;
 
 /** Parts by which content is compared, and contents that are remembered for it: about two kilobytes each. */
 export const SKETCH_PARTS = 16;

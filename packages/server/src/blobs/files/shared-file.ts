@@ -17,7 +17,7 @@ import type { ByteRange, SharedSlice } from '../../core/ports.ts';
 const MAGIC = 0x01_73_62_77;
 const START_BYTES = 8;
 /** Every look at the content reads it, and every reader keeps it. */
-const HEADER_BYTES_MAX = 512 * 1024;
+const HEADER_BYTES_MAX = 128 * 1024;
 
 export interface SharedContent {
   readonly base: Digest;
