@@ -168,7 +168,8 @@ test('a folder that is there is left alone, unless it is the same or is to be re
   assert.equal(await readFile(user.file('kept/mine'), 'utf8'), 'mine');
   await user.ok('get', 'test:kept', '-o', 'kept', '--force', ...at());
   assert.deepEqual(await treeAt(user.file('kept')), { a: 'a', 'b/c': 'c' });
-  for (const here of ['.', '..']) {
+  await symlink('..', user.file('up'));
+  for (const here of ['.', '..', path.join('up', path.basename(user.home))]) {
     assert.equal(codeOf(await user.run('get', 'test:kept', '-o', here, '--force', '--json', ...at())), 'usage/invalid');
   }
   await symlink('kept', user.file('kept-link'));

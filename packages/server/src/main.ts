@@ -79,7 +79,6 @@ async function serve(
   let url = publicUrl ?? new URL('http://localhost/');
   const content = new ContentReading({
     store: registry.content,
-    governance: registry.governance,
     trees: registry.treeTakedowns,
     baseUrl: () => url,
   });

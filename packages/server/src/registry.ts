@@ -3,9 +3,7 @@ import path from 'node:path';
 import {
   OPERATOR_LOG_ID,
   operatorInitKey,
-  REGISTRY_LOG_ID,
   registryOrigin,
-  takedownOf,
   type Digest,
   type LogHome,
   type LogId,
@@ -33,7 +31,15 @@ import { Sequencer } from './core/sequencer.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
 import { TokenDesk } from './core/token-desk.ts';
 import { TreeTakedowns } from './core/tree-takedowns.ts';
-import { watchContent, watchPending, watchPruning, watchSharing, watchTokenUses, type OnFatal } from './fatal-watch.ts';
+import {
+  watchContent,
+  watchLists,
+  watchPending,
+  watchPruning,
+  watchSharing,
+  watchTokenUses,
+  type OnFatal,
+} from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
@@ -126,7 +132,8 @@ async function openHeld(
     content,
     observer: { contentDamaged: (digest) => tellDamage(digest, log, observer) },
   });
-  const { parts, packing } = openParts(content, { contentRoot, governance, onFatal });
+  const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length });
+  const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
   const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
   // Whether today's uses are noted must not keep a stop from ending well.
   onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
@@ -144,7 +151,7 @@ async function openHeld(
     governance,
     tokens,
     content,
-    treeTakedowns: new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length }),
+    treeTakedowns,
     parts,
   };
 }
@@ -153,14 +160,13 @@ function openParts(
   content: ContentStore,
   {
     contentRoot,
-    governance,
+    treeTakedowns,
     onFatal,
-  }: { readonly contentRoot: string; readonly governance: GovernanceLogStates; readonly onFatal: OnFatal },
+  }: { readonly contentRoot: string; readonly treeTakedowns: TreeTakedowns; readonly onFatal: OnFatal },
 ): { readonly parts: ContentParts; readonly packing: ContentPacking } {
-  const parts = new ContentParts(content, openPartsListFiles(contentRoot));
+  const parts = new ContentParts(content, watchLists(openPartsListFiles(contentRoot), onFatal));
   const sharing = watchSharing(openContentSharing(contentRoot), onFatal);
-  const isTakenDown = (digest: Digest): Promise<boolean> =>
-    governance.read(REGISTRY_LOG_ID, (state) => takedownOf(state, digest) !== null);
+  const isTakenDown = async (digest: Digest): Promise<boolean> => (await treeTakedowns.takedownOf(digest)) !== null;
   return { parts, packing: new ContentPacking({ content, parts, sharing, isTakenDown }) };
 }
 

@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { fetchTreeFiles, fetchTreeIndex, readCached, selectFiles, type TreeSelection } from '@waybill/client';
 import { writeTreeFolder } from '@waybill/client/node';
@@ -61,7 +62,7 @@ async function writeFolder(
       'several files do not fit on standard output: name a folder with --output',
     );
   }
-  if (flags.force === true) requireOutside(output);
+  if (flags.force === true) await requireOutside(output);
   progress.step(`writing ${output}`);
   const tree = { files, cache: contentCacheOf(context) };
   const outcome = await writeTreeFolder(output, tree, flags.force === true ? 'replace' : 'keep');
@@ -78,8 +79,11 @@ async function writeFolder(
 }
 
 /** Throws `usage/invalid` for a folder that holds the one in which somebody works: replacing it would cost more than is meant. */
-function requireOutside(output: string): void {
-  const fromThere = path.relative(path.resolve(output), process.cwd());
+async function requireOutside(output: string): Promise<void> {
+  const folder = path.resolve(output);
+  // A link on the way there does not hide where it is. One in its place is replaced itself, not what it leads to.
+  const below = await realpath(path.dirname(folder)).catch(() => path.dirname(folder));
+  const fromThere = path.relative(path.join(below, path.basename(folder)), await realpath(process.cwd()));
   if (fromThere === '..' || fromThere.startsWith(`..${path.sep}`) || path.isAbsolute(fromThere)) return;
   throw new RegistryError(
     'usage/invalid',

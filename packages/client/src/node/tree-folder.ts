@@ -15,6 +15,7 @@ import { readCached } from '../content-claim.ts';
 import type { ContentCache } from '../ports.ts';
 import { hasCode } from './durable-file.ts';
 import { listTree, walkTree } from './tree-walk.ts';
+import { requireWindowsPath } from './windows-path.ts';
 
 const TREE_FOLDER_MODE = 0o755;
 const TREE_FILE_MODE = 0o644;
@@ -95,6 +96,7 @@ async function writeBeside(
   for (const { path: name, digest } of files) {
     // The index was read strictly: this is the last look before a name becomes a path (SECURITY.md W3).
     requireTreePath(name);
+    if (process.platform === 'win32') requireWindowsPath(name);
     const file = path.join(folder, ...name.split('/'));
     await mkdir(path.dirname(file), { recursive: true, mode: TREE_FOLDER_MODE });
     await writeFile(file, await readCached(cache, digest), digest);

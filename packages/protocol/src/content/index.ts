@@ -5,6 +5,7 @@ export {
   decodePartsListUnverified,
   encodePartsList,
   PARTS_LIST_BYTES_MAX,
+  partLengthsUnverified,
   PARTS_LIST_MEDIA_TYPE,
 } from './parts/parts-list.ts';
 export { decodePartsRequest, PART_RUNS_MAX, partsRequestBody, type PartRun } from './parts/parts-request.ts';
@@ -51,7 +52,7 @@ export {
   TREE_INDEX_BYTES_MAX,
   type TreeFile,
 } from './tree/tree-index.ts';
-export { requireTreePath, TREE_COMPONENT_PATH, TREE_PATH_BYTES_MAX, treeError, TreePaths } from './tree/tree-path.ts';
+export { requireTreePath, TREE_COMPONENT_PATH, TREE_PATH_BYTES_MAX, treeError } from './tree/tree-path.ts';
 export { WASM_LIMITS } from './binary/limits.ts';
 export {
   type ComponentExtern,

@@ -8,7 +8,11 @@ import { decodeHex, encodeHex } from '../../src/bytes/hex.ts';
 import { encodeUleb128 } from '../../src/bytes/uleb128.ts';
 import { ContentSplitter, type ContentPart } from '../../src/content/parts/content-splitter.ts';
 import { PARTS_MAX } from '../../src/content/parts/part-sizes.ts';
-import { decodePartsListUnverified, encodePartsList } from '../../src/content/parts/parts-list.ts';
+import {
+  decodePartsListUnverified,
+  encodePartsList,
+  partLengthsUnverified,
+} from '../../src/content/parts/parts-list.ts';
 import { isRegistryError } from '../../src/errors.ts';
 import { digestOf } from '../../src/names/digest.ts';
 import { plainLengths } from './plain-split.ts';
@@ -92,10 +96,16 @@ test('vectors: parts/list', () => {
   for (const { name, clause, hex, expect } of LISTS) {
     let found = 'ok';
     try {
-      assert.equal(encodeHex(encodePartsList(decodePartsListUnverified(decodeHex(hex)))), hex, name);
+      const parts = decodePartsListUnverified(decodeHex(hex));
+      assert.equal(encodeHex(encodePartsList(parts)), hex, name);
+      assert.deepEqual(
+        [...partLengthsUnverified(decodeHex(hex))],
+        parts.map(({ length }) => length),
+      );
     } catch (failure) {
       if (!isRegistryError(failure)) throw failure;
       found = failure.code;
+      assert.throws(() => partLengthsUnverified(decodeHex(hex)), isParts, name);
     }
     assert.equal(found, expect, `${clause}: ${name}`);
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { SEED } from '@waybill/tools/test-scale';
 import { isRegistryError } from '../../src/errors.ts';
 import { digestOf } from '../../src/names/digest.ts';
 import { utf8 } from '../../src/bytes/byte-array.ts';
@@ -97,4 +98,54 @@ test('W3: an index has a limit of entries and of bytes, checked before the work'
     outcome(() => decodeTreeIndex(new Uint8Array(TREE_INDEX_BYTES_MAX + 1))),
     'content/tree',
   );
+});
+
+/** Clause 4.5 word by word: every folder of every path by its folded text. */
+function areApart(paths: readonly string[]): boolean {
+  const written = new Map<string, string>();
+  for (const path of paths) {
+    const segments = path.split('/');
+    for (let count = 1; count <= segments.length; count++) {
+      const name = segments.slice(0, count).join('/');
+      const kind = count === segments.length ? 'file' : 'folder';
+      const folded = name.normalize('NFC').toUpperCase().toLowerCase();
+      const before = written.get(folded);
+      if (before !== undefined && (before !== `folder ${name}` || kind === 'file')) return false;
+      written.set(folded, `${kind} ${name}`);
+    }
+  }
+  return true;
+}
+
+test('W3: paths that a file system could take for one are found wherever they stand', () => {
+  const segments = ['a', 'A', 'b', 'a!', 'a.', 'ß', 'SS', '\u00e9', 'e\u0301', '\u0301', 'ﬁ', 'FI'];
+  const draw = (at: number): number => createHash('sha256').update(`${SEED}:${at}`).digest().readUInt32LE();
+  let counts = { apart: 0, alike: 0 };
+  for (let round = 0, at = 0; round < 5_000; round++) {
+    const paths = Array.from({ length: 1 + (draw(at++) % 4) }, () =>
+      Array.from({ length: 1 + (draw(at++) % 3) }, () => segments[draw(at++) % segments.length]).join('/'),
+    );
+    const index = plainIndex(paths.map((path) => ({ path, text: '' })));
+    const isApart = areApart(paths);
+    assert.equal(
+      outcome(() => decodeTreeIndex(index)),
+      isApart ? 'ok' : 'content/tree',
+      paths.join(' '),
+    );
+    counts = isApart ? { ...counts, apart: counts.apart + 1 } : { ...counts, alike: counts.alike + 1 };
+  }
+  assert.ok(counts.apart > 500 && counts.alike > 500);
+});
+
+test('W3: an index of deep folders costs no more than its bytes', () => {
+  const deep = '/a'.repeat(509);
+  const files = Array.from({ length: 3_900 }, (_, i) => ({ path: `${String(i).padStart(5, '0')}${deep}`, text: '' }));
+  const index = plainIndex(files);
+  assert.ok(index.length > TREE_INDEX_BYTES_MAX * 0.95);
+  const heap = process.memoryUsage().heapUsed;
+  const start = process.cpuUsage();
+  assert.equal(decodeTreeIndex(index).length, files.length);
+  const { user } = process.cpuUsage(start);
+  assert.ok(user < 3_000_000, `it took ${user / 1_000} ms`);
+  assert.ok(process.memoryUsage().heapUsed - heap < 300_000_000);
 });

@@ -4,6 +4,7 @@ import type { ContentParts } from './content-parts.ts';
 import {
   PACK_CONTENT_BYTES_MIN,
   PACK_SHARED_SHARE_MIN,
+  PACK_SLICES_MAX,
   PACK_STEP_CONTENTS,
   PACK_STEP_PAUSE_MS,
   PACK_WALK_PAUSE_MS,
@@ -22,7 +23,7 @@ export interface ContentPackingParts {
 
 /**
  * Stores shared parts once: content that has most of its parts in other content becomes slices of that and a rest
- * (docs/decisions/0017). Goes over all content again and again, beside the requests. A base always stands alone.
+ * (docs/decisions/0020). Goes over all content again and again, beside the requests. A base always stands alone.
  */
 export class ContentPacking {
   readonly #parts: ContentPackingParts;
@@ -32,6 +33,8 @@ export class ContentPacking {
   #basesSeen = new Set<Digest>();
   /** Some parts of content that stands alone, each with it: who has several of them in common has most. */
   readonly #sketches = new Map<Digest, Digest>();
+  /** False once a base may have been missed: then what this walk has seen is not all of them. */
+  #isWalkWhole = true;
   /** Content that was looked at, and stays as it is. */
   readonly #settled = new Set<Digest>();
 
@@ -41,36 +44,62 @@ export class ContentPacking {
 
   /** Looks at some content; resolves with how long to pause before the next step, in milliseconds. */
   async step(): Promise<number> {
-    this.#walk ??= this.#parts.content.list()[Symbol.asyncIterator]();
     for (let i = 0; i < PACK_STEP_CONTENTS; i++) {
-      const next: IteratorResult<Digest, unknown> = await this.#walk.next();
-      if (next.done === true) return this.#endWalk();
-      if (await this.#lookAt(next.value)) break;
+      const next = await this.#next();
+      if (next === null) return this.#endWalk();
+      if (await this.#lookAt(next)) break;
     }
     return PACK_STEP_PAUSE_MS;
   }
 
-  #endWalk(): number {
-    const isFirst = this.#bases === null;
+  /** `null` at the end of a walk. A list that fails is over for good, and that is no end: there was more to see. */
+  async #next(): Promise<Digest | null> {
+    this.#walk ??= this.#parts.content.list()[Symbol.asyncIterator]();
+    try {
+      const next: IteratorResult<Digest, unknown> = await this.#walk.next();
+      return next.done === true ? null : next.value;
+    } catch (failure) {
+      this.#startWalk();
+      throw failure;
+    }
+  }
+
+  #startWalk(): void {
     this.#walk = null;
-    this.#bases = this.#basesSeen;
+    this.#isWalkWhole = true;
     this.#basesSeen = new Set();
+  }
+
+  /** Only who has seen everything knows what is nobody's base. */
+  #endWalk(): number {
+    const isFirst = this.#bases === null && this.#isWalkWhole;
+    if (this.#isWalkWhole) this.#bases = this.#basesSeen;
+    this.#startWalk();
     return isFirst ? PACK_STEP_PAUSE_MS : PACK_WALK_PAUSE_MS;
   }
 
   /** True when that was work. */
   async #lookAt(digest: Digest): Promise<boolean> {
+    if (this.#settled.has(digest)) return false;
     try {
-      if (this.#settled.has(digest)) return false;
-      const base = await this.#parts.sharing.baseOf(digest);
+      const base = await this.#baseOf(digest);
       if (base !== null) return await this.#keepApart(digest, base);
       if (this.#bases === null) return false;
       const size = await this.#parts.content.size(digest);
-      return size !== null && size >= PACK_CONTENT_BYTES_MIN && (await this.#pack(digest, this.#bases));
+      return size !== null && size >= PACK_CONTENT_BYTES_MIN && (await this.#packOnce(digest, this.#bases));
     } catch (failure) {
       // Damage is the scrub's to tell, and content that goes meanwhile is nobody's.
-      if (!isRegistryError(failure, 'storage/damaged', 'content/not-found', 'content/parts')) throw failure;
+      if (!isRegistryError(failure, 'storage/damaged', 'content/not-found')) throw failure;
       return true;
+    }
+  }
+
+  async #baseOf(digest: Digest): Promise<Digest | null> {
+    try {
+      return await this.#parts.sharing.baseOf(digest);
+    } catch (failure) {
+      this.#isWalkWhole = false;
+      throw failure;
     }
   }
 
@@ -82,6 +111,17 @@ export class ContentPacking {
     if (!(await isTakenDown(base)) && !(await isTakenDown(digest))) return false;
     await sharing.unshare(digest);
     return true;
+  }
+
+  /** Content that has no parts, or is damaged or becomes so by its base, is the same next time: it is not split and written again. */
+  async #packOnce(digest: Digest, bases: Set<Digest>): Promise<boolean> {
+    try {
+      return await this.#pack(digest, bases);
+    } catch (failure) {
+      if (!isRegistryError(failure, 'storage/damaged', 'content/parts')) throw failure;
+      this.#settle(digest, []);
+      return true;
+    }
   }
 
   async #pack(digest: Digest, bases: Set<Digest>): Promise<boolean> {
@@ -134,7 +174,7 @@ function sketchOf(list: readonly ContentPart[]): readonly Digest[] {
     .slice(0, SKETCH_PARTS);
 }
 
-/** `null` where the base has too little of it. */
+/** `null` where the base has too little of it, or in too many places. */
 function slicesOf(list: readonly ContentPart[], baseList: readonly ContentPart[]): readonly SharedSlice[] | null {
   const places = new Map<Digest, number>();
   let at = 0;
@@ -157,5 +197,5 @@ function slicesOf(list: readonly ContentPart[], baseList: readonly ContentPart[]
     if (goesOn) slices[slices.length - 1] = { ...last, length: last.length + length };
     else slices.push({ baseStart, length });
   }
-  return shared >= size * PACK_SHARED_SHARE_MIN ? slices : null;
+  return shared >= size * PACK_SHARED_SHARE_MIN && slices.length <= PACK_SLICES_MAX ? slices : null;
 }

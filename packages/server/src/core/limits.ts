@@ -53,6 +53,9 @@ export const PACK_CONTENT_BYTES_MIN = 1024 * 1024;
 /** Of content that its base must have for it to be stored as slices. */
 export const PACK_SHARED_SHARE_MIN = 0.5;
 
+/** Slices of which content is stored: a look at it reads all of them, and each reader holds them, about a hundred bytes each. */
+export const PACK_SLICES_MAX = 4_096;
+
 /** Parts by which content is compared, and contents that are remembered for it: about two kilobytes each. */
 export const SKETCH_PARTS = 16;
 export const SKETCHES_MAX = 10_000;
@@ -64,6 +67,10 @@ export const PACK_WALK_PAUSE_MS = 10_000;
 
 /** Lists of parts that wait for being made; beyond it clients are told to come back (429), and take content whole. */
 export const LISTS_WAITING_MAX = 64;
+
+/** Lists that were asked for last are kept in memory up to so many bytes, and contents that are remembered to have none. */
+export const LISTS_RECENT_BYTES_MAX = 32 * 1024 * 1024;
+export const PARTLESS_CONTENTS_MAX = 10_000;
 
 /** Contents that are remembered to be of a kind, about 200 bytes each. */
 export const JUDGED_CONTENTS_MAX = 20_000;

@@ -284,6 +284,12 @@ export interface ContentUpload {
   discard(): Promise<void>;
 }
 
+/** Bytes `start` to `end` (exclusive). */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Content by digest; immutable once kept. */
 export interface ContentStore {
   /** Size in bytes; `null` when the content is not here. */
@@ -292,7 +298,9 @@ export interface ContentStore {
   keptAtMs(digest: Digest): Promise<number | null>;
   startUpload(): Promise<ContentUpload>;
   /** Bytes `start` to `end` (exclusive) in chunks. Throws `content/not-found`. */
-  read(digest: Digest, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
+  read(digest: Digest, range: ByteRange): AsyncIterable<Uint8Array>;
+  /** Many ranges in ascending order, one after another, at the cost of one look for the content. Throws as {@link read}. */
+  readSlices(digest: Digest, ranges: readonly ByteRange[]): AsyncIterable<Uint8Array>;
   /** What is kept, in no order that means anything; what is kept or goes meanwhile may or may not be in it. */
   list(): AsyncIterable<Digest>;
 }

@@ -53,8 +53,18 @@ export class TreeTakedowns {
     this.#parts = parts;
   }
 
+  /**
+   * Why content is served to nobody, and may have to be deleted; `null` for what may be served. A namespace's takedown does not
+   * count: the address of a digest names no package (spec/governance.md 5.3). That of an index counts for the files that nothing
+   * else names.
+   */
+  async takedownOf(digest: Digest): Promise<Takedown | null> {
+    const own = await this.#parts.governance.read(REGISTRY_LOG_ID, (state) => takedownOf(state, digest));
+    return own ?? this.#closing(digest);
+  }
+
   /** The takedown of an index that closes a file; `null` for what is open. */
-  async closing(file: Digest): Promise<Takedown | null> {
+  async #closing(file: Digest): Promise<Takedown | null> {
     const current = await this.#parts.governance.read(REGISTRY_LOG_ID, (state) => state);
     const settled = this.#closure;
     if (settled !== null && settled.head === headOf(current) && !settled.files.has(file)) return null;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import fs, { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -15,7 +16,9 @@ import {
 import { keepContent, sampleContent } from '../../src/blobs/conformance.ts';
 import { openContentFiles, readContentFiles } from '../../src/blobs/files/content-files.ts';
 import { openContentSharing } from '../../src/blobs/files/content-sharing.ts';
-import type { ContentSharing, ContentStore, SharedSlice } from '../../src/core/ports.ts';
+import { ContentScrub } from '../../src/core/content-scrub.ts';
+import { contentProblem } from '../../src/core/fsck/content-check.ts';
+import type { ByteRange, ContentSharing, ContentStore, SharedSlice } from '../../src/core/ports.ts';
 
 const BASE = sampleContent(300_000);
 const HEAD = utf8('a head of its own');
@@ -77,6 +80,18 @@ test('shared content reads as it did, whole and in ranges, also over a restart',
   }
 });
 
+test('many ranges of it are read as one, and in one go over its slices', async (context) => {
+  const { store } = await openPlace(context);
+  for (const bytes of [1, 7, 50_000]) {
+    const ranges: ByteRange[] = [];
+    for (let start = 0; start + bytes <= CONTENT.length; start += 3 * bytes) ranges.push({ start, end: start + bytes });
+    const chunks: Uint8Array[] = [];
+    const some = ranges.slice(-2_000);
+    for await (const chunk of store.readSlices(DIGEST, some)) chunks.push(chunk);
+    assert.deepEqual(concatBytes(...chunks), concatBytes(...some.map(({ start, end }) => CONTENT.slice(start, end))));
+  }
+});
+
 test('it takes the room of what it has alone, is listed once, and keeps its time', async (context) => {
   const { root, store, sharing } = await openPlace(context, { isShared: false });
   const keptAtMs = await store.keptAtMs(DIGEST);
@@ -135,6 +150,58 @@ test('a reader that has begun goes on while the content is shared', async (conte
   assert.deepEqual(concatBytes(...chunks), CONTENT);
 });
 
+test('it is found by who looks while it is made to stand alone', async (context) => {
+  const { open } = fs;
+  context.after(() => {
+    fs.open = open;
+    syncBuiltinESMExports();
+  });
+  for (const look of ['size', 'read'] as const) {
+    const { store, sharing } = await openPlace(context);
+    let waits = true;
+    fs.open = async (file, ...rest) => {
+      const isFirst = waits && String(file).includes(`${path.sep}shared${path.sep}`);
+      if (isFirst) waits = false;
+      if (isFirst) await sharing.unshare(DIGEST);
+      return open(file, ...rest);
+    };
+    syncBuiltinESMExports();
+    if (look === 'size') assert.equal(await store.size(DIGEST), CONTENT.length);
+    else assert.deepEqual(await read(store, 0, CONTENT.length), CONTENT);
+    assert.equal(waits, false);
+  }
+});
+
+test('W2: a link in place of a folder or a file of shared content is refused', async (context) => {
+  for (const replaced of ['shared', 'shared folder', 'base folder'] as const) {
+    const { root, store } = await openPlace(context);
+    const shared = fileOf(root, 'shared', DIGEST);
+    const places = {
+      shared,
+      'shared folder': path.dirname(shared),
+      'base folder': path.dirname(fileOf(root, 'sha256', digestOf(BASE))),
+    };
+    const place = places[replaced];
+    await fs.rename(place, `${place}-away`);
+    await fs.symlink(`${place}-away`, place);
+    await assert.rejects(store.size(DIGEST), failsWith('storage/damaged'), replaced);
+    await assert.rejects(read(store, 0, CONTENT.length), failsWith('storage/damaged'), replaced);
+  }
+});
+
+test('D7: bytes of a base that rot are told of everything that has slices of them', async (context) => {
+  const { root, store } = await openPlace(context);
+  await writeFile(
+    fileOf(root, 'sha256', digestOf(BASE)),
+    BASE.map((byte, i) => (i === 120_000 ? byte + 1 : byte)),
+  );
+  const damaged: Digest[] = [];
+  const scrub = new ContentScrub({ content: store, observer: { contentDamaged: (digest) => damaged.push(digest) } });
+  for (let step = 0; step < 20; step++) await scrub.step();
+  assert.deepEqual(new Set(damaged), new Set([DIGEST, digestOf(BASE)]));
+  for (const digest of [DIGEST, digestOf(BASE)]) assert.match((await contentProblem(store, digest)) ?? '', /digest/);
+});
+
 test('D7: a base that is missing or cut, and a damaged header, are damage and no wrong bytes', async (context) => {
   const { root, store, sharing } = await openPlace(context);
   const file = fileOf(root, 'shared', DIGEST);
@@ -151,8 +218,11 @@ test('D7: a base that is missing or cut, and a damaged header, are damage and no
   }
   await writeFile(file, whole);
   await writeFile(fileOf(root, 'sha256', digestOf(BASE)), BASE.subarray(0, 120_000));
+  await assert.rejects(store.size(DIGEST), failsWith('storage/damaged'));
   await assert.rejects(read(store, 0, CONTENT.length), failsWith('storage/damaged'));
   await rm(fileOf(root, 'sha256', digestOf(BASE)));
+  await assert.rejects(store.size(DIGEST), failsWith('storage/damaged'));
+  await assert.rejects(store.keptAtMs(DIGEST), failsWith('storage/damaged'));
   await assert.rejects(read(store, 0, CONTENT.length), failsWith('storage/damaged'));
   await assert.rejects(sharing.unshare(DIGEST), failsWith('storage/damaged'));
 });

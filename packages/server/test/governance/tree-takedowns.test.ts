@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { rm, cp } from 'node:fs/promises';
+import { cp, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   digestHex,
   digestOf,
@@ -116,6 +117,32 @@ test('a tree may name what only an index closed, and nothing that is taken down 
   assert.equal(await publish('test:later', [treeRelease(LATER)], LATER), 202);
   assert.deepEqual(await statusOf('named here alone'), [200, 200]);
 });
+
+test('L13: what a taken-down index closes is not kept for content that has slices of it', async () => {
+  const noise = Array.from({ length: 24_000 }, (_, i) => digestHex(digestOf(utf8(`noise ${i}`)))).join('');
+  const trees = [treeOf({ file: noise }), treeOf({ file: `${noise} and more` })];
+  for (const [i, tree] of trees.entries())
+    await publish(i === 0 ? 'test:alike' : 'test:alike-too', [treeRelease(tree)], tree);
+  await until(async () => (await sharedFiles()).length === 1);
+  const [shared] = await sharedFiles();
+  const base = trees.find(({ contents }) => ![...contents.keys()].some((digest) => digestHex(digest) === shared));
+  assert.equal((await governor.append([takedown(base?.digest ?? assert.fail('one stands alone'))])).status, 201);
+  // The next walk would be some seconds away.
+  await registry.restart();
+  await until(async () => (await sharedFiles()).length === 0);
+});
+
+async function sharedFiles(): Promise<readonly string[]> {
+  const names = await readdir(registry.data('content', 'shared'), { recursive: true }).catch(() => []);
+  return names.map((name) => path.basename(name)).filter((name) => name.length === 64);
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await isSo()); tries++) {
+    assert.ok(tries < 200, 'it does not come');
+    await sleep(50);
+  }
+}
 
 test('D7: backups and fsck know the files of trees, published and on their way', async () => {
   await publish('test:waiting', [treeRelease(WAITING)], WAITING, 2);

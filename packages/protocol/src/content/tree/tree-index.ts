@@ -1,7 +1,7 @@
 import { joinBytes, utf8, utf8Text } from '../../bytes/byte-array.ts';
 import { HASH_BYTES } from '../../crypto/hash.ts';
 import { digestBytes, formatDigest, type Digest } from '../../names/digest.ts';
-import { requireTreePath, treeError, TREE_PATH_BYTES_MAX, TreePaths } from './tree-path.ts';
+import { requirePathsApart, requireTreePath, treeError, TREE_PATH_BYTES_MAX } from './tree-path.ts';
 
 /** Bytes and entries of one content index, and bytes of the files that it names (spec/content.md 4.6). */
 export const TREE_INDEX_BYTES_MAX = 4 * 1024 * 1024;
@@ -19,12 +19,11 @@ export interface TreeFile {
 /** The content index of files in any order. Throws `content/tree`. */
 export function encodeTreeIndex(files: readonly TreeFile[]): Uint8Array {
   requireCount(files.length);
-  const paths = new TreePaths();
   const entries = files.map(({ path, digest }) => {
     requireTreePath(path);
-    paths.add(path);
     return { name: utf8(path), digest };
   });
+  requirePathsApart(files.map(({ path }) => path));
   entries.sort((a, b) => compareBytes(a.name, b.name));
   const index = joinBytes(entries.flatMap(({ name, digest }) => [digestBytes(digest), lengthBytes(name), name]));
   requireSize(index.length);
@@ -35,7 +34,6 @@ export function encodeTreeIndex(files: readonly TreeFile[]): Uint8Array {
 export function decodeTreeIndex(index: Uint8Array): readonly TreeFile[] {
   requireSize(index.length);
   const files: TreeFile[] = [];
-  const paths = new TreePaths();
   let before: Uint8Array | null = null;
   for (let offset = 0; offset < index.length;) {
     const { digest, name, end } = entryAt(index, offset);
@@ -45,11 +43,11 @@ export function decodeTreeIndex(index: Uint8Array): readonly TreeFile[] {
     const path = utf8Text(name);
     if (path === null) throw treeError('a path is not UTF-8');
     requireTreePath(path);
-    paths.add(path);
     files.push({ path, digest });
     if (files.length > TREE_FILES_MAX) break;
   }
   requireCount(files.length);
+  requirePathsApart(files.map(({ path }) => path));
   return files;
 }
 

@@ -5,6 +5,9 @@ import { RegistryError } from '../../errors.ts';
 export const TREE_PATH_BYTES_MAX = 1_024;
 export const TREE_SEGMENT_BYTES_MAX = 255;
 
+/** No text of this length is over {@link TREE_SEGMENT_BYTES_MAX}, and nearly all segments are: they need not be encoded. */
+const SEGMENT_LENGTH_SAFE = Math.floor(TREE_SEGMENT_BYTES_MAX / 3);
+
 /** The file that is the component of a tree. */
 export const TREE_COMPONENT_PATH = 'component.wasm';
 
@@ -24,34 +27,54 @@ function pathProblem(path: string): string | null {
   for (const segment of path.split('/')) {
     if (segment === '') return 'starts or ends with a slash, or has an empty segment';
     if (segment === '.' || segment === '..') return `has the segment ${segment}`;
-    if (utf8(segment).length > TREE_SEGMENT_BYTES_MAX) return `has a segment over ${TREE_SEGMENT_BYTES_MAX} bytes`;
+    if (segment.length > SEGMENT_LENGTH_SAFE && utf8(segment).length > TREE_SEGMENT_BYTES_MAX)
+      return `has a segment over ${TREE_SEGMENT_BYTES_MAX} bytes`;
   }
   return null;
 }
 
-/** The paths of one tree: no two that a file system could take for one, no file that is a folder as well (spec/content.md 4.5). */
-export class TreePaths {
-  /** How each file and folder is written, by what is left of it where case and composition do not count. */
-  readonly #written = new Map<string, { readonly name: string; readonly isFile: boolean }>();
-
-  /** Throws `content/tree`. */
-  add(path: string): void {
-    for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) this.#take(path.slice(0, end), false);
-    this.#take(path, true);
+/**
+ * The paths of one tree, in any order: no two that a file system could take for one, no file that is a folder as well
+ * (spec/content.md 4.5). Folders of a path are looked at only beside the next path, for an index may name two million of them.
+ * Throws `content/tree`.
+ */
+export function requirePathsApart(paths: readonly string[]): void {
+  // What is left where case and composition do not count. No path has a NUL, and nothing sorts before it: so all that is in
+  // one folder, however it is written, stands together, and after a file of that name.
+  const folded = paths.map((path) => ({ path, key: foldedPath(path).replaceAll('/', '\0') }));
+  folded.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
+  for (const [i, { path, key }] of folded.entries()) {
+    const next = folded[i + 1];
+    if (next !== undefined) requireApart({ path, key }, next);
   }
+}
 
-  #take(name: string, isFile: boolean): void {
-    const folded = foldedPath(name);
-    const taken = this.#written.get(folded);
-    if (taken === undefined) {
-      this.#written.set(folded, { name, isFile });
-      return;
+interface FoldedPath {
+  readonly path: string;
+  readonly key: string;
+}
+
+/** Goes as far as the two are one folder to some file systems, and makes nothing of what is below. */
+function requireApart(one: FoldedPath, next: FoldedPath): void {
+  for (let [end, nextEnd, at, nextAt, keyAt] = [0, 0, 0, 0, 0]; ; [at, nextAt] = [end + 1, nextEnd + 1]) {
+    const key = segmentAt(one.key, keyAt, '\0');
+    if (key !== segmentAt(next.key, keyAt, '\0')) return;
+    const [name, twin] = [segmentAt(one.path, at, '/'), segmentAt(next.path, nextAt, '/')];
+    keyAt += key.length + 1;
+    [end, nextEnd] = [at + name.length, nextAt + twin.length];
+    if (name !== twin) {
+      const [taken, other] = [one.path.slice(0, end), next.path.slice(0, nextEnd)];
+      throw treeError(`${shown(taken)} and ${shown(other)} are one name to some file systems`);
     }
-    if (taken.name !== name)
-      throw treeError(`${shown(taken.name)} and ${shown(name)} are one name to some file systems`);
-    if (isFile && taken.isFile) throw treeError(`the path ${shown(name)} is there twice`);
-    if (isFile || taken.isFile) throw treeError(`${shown(name)} is a file and a folder`);
+    if (end < one.path.length) continue;
+    if (nextEnd === next.path.length) throw treeError(`the path ${shown(one.path)} is there twice`);
+    throw treeError(`${shown(one.path)} is a file and a folder`);
   }
+}
+
+function segmentAt(text: string, at: number, separator: string): string {
+  const end = text.indexOf(separator, at);
+  return text.slice(at, end < 0 ? text.length : end);
 }
 
 function foldedPath(path: string): string {

@@ -3,7 +3,7 @@ import { constants, lstatSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, utimes, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, messageOf, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
-import type { ContentStore, ContentUpload } from '../../core/ports.ts';
+import type { ByteRange, ContentStore, ContentUpload } from '../../core/ports.ts';
 import { hasSystemCode, withFileFailures, withFileFailuresSync } from './file-failure.ts';
 import { readSharedHeader, stretchesOf, type SharedContent } from './shared-file.ts';
 
@@ -58,10 +58,11 @@ class Naming {
 }
 
 /** The same content for reading alone: nothing is made, and nothing removed. */
-export function readContentFiles(root: string): Pick<ContentStore, 'size' | 'read' | 'list'> {
+export function readContentFiles(root: string): Pick<ContentStore, 'size' | 'read' | 'readSlices' | 'list'> {
   return {
     size: async (digest) => (await findContent(root, digest))?.size ?? null,
-    read: (digest, range) => readContent(root, digest, range),
+    read: (digest, range) => readContent(root, digest, [range]),
+    readSlices: (digest, ranges) => readContent(root, digest, ranges),
     async *list() {
       for await (const { digest } of surveyContentFiles(root)) if (digest !== null) yield digest;
     },
@@ -171,18 +172,21 @@ export async function findContent(root: string, digest: Digest): Promise<FoundCo
   const plain = findPlain(root, digest);
   if (plain !== null) return plain;
   const opened = await openShared(root, digest);
-  if (opened === null) return null;
-  try {
-    const { mtimeMs } = await opened.handle.stat();
-    return { size: opened.content.size, keptAtMs: Math.floor(mtimeMs) };
-  } finally {
-    await opened.handle.close();
-  }
+  // Between the two looks it may have been made to stand alone again.
+  if (opened === null) return findPlain(root, digest);
+  const { handle, file, content, keptAtMs } = opened;
+  await handle.close();
+  // No record may count on what cannot be read.
+  if ((findPlain(root, content.base)?.size ?? 0) < content.baseEnd) throw withoutBase(root, file, content.base);
+  return { size: content.size, keptAtMs };
 }
 
 /** Content that stands alone. */
 export function findPlain(root: string, digest: Digest): FoundContent | null {
-  const { folder, file } = fileOf(root, digest);
+  return findFile(fileOf(root, digest));
+}
+
+function findFile({ folder, file }: NamedFile): FoundContent | null {
   try {
     return withFileFailuresSync(file, () => {
       // Both are nearly always in the system's memory: asking there costs less than having a thread ask.
@@ -282,27 +286,41 @@ async function sync(handle: Pick<FileHandle, 'sync'>, file: string): Promise<voi
   }
 }
 
+/** Ranges in ascending order. */
 export async function* readContent(
   root: string,
   digest: Digest,
-  range: { readonly start: number; readonly end: number },
+  ranges: readonly ByteRange[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { file } = fileOf(root, digest);
-  const plain = findPlain(root, digest) === null ? null : await openUnlessGone(file);
-  if (plain !== null) return yield* readStretch(plain, file, range);
-  const opened = await openShared(root, digest);
-  if (opened === null) throw new RegistryError('content/not-found', `there is no content ${digest}`, { digest });
-  return yield* readShared(root, opened, range);
+  const plain = await openPlain(root, digest);
+  if (plain !== null) return yield* readPlain(plain, ranges);
+  const shared = await openShared(root, digest);
+  if (shared !== null) return yield* readShared(root, shared, ranges);
+  // Between the two looks it may have been made to stand alone again.
+  const after = await openPlain(root, digest);
+  if (after !== null) return yield* readPlain(after, ranges);
+  throw new RegistryError('content/not-found', `there is no content ${digest}`, { digest });
 }
 
-/** Reads the stretch and closes the file. */
-async function* readStretch(
-  handle: FileHandle,
-  file: string,
-  range: { readonly start: number; readonly end: number },
+interface OpenPlain {
+  readonly handle: FileHandle;
+  readonly file: string;
+}
+
+async function openPlain(root: string, digest: Digest): Promise<OpenPlain | null> {
+  if (findPlain(root, digest) === null) return null;
+  const { file } = fileOf(root, digest);
+  const handle = await openUnlessGone(file);
+  return handle && { handle, file };
+}
+
+/** Reads the ranges and closes the file. */
+async function* readPlain(
+  { handle, file }: OpenPlain,
+  ranges: readonly ByteRange[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    yield* chunksOf(handle, file, range);
+    for (const range of ranges) yield* chunksOf(handle, file, range);
   } finally {
     await handle.close();
   }
@@ -311,7 +329,7 @@ async function* readStretch(
 async function* chunksOf(
   handle: FileHandle,
   file: string,
-  { start, end }: { readonly start: number; readonly end: number },
+  { start, end }: ByteRange,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for (let position = start; position < end;) {
     const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - position));
@@ -326,41 +344,49 @@ interface OpenShared {
   readonly handle: FileHandle;
   readonly file: string;
   readonly content: SharedContent;
+  readonly keptAtMs: number;
 }
 
 /** `null` when it is not there. */
 export async function openShared(root: string, digest: Digest): Promise<OpenShared | null> {
-  const { file } = sharedFileOf(root, digest);
-  const handle = await openUnlessGone(file);
-  if (handle === null) return null;
+  const named = sharedFileOf(root, digest);
+  const found = findFile(named);
+  const { file } = named;
+  const handle = found && (await openUnlessGone(file));
+  if (found === null || handle === null) return null;
   try {
-    return { handle, file, content: await withFileFailures(file, () => readSharedHeader(handle, file)) };
+    const content = await withFileFailures(file, () => readSharedHeader(handle, file));
+    return { handle, file, content, keptAtMs: found.keptAtMs };
   } catch (failure) {
     await handle.close();
     throw failure;
   }
 }
 
-/** Reads the range and closes the files. */
+/** Reads the ranges, which are in ascending order, and closes the files. */
 export async function* readShared(
   root: string,
   { handle, file, content }: OpenShared,
-  range: { readonly start: number; readonly end: number },
+  ranges: readonly ByteRange[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const baseFile = fileOf(root, content.base).file;
-  let base: FileHandle | null = null;
+  let base: OpenPlain | null = null;
   try {
-    base = await openUnlessGone(baseFile);
-    if (base === null)
-      throw new RegistryError('storage/damaged', `${file} has slices of ${baseFile}, which is missing`);
-    for (const stretch of stretchesOf(content, range)) {
-      yield* stretch.in === 'base' ? chunksOf(base, baseFile, stretch) : chunksOf(handle, file, stretch);
+    base = await openPlain(root, content.base);
+    if (base === null) throw withoutBase(root, file, content.base);
+    for (const stretch of stretchesOf(content, ranges)) {
+      yield* stretch.in === 'base' ? chunksOf(base.handle, base.file, stretch) : chunksOf(handle, file, stretch);
     }
-    if (range.end > content.size) throw new RegistryError('storage/damaged', `${file} ends before ${range.end}`);
+    const end = ranges.at(-1)?.end ?? 0;
+    if (end > content.size) throw new RegistryError('storage/damaged', `${file} ends before ${end}`);
   } finally {
     await handle.close();
-    await base?.close();
+    await base?.handle.close();
   }
+}
+
+function withoutBase(root: string, file: string, base: Digest): RegistryError {
+  const problem = `${file} has slices of ${fileOf(root, base).file}, which is missing or cut off`;
+  return new RegistryError('storage/damaged', `${problem}: put that back from a backup`);
 }
 
 async function openUnlessGone(file: string): Promise<FileHandle | null> {

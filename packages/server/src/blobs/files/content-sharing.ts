@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, encodeHex, RegistryError, sha256Stream, type Digest } from '@waybill/protocol';
-import type { ContentSharing, SharedSlice } from '../../core/ports.ts';
+import type { ByteRange, ContentSharing, SharedSlice } from '../../core/ports.ts';
 import {
   ensureFolder,
   fileOf,
-  findContent,
   findPlain,
   openShared,
   readContent,
@@ -46,18 +45,12 @@ async function shareContent(
   const upload = await startFile(root);
   await writeOr(upload, async () => {
     await upload.write(encodeSharedHeader(base, slices));
-    let at = 0;
-    for (const { baseStart, length } of slices) {
-      if (baseStart === null) {
-        for await (const chunk of readContent(root, digest, { start: at, end: at + length })) await upload.write(chunk);
-      }
-      at += length;
-    }
+    for await (const chunk of readContent(root, digest, ownRanges(slices))) await upload.write(chunk);
   });
   await upload.keepAs(shared, keptAtMs);
   const opened = await openShared(root, digest);
   const isSame =
-    opened !== null && (await isContent(readShared(root, opened, { start: 0, end: opened.content.size }), digest));
+    opened !== null && (await isContent(readShared(root, opened, [{ start: 0, end: opened.content.size }]), digest));
   if (!isSame) {
     await rm(shared.file, { force: true });
     throw new RegistryError('storage/damaged', `the slices of ${base} do not make ${digest}`);
@@ -66,21 +59,34 @@ async function shareContent(
   await syncFolder(plain.folder, () => rm(plain.file, { force: true }));
 }
 
+/** The bytes that the base does not have. */
+function ownRanges(slices: readonly SharedSlice[]): readonly ByteRange[] {
+  const ranges: ByteRange[] = [];
+  let at = 0;
+  for (const { baseStart, length } of slices) {
+    if (baseStart === null) ranges.push({ start: at, end: at + length });
+    at += length;
+  }
+  return ranges;
+}
+
 async function unshareContent(root: string, digest: Digest): Promise<void> {
   const opened = await openShared(root, digest);
   if (opened === null) return;
-  const { keptAtMs } = (await findContent(root, digest)) ?? { keptAtMs: Date.now() };
-  const upload = await startFile(root);
+  const upload = await startFile(root).catch(async (failure: unknown) => {
+    await opened.handle.close();
+    throw failure;
+  });
   const hash = sha256Stream();
   await writeOr(upload, async () => {
-    for await (const chunk of readShared(root, opened, { start: 0, end: opened.content.size })) {
+    for await (const chunk of readShared(root, opened, [{ start: 0, end: opened.content.size }])) {
       hash.update(chunk);
       await upload.write(chunk);
     }
     if (encodeHex(hash.digest()) === digestHex(digest)) return;
     throw new RegistryError('storage/damaged', `${opened.file} is damaged, or what it has slices of`);
   });
-  await upload.keepAs(fileOf(root, digest), keptAtMs);
+  await upload.keepAs(fileOf(root, digest), opened.keptAtMs);
   await rm(opened.file, { force: true });
 }
 

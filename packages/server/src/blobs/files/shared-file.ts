@@ -8,7 +8,7 @@ import {
   type Digest,
   type JsonValue,
 } from '@waybill/protocol';
-import type { SharedSlice } from '../../core/ports.ts';
+import type { ByteRange, SharedSlice } from '../../core/ports.ts';
 
 /*
  * Content that is stored as slices of other content: "wbs", version 1; the length of a JSON text, as u32 little-endian; the
@@ -16,12 +16,15 @@ import type { SharedSlice } from '../../core/ports.ts';
  */
 const MAGIC = 0x01_73_62_77;
 const START_BYTES = 8;
-const HEADER_BYTES_MAX = 4 * 1024 * 1024;
+/** Every look at the content reads it, and every reader keeps it. */
+const HEADER_BYTES_MAX = 128 * 1024;
 
 export interface SharedContent {
   readonly base: Digest;
   readonly size: number;
   readonly slices: readonly SharedSlice[];
+  /** Where the last byte is that it has from the base: so many the base has at least. */
+  readonly baseEnd: number;
   /** Where the bytes of its own start in the file. */
   readonly ownStart: number;
 }
@@ -51,7 +54,9 @@ export async function readSharedHeader(handle: Pick<FileHandle, 'read'>, file: s
     const base = parseDigest(typeof header['base'] === 'string' ? header['base'] : '');
     const slices = slicesOf(header['slices'], file);
     const size = slices.reduce((sum, slice) => sum + slice.length, 0);
-    return { base, size, slices, ownStart: START_BYTES + length };
+    const ends = slices.map((slice) => (slice.baseStart === null ? 0 : slice.baseStart + slice.length));
+    const baseEnd = ends.reduce((end, other) => Math.max(end, other), 0);
+    return { base, size, slices, baseEnd, ownStart: START_BYTES + length };
   } catch (cause) {
     if (cause instanceof RegistryError && cause.code === 'storage/damaged') throw cause;
     throw damaged(file, 'its header makes no sense');
@@ -79,22 +84,25 @@ export interface Stretch {
   readonly end: number;
 }
 
-/** Where the bytes `start` to `end` of the content are. */
-export function stretchesOf(
+/** Where the bytes of ranges of the content are, which are in ascending order: the slices are gone over once. */
+export function* stretchesOf(
   { slices, ownStart }: SharedContent,
-  { start, end }: { readonly start: number; readonly end: number },
-): readonly Stretch[] {
-  const stretches: Stretch[] = [];
+  ranges: readonly ByteRange[],
+): Generator<Stretch, void, undefined> {
+  let next = 0;
   let [at, own] = [0, ownStart];
   for (const { baseStart, length } of slices) {
-    const from = Math.max(start - at, 0);
-    const to = Math.min(end - at, length);
     const origin = baseStart ?? own;
-    if (from < to) stretches.push({ in: baseStart === null ? 'own' : 'base', start: origin + from, end: origin + to });
+    for (let range = ranges[next]; range !== undefined && range.start < at + length; range = ranges[next]) {
+      const from = Math.max(range.start - at, 0);
+      const to = Math.min(range.end - at, length);
+      if (from < to) yield { in: baseStart === null ? 'own' : 'base', start: origin + from, end: origin + to };
+      if (range.end > at + length) break;
+      next++;
+    }
     at += length;
     if (baseStart === null) own += length;
   }
-  return stretches;
 }
 
 async function readExactly(

@@ -1,7 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { constants, createBrotliCompress } from 'node:zlib';
 import { parseDigest, type Digest } from '@waybill/protocol';
-import { decodePartsRequest, encodePartsList, PARTS_LIST_MEDIA_TYPE } from '@waybill/protocol/content';
+import { decodePartsRequest, PARTS_LIST_MEDIA_TYPE } from '@waybill/protocol/content';
 import { Hono } from 'hono';
 import type { ContentParts } from '../../core/content-parts.ts';
 import type { ContentReading } from '../../core/content-reading.ts';
@@ -22,7 +22,9 @@ const PARTS = '/api/v1/content/:digest/parts';
 /** The list follows from the digest, so anybody may keep it for ever. */
 const CACHE_CONTROL = 'public, max-age=31536000, immutable';
 
-/** Half of the time of level 5 for a tenth more bytes (docs/decisions/0017). */
+const CHUNK_BYTES = 64 * 1024;
+
+/** Half of the time of level 5 for a tenth more bytes (docs/decisions/0020). */
 const BROTLI_LEVEL = 4;
 /** Answers compressed at one time, and bytes of the largest: others go as they are. */
 const COMPRESSIONS_MAX = 4;
@@ -40,7 +42,8 @@ export function partsRoutes({ content, parts, intake }: PartsRoutesParts): Hono<
       etag: `"parts-${digest}"`,
     };
     if (c.req.header('if-none-match') === headers.etag) return new Response(null, { status: 304, headers });
-    return new Response(new Uint8Array(encodePartsList(await parts.list(digest))), { headers });
+    const list = await parts.encodedList(digest);
+    return new Response(streamOf(chunksOf(list)), { headers: { ...headers, 'content-length': String(list.length) } });
   });
   app.post(PARTS, async (c) => {
     const digest = await servedDigest(c.req.param('digest'), content);
@@ -56,6 +59,11 @@ export function partsRoutes({ content, parts, intake }: PartsRoutesParts): Hono<
     return answer;
   });
   return app;
+}
+
+/** Not copied: answers to slow readers share the list. */
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }
 
 /** Throws `text/hash`, `content/taken-down`. */
