@@ -6,6 +6,7 @@ import {
   isUpToDate,
   LOCK_FILE,
   MANIFEST_FILE,
+  projectNeeds,
   requireAgreement,
   surveyContent,
   verifyLock,
@@ -115,7 +116,7 @@ export async function choose(
 
 /** What is put into a project. */
 export interface Installation {
-  readonly project: Pick<Project, 'files' | 'lock'>;
+  readonly project: Pick<Project, 'files' | 'wishes' | 'lock'>;
   readonly proven: ProvenLock;
   /** Written with it; `null` where it stays. */
   readonly manifestText: string | null;
@@ -135,6 +136,7 @@ export async function install(
     client,
     cache: contentCacheOf(context),
     reader: surveyContent,
+    overrides: project.wishes.overrides,
     onStep: (what) => progress.step(what),
     async onStaged() {
       if (manifestText !== null) await files.write(MANIFEST_FILE, manifestText);
@@ -152,9 +154,13 @@ function wkgLockText({ releases }: ProjectLock, { api }: RegistryClient): string
 }
 
 /** Holds a lock against the log. */
-export async function verifyHeld(lock: ProjectLock, { client, progress }: ProjectSession): Promise<ProvenLock> {
+export async function verifyHeld(
+  lock: ProjectLock,
+  { wishes }: Pick<Project, 'wishes'>,
+  { client, progress }: ProjectSession,
+): Promise<ProvenLock> {
   progress.step('verifying the log');
-  return verifyLock(client, lock);
+  return verifyLock(client, lock, projectNeeds(wishes));
 }
 
 /** What is kept of a lock when some packages are to be chosen anew; all of them where none is named. Throws `usage/invalid`. */

@@ -248,6 +248,50 @@ test('U5: a lock that was written anew, hash and all, is refused where the log s
   }
 });
 
+test('U5: a lock of true releases is refused where they are not those that are asked for', async () => {
+  const project = await openProject(['cache ^1']);
+  const other = await openProject(['log ^2', 'sql']);
+  try {
+    await project.ok('install');
+    await other.ok('install');
+    const lock = parseLock(await readFile(project.file('waybill.lock'), 'utf8'));
+    const releases = parseLock(await readFile(other.file('waybill.lock'), 'utf8')).releases;
+    const foreign = releases.find(({ name, version }) => name === 'test:log' && version === '2.0.0');
+    const [cache, log, text] = lock.releases;
+    if (cache === undefined || log === undefined || text === undefined || foreign === undefined)
+      assert.fail('no locks');
+    const forged: Readonly<Record<string, ProjectLock>> = {
+      'another package beside it': {
+        ...lock,
+        dependencies: [...lock.dependencies, foreign],
+        releases: [...lock.releases, foreign],
+      },
+      'another package instead': { ...lock, dependencies: [foreign], releases: [foreign] },
+      'one that nothing needs': { ...lock, releases: [...lock.releases, foreign] },
+      'nothing at all': { ...lock, dependencies: [], releases: [] },
+      'a need less': { ...lock, releases: [{ ...cache, dependencies: [] }] },
+      'a version that does not fit': {
+        ...lock,
+        releases: [cache, foreign, { ...text, dependencies: [foreign] }],
+      },
+      'a need more': {
+        ...lock,
+        releases: [{ ...cache, dependencies: [...cache.dependencies, foreign] }, log, text, foreign],
+      },
+      'the host, of what nobody asks': { ...lock, releases: [{ ...cache, hosts: ['a:b\nwarning: x'] }, log, text] },
+    };
+    const old = await installedIn(project);
+    for (const [what, each] of Object.entries(forged)) {
+      await writeFile(project.file('waybill.lock'), formatLock(each));
+      assert.equal(codeOf(await project.run('install', '--frozen', '--json')), 'lock/invalid', what);
+    }
+    assert.deepEqual(await installedIn(project), old);
+  } finally {
+    await project.dispose();
+    await other.dispose();
+  }
+});
+
 test('P11: what a new release asks for, and the one before it did not, is said', async () => {
   await publish('greedy', '1.0.0', componentOf(['wasi:cli/stdout@0.2.0'], 'greedy@1.0.0'));
   const project = await openProject(['greedy']);

@@ -64,7 +64,7 @@ export { MEMORY_LIMITS, openMemory, type MemoryLimits, type RegistryMemory, type
 export { open, Registry, type FetchedRelease, type FindOptions, type GetOptions, type OpenOptions } from './open.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
-export { readContent, type ContentBytesParts } from './project/content-bytes.ts';
+export { readCode, readContent, type ContentBytesParts } from './project/content-bytes.ts';
 export { surveyContent } from './project/content-survey.ts';
 export { formatLock, LOCK_FILE, parseLock, type LockedRelease, type ProjectLock } from './project/lock-file.ts';
 export { MANIFEST_FILE, parseManifest, withDependency, type Manifest } from './project/manifest.ts';

@@ -162,7 +162,7 @@ async function dependenciesOf(
   if (held === null && wanted.length === 0) return [];
   const client = await projectClient(context, flags, project ?? { wishes: wishesOf(''), lock: null });
   const session = { context, flags, progress, client };
-  if (held !== null) await verifyHeld(held, session);
+  if (held !== null && project !== null) await verifyHeld(held, project, session);
   const chosen = wanted.length === 0 ? null : await chosenBeside(held, wanted, session);
   const releases = new Map(
     [...(chosen?.releases ?? []), ...(held?.releases ?? [])].map((one) => [releaseText(one), one]),

@@ -110,7 +110,7 @@ the log continues the one that the lock was made under, and holds each release w
     const held = flags.frozen ? requireLock(project) : project.lock;
     const session = { context, flags, progress, client: await projectClient(context, flags, project) };
     if (held !== null && isUpToDate(held, project.wishes)) {
-      const proven = await verifyHeld(held, session);
+      const proven = await verifyHeld(held, project, session);
       return installed({ project, proven, manifestText: null }, session);
     }
     const proven = await choose(project, held?.releases ?? null, session);

@@ -1,9 +1,12 @@
 import path from 'node:path';
 import { RegistryError, releaseOf, utf8 } from '@waybill/protocol';
 import { decodeTreeIndex, requireTreePath } from '@waybill/protocol/content';
-import { readContent, whole, type ContentBytesParts } from '../project/content-bytes.ts';
+import { readCode, readContent, whole, type ContentBytesParts } from '../project/content-bytes.ts';
 import { witTextOf } from '../project/content-survey.ts';
+import { answersIn, type LockAnswer } from '../project/lock-answers.ts';
 import type { LockedRelease, ProjectLock } from '../project/lock-file.ts';
+import { needsOf } from '../project/project-needs.ts';
+import type { WkgOverride } from '../project/wkg-files.ts';
 import type { ContentReader } from '../project/project-source.ts';
 import type { ProvenLock } from '../project/project-lock.ts';
 import { requireClaim } from '../content-claim.ts';
@@ -21,6 +24,7 @@ export interface InstallParts extends ContentBytesParts {
   /** What was installed before; `null` where nothing says. */
   readonly previous: ProjectLock | null;
   readonly reader: ContentReader;
+  readonly overrides: readonly WkgOverride[];
   readonly onStep: (what: string) => void;
   /** Runs when all is at hand, and before anything is changed. */
   readonly onStaged: () => Promise<void>;
@@ -34,14 +38,17 @@ export interface InstalledFile extends ReleaseId {
 
 /**
  * Writes what a lock names into the project. Everything is fetched and checked first; then the old folders are replaced.
- * Throws as {@link readContent}, `lock/invalid` where a lock lies about a size, and `content/…` where a release does.
+ * Throws as {@link readContent}, `lock/invalid` where a lock lies about a size or a need, and `content/…` where a release does.
  */
 export async function installProject(parts: InstallParts): Promise<InstalledFile[]> {
   const wit = await StagedTree.open(path.join(parts.folder, WIT_FOLDER));
   const wasm = await StagedTree.open(path.join(parts.folder, WASM_FOLDER));
   try {
     const installed: InstalledFile[] = [];
-    for (const release of parts.proven.lock.releases) installed.push(await stage(release, parts, { wit, wasm }));
+    const requireAnswered = answersIn(parts.proven);
+    for (const release of parts.proven.lock.releases) {
+      installed.push(await stage(release, parts, { wit, wasm, requireAnswered }));
+    }
     requireApart(installed);
     const names = new Set([...(parts.previous?.releases ?? []), ...parts.proven.lock.releases].map(baseName));
     const isOurs = (name: string): boolean => names.has(name.replace(/\.wasm$/, ''));
@@ -57,12 +64,13 @@ export async function installProject(parts: InstallParts): Promise<InstalledFile
   }
 }
 
-interface StagedTrees {
+interface Staging {
+  readonly requireAnswered: (answer: LockAnswer) => void;
   readonly wit: StagedTree;
   readonly wasm: StagedTree;
 }
 
-async function stage(release: LockedRelease, parts: InstallParts, trees: StagedTrees): Promise<InstalledFile> {
+async function stage(release: LockedRelease, parts: InstallParts, trees: Staging): Promise<InstalledFile> {
   parts.onStep(`fetching ${releaseText(release)}`);
   const bytes = await readContent(release.digest, parts);
   if (bytes.length !== release.size) {
@@ -72,6 +80,7 @@ async function stage(release: LockedRelease, parts: InstallParts, trees: StagedT
   const log = parts.proven.view.packages.get(release.name);
   if (log === undefined) throw new TypeError('a lock that was not proven');
   await requireClaim(releaseOf(log.state, release.version).release, whole(bytes));
+  await requireNeeds(release, bytes, { parts, trees });
   const file =
     release.kind === 'tree'
       ? await stageTree(release, bytes, { parts, trees })
@@ -81,7 +90,14 @@ async function stage(release: LockedRelease, parts: InstallParts, trees: StagedT
 
 interface StageParts {
   readonly parts: InstallParts;
-  readonly trees: StagedTrees;
+  readonly trees: Staging;
+}
+
+/** Throws `lock/invalid` where a lock gives a release something else than its content asks for. */
+async function requireNeeds(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<void> {
+  const code = await readCode(bytes, release.kind, parts);
+  const needs = code === null ? [] : needsOf(release, parts.reader(code), parts.overrides);
+  trees.requireAnswered({ ...release, who: releaseText(release), needs });
 }
 
 async function stageFile(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<string> {

@@ -62,9 +62,7 @@ export class SlotTable {
   }
 
   addNeeds(release: ReleaseId, needs: readonly PackageNeed[]): void {
-    // Whatever a release says, it does not need itself.
-    const others = needs.filter(({ name }) => name !== release.name);
-    this.#needs.set(releaseText(release), checkedNeeds(others, releaseText(release)));
+    this.#needs.set(releaseText(release), checkedNeeds(needs, releaseText(release)));
   }
 
   /** What a slot's release needs; `null` where that was not read. */
