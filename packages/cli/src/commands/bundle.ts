@@ -5,17 +5,25 @@ import {
   chooseReleases,
   parseManifest,
   parseRequirement,
+  readCode,
   readContent,
   releaseText,
   surveyContent,
   withDependency,
   type LockedRelease,
   type ProjectLock,
+  type ReleaseId,
   type Requirement,
 } from '@waybill/client';
 import { hasCode, ProjectFiles } from '@waybill/client/node';
-import { digestOf, parsePackageName, RegistryError, type PackageName, type VersionText } from '@waybill/protocol';
-import { composeComponents, contentDependencies, type Composition } from '@waybill/protocol/content';
+import { digestOf, parsePackageName, RegistryError, type PackageName } from '@waybill/protocol';
+import {
+  composeComponents,
+  contentDependencies,
+  type Composition,
+  type Dependency,
+  type SupplyReach,
+} from '@waybill/protocol/content';
 import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, registryFlags, repeatedFlag, textFlag } from '../flags.ts';
@@ -69,10 +77,8 @@ Everything fetched is verified first.
 });
 
 /** Something that is composed, and where it is from. */
-interface Part {
+interface Part extends Dependency {
   readonly name: PackageName;
-  readonly version: VersionText | null;
-  readonly bytes: Uint8Array;
   readonly from: string;
 }
 
@@ -147,7 +153,7 @@ function parseDependency(text: string): NamedDependency {
 async function filesOf(named: readonly NamedDependency[]): Promise<Part[]> {
   const parts: Part[] = [];
   for (const { name, file } of named) {
-    if (file !== null) parts.push({ name, version: null, bytes: await readFile(file), from: file });
+    if (file !== null) parts.push({ name, version: null, supplies: 'any', bytes: await readFile(file), from: file });
   }
   return parts;
 }
@@ -168,12 +174,21 @@ async function dependenciesOf(
     [...(chosen?.releases ?? []), ...(held?.releases ?? [])].map((one) => [releaseText(one), one]),
   );
   const parts: Part[] = [];
-  for (const release of releases.values()) {
-    progress.step(`fetching ${releaseText(release)}`);
-    const part = await fetched(release, session);
+  for (const [text, release] of releases) {
+    progress.step(`fetching ${text}`);
+    const supplies = reachOf(release, { chosen, held });
+    const part = await fetched(release, supplies, session);
     if (part !== null) parts.push(part);
   }
   return parts;
+}
+
+/** Whoever names a package chose what it exports; what comes along with it was chosen by nobody. */
+function reachOf(release: ReleaseId, locks: Readonly<Record<'chosen' | 'held', ProjectLock | null>>): SupplyReach {
+  const isDirect = (lock: ProjectLock | null): boolean =>
+    lock?.dependencies.some((direct) => releaseText(direct) === releaseText(release)) === true;
+  if (isDirect(locks.chosen)) return 'any';
+  return isDirect(locks.held) ? 'own before others' : 'own';
 }
 
 function wishesOf(manifestText: string): Project['wishes'] {
@@ -211,16 +226,22 @@ async function rangeHeld(held: ProjectLock | null, requirement: Requirement, ses
   return release?.version ?? newestRange(requirement, session);
 }
 
-/** `null` for what is no component or core module, such as WIT: nothing of it could be run. */
-async function fetched(release: LockedRelease, { context, client }: ProjectSession): Promise<Part | null> {
-  const bytes = await readContent(release.digest, { client, cache: contentCacheOf(context) });
-  const { kind } = contentDependencies(bytes);
-  if (kind !== 'component' && kind !== 'module') return null;
-  return { name: release.name, version: release.version, bytes, from: release.digest };
+/** `null` for what is no component or core module, such as WIT, and has none in it: nothing of it could be run. */
+async function fetched(
+  { name, version, digest, kind }: LockedRelease,
+  supplies: SupplyReach,
+  { context, client }: ProjectSession,
+): Promise<Part | null> {
+  const parts = { client, cache: contentCacheOf(context) };
+  const bytes = await readCode(await readContent(digest, parts), kind, parts);
+  const found = bytes === null ? null : contentDependencies(bytes).kind;
+  if (bytes === null || (found !== 'component' && found !== 'module')) return null;
+  return { name, version, supplies, bytes, from: digest };
 }
 
+/** The release that was chosen for it: the project here may hold others. */
 function partOf(released: readonly Part[], requirement: Requirement): Part {
-  const part = released.find(({ name }) => name === requirement.name);
+  const part = released.find(({ name, supplies }) => name === requirement.name && supplies === 'any');
   if (part !== undefined) return part;
   throw new RegistryError('usage/invalid', `${requirement.name} is no component: nothing in it could be composed`);
 }

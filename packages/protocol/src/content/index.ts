@@ -9,7 +9,7 @@ export {
 } from './parts/parts-list.ts';
 export { decodePartsRequest, PART_RUNS_MAX, partsRequestBody, type PartRun } from './parts/parts-request.ts';
 export { composeComponents, type Composition } from './compose/composition.ts';
-export { type Dependency } from './compose/composition-plan.ts';
+export { type Dependency, type SupplyReach } from './compose/composition-plan.ts';
 export {
   WIT_PRIMITIVES,
   type WitCase,

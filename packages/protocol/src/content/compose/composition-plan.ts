@@ -12,11 +12,18 @@ import type { Extern } from './type-node.ts';
 
 const DEPENDENCIES_MAX = 1_000;
 
+/**
+ * Interfaces that a dependency may supply: any; any, where the interface's own package does not; those of its own package alone.
+ * Content exports whatever names it likes, and what nobody chose, but is there for the sake of another, takes nobody's place.
+ */
+export type SupplyReach = 'any' | 'own before others' | 'own';
+
 /** A component or core module by the name of its package. */
 export interface Dependency {
   readonly name: string;
   /** `null` where nobody says. */
   readonly version: VersionText | null;
+  readonly supplies: SupplyReach;
   readonly bytes: Uint8Array;
 }
 
@@ -197,21 +204,33 @@ interface FoundExport {
   readonly unit: Unit;
   readonly name: string;
   readonly extern: Extern;
+  /** Of another package, and given way to. */
+  readonly isForeign: boolean;
   readonly isSame: boolean;
   readonly version: InterfaceName['version'];
 }
 
-/** Exports of an interface, best first: the very version, then the highest that can stand for it; the order of the units decides the rest. */
+/**
+ * Exports of an interface, best first: by who may supply it, the very version, then the highest that can stand for it; the order
+ * of the units decides the rest.
+ */
 function exportsFor(asked: InterfaceName, units: readonly Unit[]): readonly FoundExport[] {
-  const found = units.flatMap((unit) =>
-    [...(unit.component?.exports ?? [])].flatMap(([name, extern]): FoundExport[] => {
+  const found = units.flatMap((unit) => {
+    const isForeign = unit.dependency?.supplies !== 'any' && unit.dependency?.name !== asked.packageName;
+    if (isForeign && unit.dependency?.supplies === 'own') return [];
+    return [...(unit.component?.exports ?? [])].flatMap(([name, extern]): FoundExport[] => {
       if (extern.sort !== 'instance') return [];
       const given = parseSourceName(name, extern.attributes);
       if (given.type !== 'interface' || keyOf(name, given) !== keyOf('', asked)) return [];
-      return [{ unit, name, extern, isSame: given.version === asked.version, version: given.version }];
-    }),
+      return [{ unit, name, extern, isForeign, isSame: given.version === asked.version, version: given.version }];
+    });
+  });
+  return found.toSorted(
+    (a, b) =>
+      Number(a.isForeign) - Number(b.isForeign) ||
+      Number(b.isSame) - Number(a.isSame) ||
+      byVersionDown(a.version, b.version),
   );
-  return found.toSorted((a, b) => Number(b.isSame) - Number(a.isSame) || byVersionDown(a.version, b.version));
 }
 
 /** Equal for what can stand for each other: one interface in one track. */
