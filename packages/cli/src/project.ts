@@ -18,7 +18,7 @@ import {
   type RegistryClient,
   type ReleaseId,
 } from '@waybill/client';
-import { installProject, ProjectFiles, type InstalledFile } from '@waybill/client/node';
+import { installProject, inTurn, ProjectFiles, type InstalledFile } from '@waybill/client/node';
 import { RegistryError, type PackageName } from '@waybill/protocol';
 import type { CliContext } from './context.ts';
 import type { Progress } from './progress.ts';
@@ -51,6 +51,15 @@ export async function openProject(): Promise<Project> {
 /** The project here, else an empty one in this folder. */
 export async function openOrBeginProject(): Promise<Project> {
   return projectIn((await ProjectFiles.find(process.cwd())) ?? new ProjectFiles(process.cwd()));
+}
+
+/** Changes the project that `open` finds, when it is this command's turn: what it says is read then. */
+export async function changeProject<T>(
+  open: () => Promise<Project>,
+  change: (project: Project) => Promise<T>,
+): Promise<T> {
+  const { files } = await open();
+  return inTurn(files.folder, async () => change(await open()));
 }
 
 async function projectIn(files: ProjectFiles): Promise<Project> {

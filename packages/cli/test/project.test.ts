@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, request as httpRequest } from 'node:http';
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { formatLock, parseLock, type ProjectLock } from '@waybill/client';
@@ -358,6 +359,70 @@ test('an install that is interrupted leaves the old files, and the next one ends
     assert.deepEqual((await readdir(project.file('wasm'))).toSorted(), ['deps']);
   } finally {
     await failing.close();
+    await project.dispose();
+  }
+});
+
+test('those who change a project at once do it one after the other', async () => {
+  const project = await openProject(['log ^1']);
+  try {
+    // Of a process that was killed in its turn: no process has this number.
+    const ended = JSON.stringify({ host: hostname(), process: 2 ** 31 - 1, id: 'x' });
+    await writeFile(project.file('.waybill-turn'), ended);
+    const names = ['text', 'json', 'cache', 'sql', 'mail', 'queue'];
+    await Promise.all(names.map((name) => project.ok('add', `test:${name}`)));
+    const manifest = await readFile(project.file('waybill.toml'), 'utf8');
+    const whole = await installedIn(project);
+    for (const name of names) {
+      assert.ok(manifest.includes(`"test:${name}"`), name);
+      assert.ok(`deps/test-${name}-1.0.0.wasm` in whole, name);
+    }
+    await project.ok('install', '--frozen');
+    assert.deepEqual(await readdir(project.file('wasm')), ['deps']);
+    assert.deepEqual(
+      (await readdir(project.home)).filter((name) => name.startsWith('.waybill')),
+      [],
+    );
+  } finally {
+    await project.dispose();
+  }
+});
+
+test('nothing is installed, or cleared away, through a link that leads out of the project', async () => {
+  const project = await openProject(['log ^1']);
+  const elsewhere = await openUser();
+  try {
+    await mkdir(elsewhere.file('deps/.deps.old'), { recursive: true });
+    await mkdir(elsewhere.file('.deps.x.tmp'));
+    const untouched = await readdir(elsewhere.home, { recursive: true });
+    await symlink(elsewhere.home, project.file('wasm'), 'dir');
+    assert.equal(codeOf(await project.run('install', '--json')), 'usage/invalid');
+    await rm(project.file('wasm'));
+    await mkdir(project.file('wasm'));
+    await symlink(elsewhere.home, project.file('wasm/deps'), 'dir');
+    assert.equal(codeOf(await project.run('install', '--json')), 'usage/invalid');
+    assert.deepEqual(await readdir(elsewhere.home, { recursive: true }), untouched);
+  } finally {
+    await project.dispose();
+    await elsewhere.dispose();
+  }
+});
+
+test('two releases that some file systems would put in one place are not both installed', async () => {
+  for (const version of ['1.0.0-RC', '1.0.0-rc']) {
+    await publish('case', version, componentOf([], `case@${version}`));
+    await publish(
+      `case-${version.endsWith('RC') ? 'a' : 'b'}`,
+      '1.0.0',
+      componentOf([`test:case/x@${version}`], version),
+    );
+  }
+  const project = await openProject(['case-a', 'case-b']);
+  try {
+    const outcome = await project.run('install', '--json');
+    assert.equal(codeOf(outcome), 'usage/invalid', outcome.stderr);
+    assert.match(outcome.stderr, /take one of them/);
+  } finally {
     await project.dispose();
   }
 });

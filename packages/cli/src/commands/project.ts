@@ -25,6 +25,7 @@ import type { CliContext } from '../context.ts';
 import { argument, jsonFlag, registryFlags } from '../flags.ts';
 import { formatBytes, type Progress } from '../progress.ts';
 import {
+  changeProject,
   choose,
   install,
   keptBut,
@@ -64,15 +65,16 @@ is compatible with the newest stable release. Where there is no project, one beg
       parameters: [argument('Package, with a version or range if wanted', 'ns:name[@range]')],
     },
   },
-  func: action<ProjectFlags, [string]>(async (context, flags, progress, target) => {
+  func: action<ProjectFlags, [string]>((context, flags, progress, target) => {
     const requirement = parseRequirement(target);
-    const project = await openOrBeginProject();
-    const session = { context, flags, progress, client: await projectClient(context, flags, project) };
-    const range = requirement.version ?? (await newestRange(requirement, session));
-    const manifestText = withDependency(project.manifestText, requirement.name, range);
-    const wishes = await project.files.wishes(manifestText);
-    const proven = await choose({ ...project, wishes }, project.lock?.releases ?? null, session);
-    return installed({ project, proven, manifestText }, session);
+    return changeProject(openOrBeginProject, async (project) => {
+      const session = { context, flags, progress, client: await projectClient(context, flags, project) };
+      const range = requirement.version ?? (await newestRange(requirement, session));
+      const manifestText = withDependency(project.manifestText, requirement.name, range);
+      const wishes = await project.files.wishes(manifestText);
+      const proven = await choose({ ...project, wishes }, project.lock?.releases ?? null, session);
+      return installed({ project, proven, manifestText }, session);
+    });
   }),
 });
 
@@ -105,17 +107,17 @@ the log continues the one that the lock was made under, and holds each release w
       ...projectFlags,
     },
   },
-  func: action<InstallFlags, []>(async (context, flags, progress) => {
-    const project = await openProject();
-    const held = flags.frozen ? requireLock(project) : project.lock;
-    const session = { context, flags, progress, client: await projectClient(context, flags, project) };
-    if (held !== null && isUpToDate(held, project.wishes)) {
-      const proven = await verifyHeld(held, project, session);
+  func: action<InstallFlags, []>((context, flags, progress) =>
+    changeProject(openProject, async (project) => {
+      const held = flags.frozen ? requireLock(project) : project.lock;
+      const session = { context, flags, progress, client: await projectClient(context, flags, project) };
+      const isHeld = held !== null && isUpToDate(held, project.wishes);
+      const proven = isHeld
+        ? await verifyHeld(held, project, session)
+        : await choose(project, held?.releases ?? null, session);
       return installed({ project, proven, manifestText: null }, session);
-    }
-    const proven = await choose(project, held?.releases ?? null, session);
-    return installed({ project, proven, manifestText: null }, session);
-  }),
+    }),
+  ),
 });
 
 export const updateCommand: Command<CliContext> = buildCommand({
@@ -131,13 +133,14 @@ new release asks for and the old one did not is said. The newest head, without a
     flags: projectFlags,
     positional: { kind: 'array', parameter: argument('Packages', 'ns:name') },
   },
-  func: action<ProjectFlags, string[]>(async (context, flags, progress, ...names) => {
-    const project = await openProject();
-    const kept = keptBut(project.lock, names.map(parsePackageName));
-    const session = { context, flags, progress, client: await projectClient(context, flags, project) };
-    const proven = await choose(project, kept, session);
-    return installed({ project, proven, manifestText: null }, session);
-  }),
+  func: action<ProjectFlags, string[]>((context, flags, progress, ...names) =>
+    changeProject(openProject, async (project) => {
+      const kept = keptBut(project.lock, names.map(parsePackageName));
+      const session = { context, flags, progress, client: await projectClient(context, flags, project) };
+      const proven = await choose(project, kept, session);
+      return installed({ project, proven, manifestText: null }, session);
+    }),
+  ),
 });
 
 /** Installs, and says what has changed. */

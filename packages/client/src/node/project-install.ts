@@ -37,10 +37,12 @@ export interface InstalledFile extends ReleaseId {
 }
 
 /**
- * Writes what a lock names into the project. Everything is fetched and checked first; then the old folders are replaced.
+ * Writes what a lock names into the project, for whoever has its turn ({@link inTurn}). Everything is fetched and checked first;
+ * then the old folders are replaced.
  * Throws as {@link readContent}, `lock/invalid` where a lock lies about a size or a need, and `content/…` where a release does.
  */
 export async function installProject(parts: InstallParts): Promise<InstalledFile[]> {
+  requireApart(parts.proven.lock.releases);
   const wit = await StagedTree.open(path.join(parts.folder, WIT_FOLDER));
   const wasm = await StagedTree.open(path.join(parts.folder, WASM_FOLDER));
   try {
@@ -49,7 +51,6 @@ export async function installProject(parts: InstallParts): Promise<InstalledFile
     for (const release of parts.proven.lock.releases) {
       installed.push(await stage(release, parts, { wit, wasm, requireAnswered }));
     }
-    requireApart(installed);
     const names = new Set([...(parts.previous?.releases ?? []), ...parts.proven.lock.releases].map(baseName));
     const isOurs = (name: string): boolean => names.has(name.replace(/\.wasm$/, ''));
     await wit.keepOthers(isOurs);
@@ -129,15 +130,17 @@ function baseName({ name, version }: ReleaseId): string {
 }
 
 /** The names that wkg made up are not those of one package each: a-b:c and a:b-c share one. */
-function requireApart(installed: readonly InstalledFile[]): void {
-  const byFile = new Map<string, InstalledFile>();
-  for (const each of installed) {
-    const other = byFile.get(each.file);
-    if (other === undefined) byFile.set(each.file, each);
+function requireApart(releases: readonly ReleaseId[]): void {
+  const byName = new Map<string, ReleaseId>();
+  for (const each of releases) {
+    // Some file systems do not tell 1.0.0-RC from 1.0.0-rc.
+    const name = baseName(each).toLowerCase();
+    const other = byName.get(name);
+    if (other === undefined) byName.set(name, each);
     else
       throw new RegistryError(
         'usage/invalid',
-        `${other.name} and ${each.name} would both be ${each.file}: take one of them`,
+        `${releaseText(other)} and ${releaseText(each)} would both be ${name}: take one of them`,
       );
   }
 }

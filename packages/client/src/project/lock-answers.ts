@@ -7,8 +7,8 @@ import {
   type PackageReleases,
   type ReleaseId,
 } from '../resolve/package-source.ts';
-import { LOCK_FILE } from './lock-file.ts';
-import type { ProvenLock } from './project-lock.ts';
+import type { VerifiedView } from '../registry-client.ts';
+import { LOCK_FILE, type ProjectLock } from './lock-file.ts';
 
 /** Who asks, for what, and what a lock says that it gets. */
 export interface LockAnswer {
@@ -23,7 +23,13 @@ export interface LockAnswer {
  * Holds what a lock says of who needs what against what is asked: whoever can write a lock can write its hash, and each release
  * in it may be a true one that nobody wants (SECURITY.md U5). The function that it gives throws `lock/invalid`.
  */
-export function answersIn({ lock, view }: Pick<ProvenLock, 'lock' | 'view'>): (answer: LockAnswer) => void {
+export function answersIn({
+  lock,
+  view,
+}: {
+  readonly lock: ProjectLock;
+  readonly view: VerifiedView;
+}): (answer: LockAnswer) => void {
   const releases = new Map<PackageName, PackageReleases>();
   for (const [name, log] of view.packages) {
     const locked = new Set<VersionText>(lock.releases.filter((each) => each.name === name).map((each) => each.version));
