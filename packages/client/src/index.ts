@@ -106,7 +106,6 @@ export {
 } from './resolve/package-source.ts';
 export { resolveProject, RESOLUTION_MS_MAX, type ChosenRelease, type Resolution } from './resolve/resolution.ts';
 export { RESOLUTION_DEPTH_MAX, RESOLUTION_PACKAGES_MAX } from './resolve/slot-table.ts';
-export { trackOf } from './resolve/track.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {

@@ -7,7 +7,6 @@ import {
   releasesOf,
   releaseText,
   resolveRelease,
-  trackOf,
   wayTo,
   withDependency,
   type LockChanges,
@@ -20,6 +19,7 @@ import {
 } from '@waybill/client';
 import type { InstalledFile } from '@waybill/client/node';
 import { isStable, parsePackageName, RegistryError, type JsonValue, type VersionText } from '@waybill/protocol';
+import { trackOf } from '@waybill/protocol/content';
 import { action, type CommandResult, type CommonFlags } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, jsonFlag, registryFlags } from '../flags.ts';

@@ -1,8 +1,8 @@
 import { RegistryError, type PackageName, type VersionText } from '@waybill/protocol';
+import { trackOf } from '@waybill/protocol/content';
 import { needText, releaseText, type PackageNeed, type PackageReleases, type ReleaseId } from './package-source.ts';
 import { PROJECT_SLOT, type Incompatibility, type Slot, type Target } from './slot.ts';
 import { firstOf, type Term } from './term.ts';
-import { trackOf } from './track.ts';
 
 /** Packages that one resolution may read: each costs a log, and at most so many logs are proven at once. */
 export const RESOLUTION_PACKAGES_MAX = 2_000;

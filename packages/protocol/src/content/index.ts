@@ -82,3 +82,4 @@ export {
   type DependencyEdge,
   type ImportName,
 } from './wit/dependency-edges.ts';
+export { trackOf } from './version-track.ts';
