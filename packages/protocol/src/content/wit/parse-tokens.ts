@@ -69,6 +69,11 @@ export function witTokens(source: WitSource, tokensMax: number): readonly WitTok
   }
 }
 
+/** True for text without characters that WIT text must not have, wherever they stand in it. */
+export function isWitText(text: string): boolean {
+  return !FORBIDDEN.test(text);
+}
+
 /** True for a name as the component model has them. */
 export function isWitLabel(text: string): boolean {
   return LABEL.test(text);
