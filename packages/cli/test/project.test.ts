@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { createServer, request as httpRequest } from 'node:http';
 import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -302,6 +303,25 @@ test('P11: what a new release asks for, and the one before it did not, is said',
     const { stderr, code } = await project.run('update');
     assert.equal(code, 0);
     assert.equal(stderr, 'warning: test:greedy@1.1.0 asks for wasi:sockets, which the release before it did not\n');
+  } finally {
+    await project.dispose();
+  }
+});
+
+test('S9: what a name says of the bytes of a dependency is held when that is installed', async () => {
+  const log = componentOf([], 'log@1.0.0');
+  const named = (bytes: Uint8Array) =>
+    `locked-dep=<test:log@1.0.0>,integrity=<sha256-${createHash('sha256').update(bytes).digest('base64')}>`;
+  await publish('sure', '1.0.0', componentOf([named(log)], 'sure@1.0.0'));
+  await publish('fooled', '1.0.0', componentOf([named(utf8('other'))], 'fooled@1.0.0'));
+  const project = await openProject(['sure']);
+  try {
+    await project.ok('install');
+    const old = await installedIn(project);
+    assert.ok('deps/test-log-1.0.0.wasm' in old);
+    const outcome = await project.run('add', 'test:fooled', '--json');
+    assert.equal(codeOf(outcome), 'content/digest', outcome.stderr);
+    assert.deepEqual(await installedIn(project), old);
   } finally {
     await project.dispose();
   }

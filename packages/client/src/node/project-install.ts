@@ -1,13 +1,13 @@
 import path from 'node:path';
-import { RegistryError, releaseOf, utf8 } from '@waybill/protocol';
-import { decodeTreeIndex, requireTreePath } from '@waybill/protocol/content';
+import { decodeHex, digestHex, RegistryError, releaseOf, utf8 } from '@waybill/protocol';
+import { decodeTreeIndex, meetsIntegrity, requireTreePath } from '@waybill/protocol/content';
 import { readCode, readContent, whole, type ContentBytesParts } from '../project/content-bytes.ts';
 import { witTextOf } from '../project/content-survey.ts';
 import { answersIn, type LockAnswer } from '../project/lock-answers.ts';
 import type { LockedRelease, ProjectLock } from '../project/lock-file.ts';
 import { needsOf } from '../project/project-needs.ts';
 import type { WkgOverride } from '../project/wkg-files.ts';
-import type { ContentReader } from '../project/project-source.ts';
+import type { ContentReader, NeedIntegrity } from '../project/project-source.ts';
 import type { ProvenLock } from '../project/project-lock.ts';
 import { requireClaim } from '../content-claim.ts';
 import { fetchTreeFiles } from '../tree-fetch.ts';
@@ -97,8 +97,25 @@ interface StageParts {
 /** Throws `lock/invalid` where a lock gives a release something else than its content asks for. */
 async function requireNeeds(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<void> {
   const code = await readCode(bytes, release.kind, parts);
-  const needs = code === null ? [] : needsOf(release, parts.reader(code), parts.overrides);
-  trees.requireAnswered({ ...release, who: releaseText(release), needs });
+  if (code === null) return trees.requireAnswered({ ...release, who: releaseText(release), needs: [] });
+  const survey = parts.reader(code);
+  trees.requireAnswered({ ...release, who: releaseText(release), needs: needsOf(release, survey, parts.overrides) });
+  for (const pinned of survey.integrities) requireIntegrity(release, pinned, parts.proven.lock);
+}
+
+/** Throws `content/digest` where a release names the bytes of what it needs, and the log has others under that version. */
+function requireIntegrity(
+  by: LockedRelease,
+  { name, range, integrity }: NeedIntegrity,
+  { releases }: ProjectLock,
+): void {
+  const needed = by.dependencies.filter((each) => each.name === name && (range === null || each.version === range));
+  for (const { version } of needed) {
+    const found = releases.find((each) => each.name === name && each.version === version);
+    if (found === undefined || meetsIntegrity(integrity, decodeHex(digestHex(found.digest)))) continue;
+    const message = `${releaseText(by)} needs ${releaseText(found)} with the integrity ${integrity}, and it is ${found.digest}`;
+    throw new RegistryError('content/digest', message, { found: found.digest });
+  }
 }
 
 async function stageFile(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<string> {

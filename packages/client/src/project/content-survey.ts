@@ -6,7 +6,10 @@ import type { ContentReader } from './project-source.ts';
 export const surveyContent: ContentReader = (bytes) => {
   const { kind, edges } = contentDependencies(bytes);
   const needs = edges.map(({ name, range, isInterface }) => ({ name, range, mayBeHosts: isInterface }));
-  return { isWit: kind === 'wit-package', needs };
+  const integrities = edges.flatMap(({ name, range, integrity }) =>
+    integrity === null ? [] : [{ name, range, integrity }],
+  );
+  return { isWit: kind === 'wit-package', needs, integrities };
 };
 
 /**

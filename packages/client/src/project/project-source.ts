@@ -22,6 +22,13 @@ export interface ContentSurvey {
   /** WIT alone, to be read by tools. */
   readonly isWit: boolean;
   readonly needs: readonly PackageNeed[];
+  /** What it says of the bytes of what it needs, in names of old. */
+  readonly integrities: readonly NeedIntegrity[];
+}
+
+/** Integrity metadata (`sha256-…`) for whatever answers a need. */
+export interface NeedIntegrity extends Pick<PackageNeed, 'name' | 'range'> {
+  readonly integrity: string;
 }
 
 /** Reads content whose digest was checked. */

@@ -58,6 +58,7 @@ export { type WasmLayer, type WasmSection } from './binary/section.ts';
 export { type ComponentSort, type NameAttributes } from './binary/component-type.ts';
 export { type CoreExport, type CoreImport } from './binary/core-module.ts';
 export { type CoreBounds, type CoreExternType, type CoreSignature } from './binary/core-type.ts';
+export { meetsIntegrity } from './binary/integrity.ts';
 export {
   type ComponentName,
   type DependencyName,

@@ -1,8 +1,7 @@
-import { decodeBase64 } from '../../bytes/base64.ts';
-import { equalBytes } from '../../bytes/byte-array.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { isRegistryError, RegistryError } from '../../errors.ts';
 import type { VersionText } from '../../names/version.ts';
+import { meetsIntegrity } from '../binary/integrity.ts';
 import { readPreamble } from '../binary/section.ts';
 import { readComponent, type ReadComponent } from './component-reader.ts';
 import { trackOf } from '../version-track.ts';
@@ -270,11 +269,7 @@ function mergeProblem(a: Extern, b: Extern): string | null {
   return null;
 }
 
-/** Integrity metadata names one or more digests, any of which will do; others than SHA-256 are passed over. */
 function requireIntegrity({ title, bytes }: Unit, integrity: string | null): void {
-  const digests = (integrity ?? '').split(/\s+/).filter((text) => text.startsWith('sha256-'));
-  if (digests.length === 0) return;
-  const found = sha256(bytes);
-  if (digests.some((text) => equalBytes(decodeBase64(text.slice('sha256-'.length)), found))) return;
+  if (integrity === null || meetsIntegrity(integrity, sha256(bytes))) return;
   throw new RegistryError('content/digest', `${title} is not what the import says by its integrity, ${integrity}`);
 }
