@@ -428,6 +428,24 @@ test('nothing is installed, or cleared away, through a link that leads out of th
   }
 });
 
+test('a lock that comes from elsewhere leaves no second version of a package behind', async () => {
+  const project = await openProject(['log ~1.0', 'io']);
+  const other = await openProject(['log ~1.1', 'io']);
+  try {
+    await project.ok('install');
+    await other.ok('install');
+    for (const mine of ['test-other-1.0.0', 'test-log-notes', 'log-1.0.0'])
+      await mkdir(project.file(`wasm/deps/${mine}`));
+    for (const name of ['waybill.toml', 'waybill.lock']) await cp(other.file(name), project.file(name));
+    await project.ok('install', '--frozen');
+    const there = await readdir(project.file('wasm/deps'));
+    assert.deepEqual(there.toSorted(), ['log-1.0.0', 'test-log-1.1.0.wasm', 'test-log-notes', 'test-other-1.0.0']);
+  } finally {
+    await project.dispose();
+    await other.dispose();
+  }
+});
+
 test('two releases that some file systems would put in one place are not both installed', async () => {
   for (const version of ['1.0.0-RC', '1.0.0-rc']) {
     await publish('case', version, componentOf([], `case@${version}`));

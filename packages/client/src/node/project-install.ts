@@ -10,6 +10,7 @@ import type { WkgOverride } from '../project/wkg-files.ts';
 import type { ContentReader, NeedIntegrity } from '../project/project-source.ts';
 import type { ProvenLock } from '../project/project-lock.ts';
 import { requireClaim } from '../content-claim.ts';
+import { isVersion } from '../requirement.ts';
 import { fetchTreeFiles } from '../tree-fetch.ts';
 import { releaseText, type ReleaseId } from '../resolve/package-source.ts';
 import { StagedTree } from './project-tree.ts';
@@ -44,15 +45,17 @@ export interface InstalledFile extends ReleaseId {
 export async function installProject(parts: InstallParts): Promise<InstalledFile[]> {
   requireApart(parts.proven.lock.releases);
   const wit = await StagedTree.open(path.join(parts.folder, WIT_FOLDER));
-  const wasm = await StagedTree.open(path.join(parts.folder, WASM_FOLDER));
+  const wasm = await StagedTree.open(path.join(parts.folder, WASM_FOLDER)).catch(async (failure: unknown) => {
+    await wit.discard();
+    throw failure;
+  });
   try {
     const installed: InstalledFile[] = [];
     const requireAnswered = answersIn(parts.proven);
     for (const release of parts.proven.lock.releases) {
       installed.push(await stage(release, parts, { wit, wasm, requireAnswered }));
     }
-    const names = new Set([...(parts.previous?.releases ?? []), ...parts.proven.lock.releases].map(baseName));
-    const isOurs = (name: string): boolean => names.has(name.replace(/\.wasm$/, ''));
+    const isOurs = installedName([...(parts.previous?.releases ?? []), ...parts.proven.lock.releases]);
     await wit.keepOthers(isOurs);
     await wasm.keepOthers(isOurs);
     await parts.onStaged();
@@ -141,9 +144,27 @@ async function stageTree(release: LockedRelease, index: Uint8Array, { parts, tre
   return path.join(WASM_FOLDER, folder);
 }
 
+/** In the place of a version. */
+const ANY = '';
+
 /** As wkg names them. */
-function baseName({ name, version }: ReleaseId): string {
+function baseName({ name, version }: { readonly name: string; readonly version: string }): string {
   return `${name.replace(':', '-')}-${version}`;
+}
+
+/**
+ * Whether something was installed for one of these packages, be it in a version that no lock names any more: a lock may come by
+ * way of others, such as a pull, and two versions of one package would both be read.
+ */
+function installedName(releases: readonly ReleaseId[]): (name: string) => boolean {
+  const bases = new Set(releases.map((release) => baseName({ ...release, version: ANY })));
+  return (name) => {
+    const base = name.replace(/\.wasm$/, '');
+    for (let at = base.indexOf('-'); at >= 0; at = base.indexOf('-', at + 1)) {
+      if (bases.has(base.slice(0, at + 1)) && isVersion(base.slice(at + 1))) return true;
+    }
+    return false;
+  };
 }
 
 /** The names that wkg made up are not those of one package each: a-b:c and a:b-c share one. */
