@@ -141,6 +141,14 @@ test('T7: what comes along supplies no interface of another package', async () =
   assert.equal(await runs('along.wasm'), 1042);
 });
 
+test('what was yanked is said when it is composed', async () => {
+  await publish('brief', '1.0.0', TWICE);
+  await user.ok('yank', 'test:brief@1.0.0', ...at);
+  const outcome = await user.run('bundle', 'app.wasm', '--dep', 'test:brief@1.0.0', '-o', 'brief.wasm', ...at);
+  assert.equal(outcome.code, 0, outcome.stderr);
+  assert.match(outcome.stderr, /^warning: test:brief: version 1\.0\.0 was yanked/m);
+});
+
 test('what is bundled is the release that was named, also where the project holds another', async () => {
   await publish('pair', '2.0.0', APP.replace('(export "run" (func $run))', '(export "run-two" (func $run))'));
   await publish('pair', '1.0.0', APP);

@@ -12,6 +12,7 @@ import {
   withDependency,
   type LockedRelease,
   type ProjectLock,
+  type ProvenLock,
   type ReleaseId,
   type Requirement,
 } from '@waybill/client';
@@ -31,7 +32,8 @@ import { OUTPUT_MODE, requireWritable, writeOutput, writeStandardOutput } from '
 import { formatBytes, type Progress } from '../progress.ts';
 import { openProject, projectClient, requireLock, verifyHeld, type Project, type ProjectSession } from '../project.ts';
 import { contentCacheOf, type RegistryFlags } from '../session.ts';
-import { newestRange } from './project.ts';
+import { visibleLine } from '../visible-text.ts';
+import { newestRange, standingWarnings } from './project.ts';
 
 interface BundleFlags extends RegistryFlags {
   readonly output?: string;
@@ -168,8 +170,13 @@ async function dependenciesOf(
   if (held === null && wanted.length === 0) return [];
   const client = await projectClient(context, flags, project ?? { wishes: wishesOf(''), lock: null });
   const session = { context, flags, progress, client };
-  if (held !== null && project !== null) await verifyHeld(held, project, session);
-  const chosen = wanted.length === 0 ? null : await chosenBeside(held, wanted, session);
+  const proven: ProvenLock[] = [];
+  if (held !== null && project !== null) proven.push(await verifyHeld(held, project, session));
+  const beside = wanted.length === 0 ? null : await chosenBeside(held, wanted, session);
+  if (beside !== null) proven.push(beside);
+  const warnings = new Set(proven.flatMap(standingWarnings));
+  for (const line of warnings) context.process.stderr.write(`warning: ${visibleLine(line)}\n`);
+  const chosen = beside?.lock ?? null;
   const releases = new Map(
     [...(chosen?.releases ?? []), ...(held?.releases ?? [])].map((one) => [releaseText(one), one]),
   );
@@ -200,14 +207,14 @@ async function chosenBeside(
   held: ProjectLock | null,
   wanted: readonly Requirement[],
   session: ProjectSession,
-): Promise<ProjectLock> {
+): Promise<ProvenLock> {
   let manifestText = '';
   for (const requirement of wanted) {
     const range = requirement.version ?? (await rangeHeld(held, requirement, session));
     manifestText = withDependency(manifestText, requirement.name, range);
   }
   const { context, flags, progress, client } = session;
-  const { lock } = await chooseReleases(
+  return chooseReleases(
     { wishes: wishesOf(manifestText), kept: held?.releases ?? [], previous: held },
     {
       client,
@@ -218,7 +225,6 @@ async function chosenBeside(
       onStep: (what) => progress.step(what),
     },
   );
-  return lock;
 }
 
 async function rangeHeld(held: ProjectLock | null, requirement: Requirement, session: ProjectSession): Promise<string> {

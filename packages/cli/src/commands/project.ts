@@ -160,17 +160,21 @@ async function installed(installation: Installation, session: ProjectSession): P
   };
 }
 
-/** What has happened to releases since they were locked, and what is new about those that were not. */
-function warningsAbout({ lock, view }: ProvenLock, { asksAnew }: LockChanges): string[] {
-  const standing = lock.releases.flatMap(({ name, version }) => {
+/** What is said of releases that a lock holds: that they were yanked, are affected by an advisory, or deprecated. */
+export function standingWarnings({ lock, view }: ProvenLock): string[] {
+  return lock.releases.flatMap(({ name, version }) => {
     const log = view.packages.get(name);
     const said = log === undefined ? [] : warningsOf(name, resolveRelease(log, { name, version }, 'allow'));
     return said.map((line) => (line.startsWith(name) ? line : `${name}: ${line}`));
   });
+}
+
+/** What has happened to releases since they were locked, and what is new about those that were not. */
+function warningsAbout(proven: ProvenLock, { asksAnew }: LockChanges): string[] {
   const anew = asksAnew.map(
     ({ release, what }) => `${releaseText(release)} asks for ${what.join(', ')}, which the release before it did not`,
   );
-  return [...standing, ...anew];
+  return [...standingWarnings(proven), ...anew];
 }
 
 function changeLines({ added, removed, changed }: LockChanges): string[] {
