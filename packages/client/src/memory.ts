@@ -48,8 +48,12 @@ function trustOf(evidence: string[]): TrustStore {
     },
     keepEvidence(text) {
       // The first is worth most: what comes after may be no more than its echo.
-      if (evidence.length < EVIDENCE_KEPT) evidence.push(text);
-      return Promise.resolve(`evidence[${evidence.length - 1}] of the memory of this program`);
+      const isKept = evidence.length < EVIDENCE_KEPT;
+      if (isKept) evidence.push(text);
+      const place = isKept
+        ? `evidence[${evidence.length - 1}]`
+        : `not kept beside the ${EVIDENCE_KEPT} before it, evidence`;
+      return Promise.resolve(`${place} of the memory of this program`);
     },
   };
 }

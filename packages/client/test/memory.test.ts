@@ -89,3 +89,11 @@ test('W16: logs are held by their bytes, however many records there are', async 
   await logs.write(a, records(10));
   assert.deepEqual(await kept(), [null, null, null]);
 });
+
+test('evidence that is not kept is not said to be another', async () => {
+  const { trust, evidence } = openMemory();
+  const places = new Set<string>();
+  for (let i = 0; i < 17; i++) places.add(await trust.keepEvidence(`${i}`));
+  assert.equal(places.size, 17);
+  assert.equal(evidence.at(-1), '15');
+});
