@@ -93,16 +93,25 @@ function bindInterface(
   return { kind: 'interface', files: declarationsOf(files), imports: [] };
 }
 
+/**
+ * Where a line of WIT begins. JavaScript knows more line ends than WIT does, and a comment may have them in it: what comes after
+ * one would be read as an item of the package.
+ */
+const LINE_START = String.raw`(?<![^\n])`;
+
 /** What stands unindented in the text that the tool prints is an item of the package. */
 function namesOf(text: string, item: 'world' | 'interface'): string[] {
-  return [...text.matchAll(new RegExp(`^${item} %?([a-z0-9-]+) \\{`, 'gim'))].map(([, name = '']) => name);
+  const lines = new RegExp(String.raw`${LINE_START}${item} %?([a-z0-9-]+) \{`, 'gi');
+  return [...text.matchAll(lines)].map(([, name = '']) => name);
 }
+
+const PACKAGE_LINE = new RegExp(String.raw`${LINE_START}package ([^@;\s]+)(@[^;\s]+)?;`);
 
 /** One text of all packages, with a world that imports every interface of the main one. */
 function allInterfacesOf(texts: ReadonlyMap<string, string>, main: string): string {
-  const [, id = '', version = ''] = /^package ([^@;\s]+)(@[^;\s]+)?;/m.exec(main) ?? [];
+  const [, id = '', version = ''] = PACKAGE_LINE.exec(main) ?? [];
   const imports = namesOf(main, 'interface').map((name) => `  import ${id}/%${name}${version};`);
-  const packages = [...texts.values()].map((text) => `${text.replace(/^(package [^;]+);/m, '$1 {')}\n}`);
+  const packages = [...texts.values()].map((text) => `${text.replace(PACKAGE_LINE, 'package $1$2 {')}\n}`);
   return ['package waybill:interfaces;', 'world all {', ...imports, '}', ...packages].join('\n');
 }
 

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { messageOf, RegistryError } from '@waybill/protocol';
+import { concatBytes, messageOf, RegistryError } from '@waybill/protocol';
+import { readWasm } from '@waybill/protocol/content';
 
 /** The tool that makes them, which whoever wants bindings installs: with what it brings along it has over 100 MB. */
 const TOOL = '@bytecodealliance/jco-transpile';
@@ -62,10 +63,30 @@ const FILE_NAME = /^(?:interfaces\/)?[A-Za-z0-9][A-Za-z0-9._-]*$/;
  * `content/not-analysed` for what would cost too much.
  */
 export async function makeBindings(request: BindingRequest, limits: BindingLimits): Promise<Bindings> {
-  const outcome = await ask(request, limits);
+  const outcome = await ask({ ...request, content: withoutStrayDocs(request.content) }, limits);
   if ('refused' in outcome) throw new RegistryError(outcome.refused, outcome.message);
   requireBounded(outcome.files, limits);
   return outcome;
+}
+
+/**
+ * The tool writes docs between the marks of a comment as they are: those that end it would have whoever publishes write
+ * declarations, into the program of whoever reads them. Docs in which that could be are left out, all of them. Throws
+ * `content/malformed`, `content/policy`.
+ */
+function withoutStrayDocs(content: Uint8Array): Uint8Array {
+  const { sections, metadata } = readWasm(content);
+  const docs = sections.filter(({ name }) => name === 'package-docs');
+  const said = metadata.packageDocs?.contents ?? null;
+  const isRead = said !== null && docs.length === 1;
+  if (docs.length === 0 || (isRead && !JSON.stringify(said).includes('*/'))) return content;
+  const kept: Uint8Array[] = [];
+  let from = 0;
+  for (const { offset, size } of docs) {
+    kept.push(content.subarray(from, offset));
+    from = offset + size;
+  }
+  return concatBytes(...kept, content.subarray(from));
 }
 
 /** Throws `usage/invalid` with the command that installs the tool. `resolve` is the platform's. */

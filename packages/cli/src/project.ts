@@ -6,6 +6,7 @@ import {
   isUpToDate,
   LOCK_FILE,
   MANIFEST_FILE,
+  projectNeeds,
   requireAgreement,
   surveyContent,
   verifyLock,
@@ -17,7 +18,7 @@ import {
   type RegistryClient,
   type ReleaseId,
 } from '@waybill/client';
-import { installProject, ProjectFiles, type InstalledFile } from '@waybill/client/node';
+import { installProject, inTurn, ProjectFiles, type InstalledFile } from '@waybill/client/node';
 import { RegistryError, type PackageName } from '@waybill/protocol';
 import type { CliContext } from './context.ts';
 import type { Progress } from './progress.ts';
@@ -50,6 +51,15 @@ export async function openProject(): Promise<Project> {
 /** The project here, else an empty one in this folder. */
 export async function openOrBeginProject(): Promise<Project> {
   return projectIn((await ProjectFiles.find(process.cwd())) ?? new ProjectFiles(process.cwd()));
+}
+
+/** Changes the project that `open` finds, when it is this command's turn: what it says is read then. */
+export async function changeProject<T>(
+  open: () => Promise<Project>,
+  change: (project: Project) => Promise<T>,
+): Promise<T> {
+  const { files } = await open();
+  return inTurn(files.folder, async () => change(await open()));
 }
 
 async function projectIn(files: ProjectFiles): Promise<Project> {
@@ -115,7 +125,7 @@ export async function choose(
 
 /** What is put into a project. */
 export interface Installation {
-  readonly project: Pick<Project, 'files' | 'lock'>;
+  readonly project: Pick<Project, 'files' | 'wishes' | 'lock'>;
   readonly proven: ProvenLock;
   /** Written with it; `null` where it stays. */
   readonly manifestText: string | null;
@@ -135,6 +145,7 @@ export async function install(
     client,
     cache: contentCacheOf(context),
     reader: surveyContent,
+    overrides: project.wishes.overrides,
     onStep: (what) => progress.step(what),
     async onStaged() {
       if (manifestText !== null) await files.write(MANIFEST_FILE, manifestText);
@@ -152,9 +163,13 @@ function wkgLockText({ releases }: ProjectLock, { api }: RegistryClient): string
 }
 
 /** Holds a lock against the log. */
-export async function verifyHeld(lock: ProjectLock, { client, progress }: ProjectSession): Promise<ProvenLock> {
+export async function verifyHeld(
+  lock: ProjectLock,
+  { wishes }: Pick<Project, 'wishes'>,
+  { client, progress }: ProjectSession,
+): Promise<ProvenLock> {
   progress.step('verifying the log');
-  return verifyLock(client, lock);
+  return verifyLock(client, lock, projectNeeds(wishes));
 }
 
 /** What is kept of a lock when some packages are to be chosen anew; all of them where none is named. Throws `usage/invalid`. */

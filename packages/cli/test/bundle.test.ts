@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { parse, transpile } from '@bytecodealliance/jco';
@@ -112,6 +112,57 @@ test('a file stands for a package of the registry, and what nobody needs is said
   assert.deepEqual(titles(shown), ['test:math@null', 'test:twice@1.0.0']);
   assert.deepEqual(shown.unused, [{ package: 'test:app', version: null, from: 'app.wasm' }]);
   assert.equal(await runs('mixed.wasm'), 47);
+});
+
+test('a tree is composed from its component', async () => {
+  await mkdir(user.file('tree'));
+  await writeFile(user.file('tree/component.wasm'), await parse(TWICE));
+  await writeFile(user.file('tree/note'), 'beside it');
+  await user.ok('publish', 'tree', '--package', 'test:tree', '--version', '1.0.0', ...at);
+  const shown = await bundled('app.wasm', '--dep', 'test:tree', '-o', 'tree.wasm', ...at);
+  assert.deepEqual(titles(shown), ['test:math@1.1.0', 'test:tree@1.0.0']);
+  assert.equal(await runs('tree.wasm'), 1042);
+});
+
+test('T7: what comes along supplies no interface of another package', async () => {
+  // It exports what `math` does too, and stands before it by its name.
+  const evil = adder(9000).replace(/\)$/, '(export "test:aaa/go@1.0.0" (instance $add)))');
+  await publish('aaa', '1.0.0', evil);
+  await publish(
+    'lure',
+    '1.0.0',
+    TWICE.replace('(component', `(component (import "test:aaa/go@1.0.0" ${ADD.replace('$add', '')})`),
+  );
+  const shown = await bundled('app.wasm', '--dep', 'test:lure', '--dep', 'test:math@1.0.0', '-o', 'lure.wasm', ...at);
+  assert.deepEqual(titles(shown), ['test:aaa@1.0.0', 'test:math@1.0.0', 'test:lure@1.0.0']);
+  assert.equal(await runs('lure.wasm'), 42);
+  const along = await bundled('app.wasm', '--dep', 'test:lure', '-o', 'along.wasm', ...at);
+  assert.deepEqual(titles(along), ['test:aaa@1.0.0', 'test:math@1.1.0', 'test:lure@1.0.0']);
+  assert.equal(await runs('along.wasm'), 1042);
+});
+
+test('what was yanked is said when it is composed', async () => {
+  await publish('brief', '1.0.0', TWICE);
+  await user.ok('yank', 'test:brief@1.0.0', ...at);
+  const outcome = await user.run('bundle', 'app.wasm', '--dep', 'test:brief@1.0.0', '-o', 'brief.wasm', ...at);
+  assert.equal(outcome.code, 0, outcome.stderr);
+  assert.match(outcome.stderr, /^warning: test:brief: version 1\.0\.0 was yanked/m);
+});
+
+test('what is bundled is the release that was named, also where the project holds another', async () => {
+  await publish('pair', '2.0.0', APP.replace('(export "run" (func $run))', '(export "run-two" (func $run))'));
+  await publish('pair', '1.0.0', APP);
+  const manifest = `registry = "${registry.url.href}"\n\n[dependencies]\n"test:pair" = "1.0.0"\n`;
+  await writeFile(user.file('waybill.toml'), manifest);
+  try {
+    await user.ok('install');
+    await bundled('test:pair@2.0.0', '-o', 'two.wasm');
+    assert.ok((await readFile(user.file('two.wasm'))).includes('run-two'));
+    await bundled('test:pair@2.0.0', '--dep', 'test:pair=app.wasm', '-o', 'two.wasm');
+    assert.ok((await readFile(user.file('two.wasm'))).includes('run-two'));
+  } finally {
+    for (const name of ['waybill.toml', 'waybill.lock']) await rm(user.file(name), { force: true });
+  }
 });
 
 test('the lock file of a project says which releases, and a changed one is refused', async () => {

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { isRegistryError, type ErrorCode } from '@waybill/protocol';
+import { encodeWit, parseWit } from '@waybill/protocol/content';
 import { BINDING_LIMITS, makeBindings, requireTool, type BindingRequest } from '../src/bindings.ts';
 import {
   codeOf,
@@ -217,7 +218,38 @@ test('P12: bytes that cost too much time or memory, or are damaged, end the thre
   for (const damaged of [content.subarray(0, 100_000), content.subarray(8), new Uint8Array()]) {
     await assert.rejects(
       makeBindings({ ...request, content: damaged }, BINDING_LIMITS),
-      failsWith('content/malformed', /cannot be made/),
+      failsWith('content/malformed', /cannot be made|damaged/),
     );
   }
+});
+
+test('P12: docs say nothing but what they are: no declaration, and no item of the package', async () => {
+  const text =
+    'package a:b@1.0.0;\n\n/// all *.{ts} files\ninterface i {\n  /// DOCS\n  f: func();\n}\n\ninterface j { }\n';
+  const declarationsWith = async (docs: string): Promise<string> => {
+    const plain = encodeWit(parseWit({ main: [{ path: 'b.wit', text }], dependencies: [] }));
+    assert.equal(Buffer.byteLength(docs), 4);
+    const content = Buffer.from(plain);
+    content.write(docs, content.indexOf('DOCS'));
+    const request = { content, name: 'b', world: null, map: [], transpile: false };
+    const { files } = await makeBindings(request, BINDING_LIMITS);
+    return new TextDecoder().decode(files.get('interfaces/a-b-i.d.ts'));
+  };
+  assert.match(await declarationsWith('abcd'), /abcd/);
+  assert.doesNotMatch(await declarationsWith('*/x;'), /x;/);
+  // The same in the words of JSON.
+  assert.doesNotMatch(await declarationsWith(String.raw`*\/x`), /\*\/x/);
+});
+
+test('P12: a line end that WIT does not have begins no item', async () => {
+  const docs = 'a\u2028package evil:x;\u2028world q {';
+  const content = encodeWit(
+    parseWit({
+      main: [{ path: 'b.wit', text: `package a:b@1.0.0;\n\n/// ${docs}\ninterface i { }\n` }],
+      dependencies: [],
+    }),
+  );
+  const request = { content, name: 'b', world: null, map: [], transpile: false };
+  const { files } = await makeBindings(request, BINDING_LIMITS);
+  assert.ok(files.has('interfaces/a-b-i.d.ts'));
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { createServer, request as httpRequest } from 'node:http';
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { formatLock, parseLock, type ProjectLock } from '@waybill/client';
@@ -248,6 +250,50 @@ test('U5: a lock that was written anew, hash and all, is refused where the log s
   }
 });
 
+test('U5: a lock of true releases is refused where they are not those that are asked for', async () => {
+  const project = await openProject(['cache ^1']);
+  const other = await openProject(['log ^2', 'sql']);
+  try {
+    await project.ok('install');
+    await other.ok('install');
+    const lock = parseLock(await readFile(project.file('waybill.lock'), 'utf8'));
+    const releases = parseLock(await readFile(other.file('waybill.lock'), 'utf8')).releases;
+    const foreign = releases.find(({ name, version }) => name === 'test:log' && version === '2.0.0');
+    const [cache, log, text] = lock.releases;
+    if (cache === undefined || log === undefined || text === undefined || foreign === undefined)
+      assert.fail('no locks');
+    const forged: Readonly<Record<string, ProjectLock>> = {
+      'another package beside it': {
+        ...lock,
+        dependencies: [...lock.dependencies, foreign],
+        releases: [...lock.releases, foreign],
+      },
+      'another package instead': { ...lock, dependencies: [foreign], releases: [foreign] },
+      'one that nothing needs': { ...lock, releases: [...lock.releases, foreign] },
+      'nothing at all': { ...lock, dependencies: [], releases: [] },
+      'a need less': { ...lock, releases: [{ ...cache, dependencies: [] }] },
+      'a version that does not fit': {
+        ...lock,
+        releases: [cache, foreign, { ...text, dependencies: [foreign] }],
+      },
+      'a need more': {
+        ...lock,
+        releases: [{ ...cache, dependencies: [...cache.dependencies, foreign] }, log, text, foreign],
+      },
+      'the host, of what nobody asks': { ...lock, releases: [{ ...cache, hosts: ['a:b\nwarning: x'] }, log, text] },
+    };
+    const old = await installedIn(project);
+    for (const [what, each] of Object.entries(forged)) {
+      await writeFile(project.file('waybill.lock'), formatLock(each));
+      assert.equal(codeOf(await project.run('install', '--frozen', '--json')), 'lock/invalid', what);
+    }
+    assert.deepEqual(await installedIn(project), old);
+  } finally {
+    await project.dispose();
+    await other.dispose();
+  }
+});
+
 test('P11: what a new release asks for, and the one before it did not, is said', async () => {
   await publish('greedy', '1.0.0', componentOf(['wasi:cli/stdout@0.2.0'], 'greedy@1.0.0'));
   const project = await openProject(['greedy']);
@@ -257,6 +303,25 @@ test('P11: what a new release asks for, and the one before it did not, is said',
     const { stderr, code } = await project.run('update');
     assert.equal(code, 0);
     assert.equal(stderr, 'warning: test:greedy@1.1.0 asks for wasi:sockets, which the release before it did not\n');
+  } finally {
+    await project.dispose();
+  }
+});
+
+test('S9: what a name says of the bytes of a dependency is held when that is installed', async () => {
+  const log = componentOf([], 'log@1.0.0');
+  const named = (bytes: Uint8Array) =>
+    `locked-dep=<test:log@1.0.0>,integrity=<sha256-${createHash('sha256').update(bytes).digest('base64')}>`;
+  await publish('sure', '1.0.0', componentOf([named(log)], 'sure@1.0.0'));
+  await publish('fooled', '1.0.0', componentOf([named(utf8('other'))], 'fooled@1.0.0'));
+  const project = await openProject(['sure']);
+  try {
+    await project.ok('install');
+    const old = await installedIn(project);
+    assert.ok('deps/test-log-1.0.0.wasm' in old);
+    const outcome = await project.run('add', 'test:fooled', '--json');
+    assert.equal(codeOf(outcome), 'content/digest', outcome.stderr);
+    assert.deepEqual(await installedIn(project), old);
   } finally {
     await project.dispose();
   }
@@ -314,6 +379,88 @@ test('an install that is interrupted leaves the old files, and the next one ends
     assert.deepEqual((await readdir(project.file('wasm'))).toSorted(), ['deps']);
   } finally {
     await failing.close();
+    await project.dispose();
+  }
+});
+
+test('those who change a project at once do it one after the other', async () => {
+  const project = await openProject(['log ^1']);
+  try {
+    // Of a process that was killed in its turn: no process has this number.
+    const ended = JSON.stringify({ host: hostname(), process: 2 ** 31 - 1, id: 'x' });
+    await writeFile(project.file('.waybill-turn'), ended);
+    const names = ['text', 'json', 'cache', 'sql', 'mail', 'queue'];
+    await Promise.all(names.map((name) => project.ok('add', `test:${name}`)));
+    const manifest = await readFile(project.file('waybill.toml'), 'utf8');
+    const whole = await installedIn(project);
+    for (const name of names) {
+      assert.ok(manifest.includes(`"test:${name}"`), name);
+      assert.ok(`deps/test-${name}-1.0.0.wasm` in whole, name);
+    }
+    await project.ok('install', '--frozen');
+    assert.deepEqual(await readdir(project.file('wasm')), ['deps']);
+    assert.deepEqual(
+      (await readdir(project.home)).filter((name) => name.startsWith('.waybill')),
+      [],
+    );
+  } finally {
+    await project.dispose();
+  }
+});
+
+test('nothing is installed, or cleared away, through a link that leads out of the project', async () => {
+  const project = await openProject(['log ^1']);
+  const elsewhere = await openUser();
+  try {
+    await mkdir(elsewhere.file('deps/.deps.old'), { recursive: true });
+    await mkdir(elsewhere.file('.deps.x.tmp'));
+    const untouched = await readdir(elsewhere.home, { recursive: true });
+    await symlink(elsewhere.home, project.file('wasm'), 'dir');
+    assert.equal(codeOf(await project.run('install', '--json')), 'usage/invalid');
+    await rm(project.file('wasm'));
+    await mkdir(project.file('wasm'));
+    await symlink(elsewhere.home, project.file('wasm/deps'), 'dir');
+    assert.equal(codeOf(await project.run('install', '--json')), 'usage/invalid');
+    assert.deepEqual(await readdir(elsewhere.home, { recursive: true }), untouched);
+  } finally {
+    await project.dispose();
+    await elsewhere.dispose();
+  }
+});
+
+test('a lock that comes from elsewhere leaves no second version of a package behind', async () => {
+  const project = await openProject(['log ~1.0', 'io']);
+  const other = await openProject(['log ~1.1', 'io']);
+  try {
+    await project.ok('install');
+    await other.ok('install');
+    for (const mine of ['test-other-1.0.0', 'test-log-notes', 'log-1.0.0'])
+      await mkdir(project.file(`wasm/deps/${mine}`));
+    for (const name of ['waybill.toml', 'waybill.lock']) await cp(other.file(name), project.file(name));
+    await project.ok('install', '--frozen');
+    const there = await readdir(project.file('wasm/deps'));
+    assert.deepEqual(there.toSorted(), ['log-1.0.0', 'test-log-1.1.0.wasm', 'test-log-notes', 'test-other-1.0.0']);
+  } finally {
+    await project.dispose();
+    await other.dispose();
+  }
+});
+
+test('two releases that some file systems would put in one place are not both installed', async () => {
+  for (const version of ['1.0.0-RC', '1.0.0-rc']) {
+    await publish('case', version, componentOf([], `case@${version}`));
+    await publish(
+      `case-${version.endsWith('RC') ? 'a' : 'b'}`,
+      '1.0.0',
+      componentOf([`test:case/x@${version}`], version),
+    );
+  }
+  const project = await openProject(['case-a', 'case-b']);
+  try {
+    const outcome = await project.run('install', '--json');
+    assert.equal(codeOf(outcome), 'usage/invalid', outcome.stderr);
+    assert.match(outcome.stderr, /take one of them/);
+  } finally {
     await project.dispose();
   }
 });

@@ -72,7 +72,7 @@ export { MEMORY_LIMITS, openMemory, type MemoryLimits, type RegistryMemory, type
 export { open, Registry, type FetchedRelease, type FindOptions, type GetOptions, type OpenOptions } from './open.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
-export { readContent, type ContentBytesParts } from './project/content-bytes.ts';
+export { readCode, readContent, type ContentBytesParts } from './project/content-bytes.ts';
 export { surveyContent } from './project/content-survey.ts';
 export { formatLock, LOCK_FILE, parseLock, type LockedRelease, type ProjectLock } from './project/lock-file.ts';
 export { MANIFEST_FILE, parseManifest, withDependency, type Manifest } from './project/manifest.ts';
@@ -114,7 +114,6 @@ export {
 } from './resolve/package-source.ts';
 export { resolveProject, RESOLUTION_MS_MAX, type ChosenRelease, type Resolution } from './resolve/resolution.ts';
 export { RESOLUTION_DEPTH_MAX, RESOLUTION_PACKAGES_MAX } from './resolve/slot-table.ts';
-export { trackOf } from './resolve/track.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {

@@ -17,18 +17,24 @@ export interface ShortMemory extends RegistryMemory {
 export interface MemoryLimits {
   /** Logs whose records are kept. */
   readonly logsMax: number;
+  /** Bytes of these records, all together: whoever publishes decides how long a log is. A longer one is not kept. */
+  readonly logsBytesMax: number;
   /** Bytes of content, all together; also of the largest one. */
   readonly contentBytesMax: number;
 }
 
-export const MEMORY_LIMITS: MemoryLimits = { logsMax: 1_000, contentBytesMax: 1024 * 1024 * 1024 };
+export const MEMORY_LIMITS: MemoryLimits = {
+  logsMax: 1_000,
+  logsBytesMax: 128 * 1024 * 1024,
+  contentBytesMax: 1024 * 1024 * 1024,
+};
 
 const EVIDENCE_KEPT = 16;
 
 /** What is used least goes first. */
-export function openMemory({ logsMax, contentBytesMax }: MemoryLimits = MEMORY_LIMITS): ShortMemory {
+export function openMemory(limits: MemoryLimits = MEMORY_LIMITS): ShortMemory {
   const evidence: string[] = [];
-  return { trust: trustOf(evidence), logs: logsOf(logsMax), contents: contentsOf(contentBytesMax), evidence };
+  return { trust: trustOf(evidence), logs: logsOf(limits), contents: contentsOf(limits.contentBytesMax), evidence };
 }
 
 function trustOf(evidence: string[]): TrustStore {
@@ -42,29 +48,58 @@ function trustOf(evidence: string[]): TrustStore {
     },
     keepEvidence(text) {
       // The first is worth most: what comes after may be no more than its echo.
-      if (evidence.length < EVIDENCE_KEPT) evidence.push(text);
-      return Promise.resolve(`evidence[${evidence.length - 1}] of the memory of this program`);
+      const isKept = evidence.length < EVIDENCE_KEPT;
+      if (isKept) evidence.push(text);
+      const place = isKept
+        ? `evidence[${evidence.length - 1}]`
+        : `not kept beside the ${EVIDENCE_KEPT} before it, evidence`;
+      return Promise.resolve(`${place} of the memory of this program`);
     },
   };
 }
 
-function logsOf(logsMax: number): LogCache {
-  const logs = new Map<LogId, readonly wargApi.PublishedRecord[]>();
+interface KeptLog {
+  readonly records: readonly wargApi.PublishedRecord[];
+  readonly bytes: number;
+}
+
+function logsOf({ logsMax, logsBytesMax }: MemoryLimits): LogCache {
+  const logs = new Map<LogId, KeptLog>();
+  let all = 0;
+  const drop = (logId: LogId): void => {
+    all -= logs.get(logId)?.bytes ?? 0;
+    logs.delete(logId);
+  };
   return {
     read(logId) {
-      const records = logs.get(logId);
-      if (records !== undefined) touch(logs, logId, records);
-      return Promise.resolve(records ?? null);
+      const kept = logs.get(logId);
+      if (kept !== undefined) touch(logs, logId, kept);
+      return Promise.resolve(kept?.records ?? null);
     },
     write(logId, records) {
-      touch(logs, logId, records);
+      drop(logId);
+      const bytes = records.reduce((sum, record) => sum + bytesOf(record), 0);
+      logs.set(logId, { records, bytes });
+      all += bytes;
       for (const oldest of logs.keys()) {
-        if (logs.size <= logsMax) break;
-        logs.delete(oldest);
+        if (logs.size <= logsMax && all <= logsBytesMax) break;
+        drop(oldest);
       }
       return Promise.resolve();
     },
   };
+}
+
+/** Objects around it cost too. */
+const RECORD_BYTES = 512;
+
+function bytesOf({ envelope, fetchToken }: wargApi.PublishedRecord): number {
+  const { contents, keyId, signature, cosignatures } = envelope;
+  const signed = [{ keyId, signature }, ...cosignatures].reduce(
+    (sum, each) => sum + each.keyId.length + each.signature.length,
+    0,
+  );
+  return RECORD_BYTES + contents.length + signed + fetchToken.length;
 }
 
 /** A map lists its keys in the order in which they came. */

@@ -57,7 +57,8 @@ export function parseTarget(text: string): Target {
   throw new RegistryError('usage/invalid', `${text} ends with a slash: name a file, a folder or a pattern after it`);
 }
 
-function isVersion(text: string): boolean {
+/** True for a whole version. */
+export function isVersion(text: string): boolean {
   try {
     parseVersion(text);
     return true;

@@ -5,17 +5,26 @@ import {
   chooseReleases,
   parseManifest,
   parseRequirement,
+  readCode,
   readContent,
   releaseText,
   surveyContent,
   withDependency,
   type LockedRelease,
   type ProjectLock,
+  type ProvenLock,
+  type ReleaseId,
   type Requirement,
 } from '@waybill/client';
 import { hasCode, ProjectFiles } from '@waybill/client/node';
-import { digestOf, parsePackageName, RegistryError, type PackageName, type VersionText } from '@waybill/protocol';
-import { composeComponents, contentDependencies, type Composition } from '@waybill/protocol/content';
+import { digestOf, parsePackageName, RegistryError, type PackageName } from '@waybill/protocol';
+import {
+  composeComponents,
+  contentDependencies,
+  type Composition,
+  type Dependency,
+  type SupplyReach,
+} from '@waybill/protocol/content';
 import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, registryFlags, repeatedFlag, textFlag } from '../flags.ts';
@@ -23,7 +32,8 @@ import { OUTPUT_MODE, requireWritable, writeOutput, writeStandardOutput } from '
 import { formatBytes, type Progress } from '../progress.ts';
 import { openProject, projectClient, requireLock, verifyHeld, type Project, type ProjectSession } from '../project.ts';
 import { contentCacheOf, type RegistryFlags } from '../session.ts';
-import { newestRange } from './project.ts';
+import { visibleLine } from '../visible-text.ts';
+import { newestRange, standingWarnings } from './project.ts';
 
 interface BundleFlags extends RegistryFlags {
   readonly output?: string;
@@ -69,10 +79,8 @@ Everything fetched is verified first.
 });
 
 /** Something that is composed, and where it is from. */
-interface Part {
+interface Part extends Dependency {
   readonly name: PackageName;
-  readonly version: VersionText | null;
-  readonly bytes: Uint8Array;
   readonly from: string;
 }
 
@@ -147,7 +155,7 @@ function parseDependency(text: string): NamedDependency {
 async function filesOf(named: readonly NamedDependency[]): Promise<Part[]> {
   const parts: Part[] = [];
   for (const { name, file } of named) {
-    if (file !== null) parts.push({ name, version: null, bytes: await readFile(file), from: file });
+    if (file !== null) parts.push({ name, version: null, supplies: 'any', bytes: await readFile(file), from: file });
   }
   return parts;
 }
@@ -162,18 +170,32 @@ async function dependenciesOf(
   if (held === null && wanted.length === 0) return [];
   const client = await projectClient(context, flags, project ?? { wishes: wishesOf(''), lock: null });
   const session = { context, flags, progress, client };
-  if (held !== null) await verifyHeld(held, session);
-  const chosen = wanted.length === 0 ? null : await chosenBeside(held, wanted, session);
+  const proven: ProvenLock[] = [];
+  if (held !== null && project !== null) proven.push(await verifyHeld(held, project, session));
+  const beside = wanted.length === 0 ? null : await chosenBeside(held, wanted, session);
+  if (beside !== null) proven.push(beside);
+  const warnings = new Set(proven.flatMap(standingWarnings));
+  for (const line of warnings) context.process.stderr.write(`warning: ${visibleLine(line)}\n`);
+  const chosen = beside?.lock ?? null;
   const releases = new Map(
     [...(chosen?.releases ?? []), ...(held?.releases ?? [])].map((one) => [releaseText(one), one]),
   );
   const parts: Part[] = [];
-  for (const release of releases.values()) {
-    progress.step(`fetching ${releaseText(release)}`);
-    const part = await fetched(release, session);
+  for (const [text, release] of releases) {
+    progress.step(`fetching ${text}`);
+    const supplies = reachOf(release, { chosen, held });
+    const part = await fetched(release, supplies, session);
     if (part !== null) parts.push(part);
   }
   return parts;
+}
+
+/** Whoever names a package chose what it exports; what comes along with it was chosen by nobody. */
+function reachOf(release: ReleaseId, locks: Readonly<Record<'chosen' | 'held', ProjectLock | null>>): SupplyReach {
+  const isDirect = (lock: ProjectLock | null): boolean =>
+    lock?.dependencies.some((direct) => releaseText(direct) === releaseText(release)) === true;
+  if (isDirect(locks.chosen)) return 'any';
+  return isDirect(locks.held) ? 'own before others' : 'own';
 }
 
 function wishesOf(manifestText: string): Project['wishes'] {
@@ -185,14 +207,14 @@ async function chosenBeside(
   held: ProjectLock | null,
   wanted: readonly Requirement[],
   session: ProjectSession,
-): Promise<ProjectLock> {
+): Promise<ProvenLock> {
   let manifestText = '';
   for (const requirement of wanted) {
     const range = requirement.version ?? (await rangeHeld(held, requirement, session));
     manifestText = withDependency(manifestText, requirement.name, range);
   }
   const { context, flags, progress, client } = session;
-  const { lock } = await chooseReleases(
+  return chooseReleases(
     { wishes: wishesOf(manifestText), kept: held?.releases ?? [], previous: held },
     {
       client,
@@ -203,7 +225,6 @@ async function chosenBeside(
       onStep: (what) => progress.step(what),
     },
   );
-  return lock;
 }
 
 async function rangeHeld(held: ProjectLock | null, requirement: Requirement, session: ProjectSession): Promise<string> {
@@ -211,16 +232,22 @@ async function rangeHeld(held: ProjectLock | null, requirement: Requirement, ses
   return release?.version ?? newestRange(requirement, session);
 }
 
-/** `null` for what is no component or core module, such as WIT: nothing of it could be run. */
-async function fetched(release: LockedRelease, { context, client }: ProjectSession): Promise<Part | null> {
-  const bytes = await readContent(release.digest, { client, cache: contentCacheOf(context) });
-  const { kind } = contentDependencies(bytes);
-  if (kind !== 'component' && kind !== 'module') return null;
-  return { name: release.name, version: release.version, bytes, from: release.digest };
+/** `null` for what is no component or core module, such as WIT, and has none in it: nothing of it could be run. */
+async function fetched(
+  { name, version, digest, kind }: LockedRelease,
+  supplies: SupplyReach,
+  { context, client }: ProjectSession,
+): Promise<Part | null> {
+  const parts = { client, cache: contentCacheOf(context) };
+  const bytes = await readCode(await readContent(digest, parts), kind, parts);
+  const found = bytes === null ? null : contentDependencies(bytes).kind;
+  if (bytes === null || (found !== 'component' && found !== 'module')) return null;
+  return { name, version, supplies, bytes, from: digest };
 }
 
+/** The release that was chosen for it: the project here may hold others. */
 function partOf(released: readonly Part[], requirement: Requirement): Part {
-  const part = released.find(({ name }) => name === requirement.name);
+  const part = released.find(({ name, supplies }) => name === requirement.name && supplies === 'any');
   if (part !== undefined) return part;
   throw new RegistryError('usage/invalid', `${requirement.name} is no component: nothing in it could be composed`);
 }

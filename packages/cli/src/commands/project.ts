@@ -7,7 +7,6 @@ import {
   releasesOf,
   releaseText,
   resolveRelease,
-  trackOf,
   wayTo,
   withDependency,
   type LockChanges,
@@ -20,11 +19,13 @@ import {
 } from '@waybill/client';
 import type { InstalledFile } from '@waybill/client/node';
 import { isStable, parsePackageName, RegistryError, type JsonValue, type VersionText } from '@waybill/protocol';
+import { trackOf } from '@waybill/protocol/content';
 import { action, type CommandResult, type CommonFlags } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, jsonFlag, registryFlags } from '../flags.ts';
 import { formatBytes, type Progress } from '../progress.ts';
 import {
+  changeProject,
   choose,
   install,
   keptBut,
@@ -64,15 +65,16 @@ is compatible with the newest stable release. Where there is no project, one beg
       parameters: [argument('Package, with a version or range if wanted', 'ns:name[@range]')],
     },
   },
-  func: action<ProjectFlags, [string]>(async (context, flags, progress, target) => {
+  func: action<ProjectFlags, [string]>((context, flags, progress, target) => {
     const requirement = parseRequirement(target);
-    const project = await openOrBeginProject();
-    const session = { context, flags, progress, client: await projectClient(context, flags, project) };
-    const range = requirement.version ?? (await newestRange(requirement, session));
-    const manifestText = withDependency(project.manifestText, requirement.name, range);
-    const wishes = await project.files.wishes(manifestText);
-    const proven = await choose({ ...project, wishes }, project.lock?.releases ?? null, session);
-    return installed({ project, proven, manifestText }, session);
+    return changeProject(openOrBeginProject, async (project) => {
+      const session = { context, flags, progress, client: await projectClient(context, flags, project) };
+      const range = requirement.version ?? (await newestRange(requirement, session));
+      const manifestText = withDependency(project.manifestText, requirement.name, range);
+      const wishes = await project.files.wishes(manifestText);
+      const proven = await choose({ ...project, wishes }, project.lock?.releases ?? null, session);
+      return installed({ project, proven, manifestText }, session);
+    });
   }),
 });
 
@@ -105,17 +107,17 @@ the log continues the one that the lock was made under, and holds each release w
       ...projectFlags,
     },
   },
-  func: action<InstallFlags, []>(async (context, flags, progress) => {
-    const project = await openProject();
-    const held = flags.frozen ? requireLock(project) : project.lock;
-    const session = { context, flags, progress, client: await projectClient(context, flags, project) };
-    if (held !== null && isUpToDate(held, project.wishes)) {
-      const proven = await verifyHeld(held, session);
+  func: action<InstallFlags, []>((context, flags, progress) =>
+    changeProject(openProject, async (project) => {
+      const held = flags.frozen ? requireLock(project) : project.lock;
+      const session = { context, flags, progress, client: await projectClient(context, flags, project) };
+      const isHeld = held !== null && isUpToDate(held, project.wishes);
+      const proven = isHeld
+        ? await verifyHeld(held, project, session)
+        : await choose(project, held?.releases ?? null, session);
       return installed({ project, proven, manifestText: null }, session);
-    }
-    const proven = await choose(project, held?.releases ?? null, session);
-    return installed({ project, proven, manifestText: null }, session);
-  }),
+    }),
+  ),
 });
 
 export const updateCommand: Command<CliContext> = buildCommand({
@@ -131,13 +133,14 @@ new release asks for and the old one did not is said. The newest head, without a
     flags: projectFlags,
     positional: { kind: 'array', parameter: argument('Packages', 'ns:name') },
   },
-  func: action<ProjectFlags, string[]>(async (context, flags, progress, ...names) => {
-    const project = await openProject();
-    const kept = keptBut(project.lock, names.map(parsePackageName));
-    const session = { context, flags, progress, client: await projectClient(context, flags, project) };
-    const proven = await choose(project, kept, session);
-    return installed({ project, proven, manifestText: null }, session);
-  }),
+  func: action<ProjectFlags, string[]>((context, flags, progress, ...names) =>
+    changeProject(openProject, async (project) => {
+      const kept = keptBut(project.lock, names.map(parsePackageName));
+      const session = { context, flags, progress, client: await projectClient(context, flags, project) };
+      const proven = await choose(project, kept, session);
+      return installed({ project, proven, manifestText: null }, session);
+    }),
+  ),
 });
 
 /** Installs, and says what has changed. */
@@ -157,17 +160,21 @@ async function installed(installation: Installation, session: ProjectSession): P
   };
 }
 
-/** What has happened to releases since they were locked, and what is new about those that were not. */
-function warningsAbout({ lock, view }: ProvenLock, { asksAnew }: LockChanges): string[] {
-  const standing = lock.releases.flatMap(({ name, version }) => {
+/** What is said of releases that a lock holds: that they were yanked, are affected by an advisory, or deprecated. */
+export function standingWarnings({ lock, view }: ProvenLock): string[] {
+  return lock.releases.flatMap(({ name, version }) => {
     const log = view.packages.get(name);
     const said = log === undefined ? [] : warningsOf(name, resolveRelease(log, { name, version }, 'allow'));
     return said.map((line) => (line.startsWith(name) ? line : `${name}: ${line}`));
   });
+}
+
+/** What has happened to releases since they were locked, and what is new about those that were not. */
+function warningsAbout(proven: ProvenLock, { asksAnew }: LockChanges): string[] {
   const anew = asksAnew.map(
     ({ release, what }) => `${releaseText(release)} asks for ${what.join(', ')}, which the release before it did not`,
   );
-  return [...standing, ...anew];
+  return [...standingWarnings(proven), ...anew];
 }
 
 function changeLines({ added, removed, changed }: LockChanges): string[] {

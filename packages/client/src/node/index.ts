@@ -8,6 +8,7 @@ export { openMemoryFiles } from './memory-files.ts';
 export { PROGRAM_SIGN_MS_MAX, programSigner, type SignerProgram } from './program-signer.ts';
 export { ProjectFiles } from './project-files.ts';
 export { installProject, type InstalledFile, type InstallParts } from './project-install.ts';
+export { inTurn } from './project-turn.ts';
 export { registryFolder } from './registry-folder.ts';
 export { TokenFiles } from './token-files.ts';
 export { openTrustFiles } from './trust-files.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { cp, lstat, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { RegistryError } from '@waybill/protocol';
 import { hasCode } from './durable-file.ts';
 
 /** Others read what is installed. */
@@ -21,7 +22,9 @@ export class StagedTree {
     this.#staged = path.join(path.dirname(target), `.${path.basename(target)}.${randomUUID()}.tmp`);
   }
 
+  /** Throws `usage/invalid` where links would have it written elsewhere. */
   static async open(target: string): Promise<StagedTree> {
+    for (const folder of [path.dirname(target), target]) await requireFolder(folder);
     await recoverTree(target);
     const tree = new StagedTree(target);
     await mkdir(tree.#staged, { recursive: true, mode: FOLDER_MODE });
@@ -38,7 +41,11 @@ export class StagedTree {
   async keepOthers(replaced: (name: string) => boolean): Promise<void> {
     for (const name of await namesIn(this.#target)) {
       if (replaced(name)) continue;
-      await cp(path.join(this.#target, name), path.join(this.#staged, name), { recursive: true, force: false });
+      await cp(path.join(this.#target, name), path.join(this.#staged, name), {
+        recursive: true,
+        force: false,
+        verbatimSymlinks: true,
+      });
     }
   }
 
@@ -58,6 +65,14 @@ export class StagedTree {
     const parent = path.dirname(this.#target);
     if ((await namesIn(parent)).length === 0) await rmdir(parent).catch(unlessMissing);
   }
+}
+
+/** A project may be somebody else's: what is installed, and what is cleared away, stays in it. */
+async function requireFolder(folder: string): Promise<void> {
+  const found = await lstat(folder).catch(unlessMissing);
+  if (found === undefined || found.isDirectory()) return;
+  const kind = found.isSymbolicLink() ? 'a link, and what is installed would be somewhere else' : 'no folder';
+  throw new RegistryError('usage/invalid', `${folder} is ${kind}: remove it`);
 }
 
 /** Ends what an interrupted {@link StagedTree} has left. */

@@ -1,8 +1,10 @@
 import { concatBytes, digestHex, encodeHex, RegistryError, sha256Stream, type Digest } from '@waybill/protocol';
 import { readCached } from '../content-claim.ts';
 import { fetchContent } from '../content-fetch.ts';
+import { decodeTreeIndex, TREE_COMPONENT_PATH } from '@waybill/protocol/content';
 import type { ContentCache } from '../ports.ts';
 import type { RegistryClient } from '../registry-client.ts';
+import type { LockedKind } from './lock-file.ts';
 
 /** Where content comes from. */
 export interface ContentBytesParts {
@@ -32,6 +34,17 @@ export async function readContent(digest: Digest, { client, cache }: ContentByte
   }
   if (encodeHex(hash.digest()) === digestHex(digest)) return concatBytes(...chunks);
   throw new RegistryError('content/digest', `${digest} changed in the cache`);
+}
+
+/** What runs of content: all of it, or the component of a tree; `null` where nothing does. Throws as {@link readContent}. */
+export async function readCode(
+  content: Uint8Array,
+  kind: LockedKind,
+  parts: ContentBytesParts,
+): Promise<Uint8Array | null> {
+  if (kind === 'file') return content;
+  const component = decodeTreeIndex(content).find(({ path }) => path === TREE_COMPONENT_PATH);
+  return component === undefined ? null : readContent(component.digest, parts);
 }
 
 /** Bytes at hand, for what reads a stream. */

@@ -173,6 +173,16 @@ function requireSound({ dependencies, releases }: ProjectLock): void {
     (release) => !held.has(releaseText(release)),
   );
   if (missing !== undefined) throw damaged(`it needs ${releaseText(missing)}, and does not hold it`);
+  requireReached({ dependencies, releases });
+}
+
+/** Whatever stands in it would be installed: what nothing leads to, nobody has asked for. */
+function requireReached({ dependencies, releases }: Pick<ProjectLock, 'dependencies' | 'releases'>): void {
+  const byText = new Map(releases.map((release) => [releaseText(release), release]));
+  const reached = new Set(dependencies.map(releaseText));
+  for (const text of reached) for (const next of byText.get(text)?.dependencies ?? []) reached.add(releaseText(next));
+  const stray = releases.find((release) => !reached.has(releaseText(release)));
+  if (stray !== undefined) throw damaged(`it holds ${releaseText(stray)}, which nothing needs`);
 }
 
 function damaged(why: string): RegistryError {

@@ -1,4 +1,5 @@
 import { RegistryError, type PackageName, type VersionText } from '@waybill/protocol';
+import { trackOf } from '@waybill/protocol/content';
 import type { Clock, ContentCache } from '../ports.ts';
 import type { RegistryClient } from '../registry-client.ts';
 import type { AdvisoryPolicy } from '../requirement.ts';
@@ -69,7 +70,7 @@ export function requireAgreement(lock: ProjectLock, wkg: readonly WkgLocked[]): 
 export interface LockChanges {
   readonly added: readonly LockedRelease[];
   readonly removed: readonly LockedRelease[];
-  /** Of one track. */
+  /** Of one track, where there is one that both have. */
   readonly changed: readonly { readonly from: LockedRelease; readonly to: LockedRelease }[];
   /** What a release asks for, of the host or of others, and the one in its place did not: SECURITY wants it seen. */
   readonly asksAnew: readonly { readonly release: LockedRelease; readonly what: readonly string[] }[];
@@ -83,7 +84,7 @@ export function lockChanges(before: ProjectLock | null, after: ProjectLock): Loc
   const gone = old.filter((release) => !isIn(after.releases, release));
   const come = after.releases.filter((release) => !isIn(old, release));
   const changed = come.flatMap((to) => {
-    const from = gone.find(({ name }) => name === to.name);
+    const from = predecessorOf(to, { gone, come });
     return from === undefined ? [] : [{ from, to }];
   });
   const asksAnew = changed.flatMap(({ from, to }) => {
@@ -97,6 +98,17 @@ export function lockChanges(before: ProjectLock | null, after: ProjectLock): Loc
     changed,
     asksAnew,
   };
+}
+
+/** What a release is held against is what it takes the place of: one of another track may have asked for more. */
+function predecessorOf(
+  release: LockedRelease,
+  { gone, come }: Readonly<Record<'gone' | 'come', readonly LockedRelease[]>>,
+): LockedRelease | undefined {
+  const isOfTrack = (a: LockedRelease, b: LockedRelease): boolean =>
+    a.name === b.name && trackOf(a.version) === trackOf(b.version);
+  const isTaken = (one: LockedRelease): boolean => come.some((other) => isOfTrack(one, other));
+  return gone.find((one) => isOfTrack(one, release)) ?? gone.find((one) => one.name === release.name && !isTaken(one));
 }
 
 /** Names alone: another version of what it has asked for before is no news. */

@@ -19,9 +19,10 @@ import {
 import { requireRooted, requireStanding } from '../governance-refusal.ts';
 import type { VerifiedPackage } from '../governance-view.ts';
 import type { RegistryClient, VerifiedView } from '../registry-client.ts';
-import { needText, releaseText, type ReleaseId } from '../resolve/package-source.ts';
+import { needText, releaseText, type PackageNeed, type ReleaseId } from '../resolve/package-source.ts';
 import type { Resolution } from '../resolve/resolution.ts';
 import { isTreeClaim } from '../tree-fetch.ts';
+import { answersIn } from './lock-answers.ts';
 import { LOCK_FILE, type LockedKind, type LockedRelease, type ProjectLock } from './lock-file.ts';
 
 /** What a lock is made of. */
@@ -65,15 +66,21 @@ export async function makeLock({ client, asked, resolution, sizeOf, previous }: 
 }
 
 /**
- * Holds a lock against the registry: the same operator and origin, a history that continues the one of the lock, and each
- * release where and what the lock says.
+ * Holds a lock against the registry: the same operator and origin, a history that continues the one of the lock, each
+ * release where and what the lock says, and those of the project what `needs` asks for. What the others need stands in their
+ * content: {@link answersIn}.
  * Throws `lock/invalid` where the log says something else, `checkpoint/…`, `operator/changed`, `governance/unrooted`,
  * `content/taken-down`, and what {@link RegistryClient.view} throws.
  */
-export async function verifyLock(client: RegistryClient, lock: ProjectLock): Promise<ProvenLock> {
+export async function verifyLock(
+  client: RegistryClient,
+  lock: ProjectLock,
+  needs: readonly PackageNeed[],
+): Promise<ProvenLock> {
   const view = await client.view([...new Set(lock.releases.map(({ name }) => name))]);
   await requireContinued(client, view, lock);
   for (const locked of lock.releases) requireSame(view, locked);
+  answersIn({ lock, view })({ who: 'the project', needs, dependencies: lock.dependencies, hosts: lock.hosts });
   await provePlaces(client, view, lock);
   return { lock, view };
 }

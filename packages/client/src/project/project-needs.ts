@@ -1,4 +1,4 @@
-import { needText, type PackageNeed } from '../resolve/package-source.ts';
+import { needText, type PackageNeed, type ReleaseId } from '../resolve/package-source.ts';
 import type { Manifest } from './manifest.ts';
 import { WKG_MANIFEST_FILE, type WkgOverride } from './wkg-files.ts';
 
@@ -23,6 +23,18 @@ export function overriddenNeeds(needs: readonly PackageNeed[], overrides: readon
     if (override.path !== null) return [];
     return [override.range === null ? need : { ...need, range: override.range }];
   });
+}
+
+/** What a release in a project needs of others. Whatever it says, it does not need itself. */
+export function needsOf(
+  { name }: ReleaseId,
+  { needs }: { readonly needs: readonly PackageNeed[] },
+  overrides: readonly WkgOverride[],
+): PackageNeed[] {
+  return overriddenNeeds(
+    needs.filter((need) => need.name !== name),
+    overrides,
+  );
 }
 
 /** The same as text, for a lock: a project that asks for something else has outgrown it. */

@@ -2,13 +2,12 @@ import { releaseOf, type Digest, type PackageName, type VersionText } from '@way
 import { forEachAtOnce } from '../at-once.ts';
 import { requireClaim } from '../content-claim.ts';
 import type { VerifiedPackage } from '../governance-view.ts';
-import { decodeTreeIndex, TREE_COMPONENT_PATH } from '@waybill/protocol/content';
 import type { ContentCache } from '../ports.ts';
 import type { RegistryClient } from '../registry-client.ts';
 import { releasesOf, type AdvisoryPolicy } from '../requirement.ts';
 import { isTreeClaim } from '../tree-fetch.ts';
-import { readContent, whole } from './content-bytes.ts';
-import { overriddenNeeds } from './project-needs.ts';
+import { readCode, readContent, whole } from './content-bytes.ts';
+import { needsOf } from './project-needs.ts';
 import type { WkgOverride } from './wkg-files.ts';
 import {
   releaseText,
@@ -23,6 +22,13 @@ export interface ContentSurvey {
   /** WIT alone, to be read by tools. */
   readonly isWit: boolean;
   readonly needs: readonly PackageNeed[];
+  /** What it says of the bytes of what it needs, in names of old. */
+  readonly integrities: readonly NeedIntegrity[];
+}
+
+/** Integrity metadata (`sha256-…`) for whatever answers a need. */
+export interface NeedIntegrity extends Pick<PackageNeed, 'name' | 'range'> {
+  readonly integrity: string;
 }
 
 /** Reads content whose digest was checked. */
@@ -84,10 +90,8 @@ export class ProjectSource implements PackageSource {
     const bytes = await readContent(content, { client, cache });
     await requireClaim(release.name, found, whole(bytes));
     this.#sizes.set(content, bytes.length);
-    const component = isTreeClaim(found.claim) ? componentIn(bytes) : content;
-    if (component === null) return [];
-    const code = component === content ? bytes : await readContent(component, { client, cache });
-    return overriddenNeeds(reader(code).needs, overrides);
+    const code = await readCode(bytes, isTreeClaim(found.claim) ? 'tree' : 'file', { client, cache });
+    return code === null ? [] : needsOf(release, reader(code), overrides);
   }
 
   /** Bytes of content that was read. */
@@ -96,9 +100,4 @@ export class ProjectSource implements PackageSource {
     if (size === undefined) throw new TypeError(`${content} was not read`);
     return size;
   }
-}
-
-/** What runs of a tree, by its index; `null` where nothing does. */
-function componentIn(index: Uint8Array): Digest | null {
-  return decodeTreeIndex(index).find(({ path }) => path === TREE_COMPONENT_PATH)?.digest ?? null;
 }

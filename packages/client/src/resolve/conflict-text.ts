@@ -13,9 +13,10 @@ type NeedCause = Extract<Cause, { readonly type: 'need' }>;
 export function conflictError(failure: Incompatibility, table: SlotTable): RegistryError {
   const needs = needsBehind(failure);
   const shown = needs.filter(({ slot }) => table.slot(slot).type !== 'choice');
-  const lines = [...grouped(shown)].map((group) => lineOf(group, needs, table));
-  const cut =
-    lines.length > LINES_MAX ? [...lines.slice(0, LINES_MAX), `… and ${lines.length - LINES_MAX} more`] : lines;
+  const groups = [...grouped(shown)];
+  const lines = groups.slice(0, LINES_MAX).map((group) => lineOf(group, needs, table));
+  const more = groups.length - lines.length;
+  const cut = more > 0 ? [...lines, `… and ${more} more`] : lines;
   const disputed = disputedOf(shown);
   const message = `no choice of releases gives everything that is asked of ${disputed.join(', ')}`;
   return new RegistryError('resolution/conflict', message, { conflict: cut.join('\n') });
@@ -40,7 +41,9 @@ function grouped(needs: readonly NeedCause[]): Iterable<readonly NeedCause[]> {
   const groups = new Map<string, NeedCause[]>();
   for (const need of needs) {
     const key = `${need.slot} ${needText(need.need)}`;
-    groups.set(key, [...(groups.get(key) ?? []), need]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [need]);
+    else group.push(need);
   }
   return [...groups.values()].toSorted((a, b) => compareGroups(a, b));
 }

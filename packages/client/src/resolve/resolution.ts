@@ -38,14 +38,16 @@ export async function resolveProject(
   { source, clock }: ResolutionParts,
 ): Promise<Resolution> {
   const table = new SlotTable(needs);
-  const steps = new Solver(table).run();
   const deadline = clock() + RESOLUTION_MS_MAX;
+  const requireTime = (): void => {
+    if (clock() <= deadline) return;
+    const message = `no choice of releases was found in ${RESOLUTION_MS_MAX / 1000} s: narrow the ranges in waybill.toml`;
+    throw new RegistryError('resolution/limit', message, {});
+  };
+  const steps = new Solver(table, requireTime).run();
   for (let step = steps.next(); ; step = steps.next()) {
     if (step.done) return resolutionOf(table, step.value);
-    if (clock() > deadline) {
-      const message = `no choice of releases was found in ${RESOLUTION_MS_MAX / 1000} s: narrow the ranges in waybill.toml`;
-      throw new RegistryError('resolution/limit', message, {});
-    }
+    requireTime();
     await read(step.value, table, source);
   }
 }

@@ -1,8 +1,8 @@
 import { RegistryError, type PackageName, type VersionText } from '@waybill/protocol';
+import { trackOf } from '@waybill/protocol/content';
 import { needText, releaseText, type PackageNeed, type PackageReleases, type ReleaseId } from './package-source.ts';
 import { PROJECT_SLOT, type Incompatibility, type Slot, type Target } from './slot.ts';
 import { firstOf, type Term } from './term.ts';
-import { trackOf } from './track.ts';
 
 /** Packages that one resolution may read: each costs a log, and at most so many logs are proven at once. */
 export const RESOLUTION_PACKAGES_MAX = 2_000;
@@ -62,9 +62,7 @@ export class SlotTable {
   }
 
   addNeeds(release: ReleaseId, needs: readonly PackageNeed[]): void {
-    // Whatever a release says, it does not need itself.
-    const others = needs.filter(({ name }) => name !== release.name);
-    this.#needs.set(releaseText(release), checkedNeeds(others, releaseText(release)));
+    this.#needs.set(releaseText(release), checkedNeeds(needs, releaseText(release)));
   }
 
   /** What a slot's release needs; `null` where that was not read. */

@@ -8,6 +8,9 @@ import { both, firstOf, inverse, judge, type Term } from './term.ts';
 /** Decisions and conflicts of one resolution. */
 export const RESOLUTION_STEPS_MAX = 200_000;
 
+/** What is looked at between two looks at the clock: steps grow long where much was learned. */
+const LOOKS_PER_CLOCK = 1_024;
+
 /**
  * The PubGrub algorithm: decide, derive what follows, and from each conflict learn what can never hold together. It stops where
  * it has to know more, and goes on when {@link SlotTable} does. The same packages give the same choice.
@@ -16,10 +19,14 @@ export class Solver {
   readonly #table: SlotTable;
   readonly #solution = new PartialSolution();
   readonly #bySlot = new Map<number, Incompatibility[]>();
+  readonly #requireTime: () => void;
   #steps = 0;
+  #looks = 0;
 
-  constructor(table: SlotTable) {
+  /** `requireTime` throws when it is up: graphs that are no larger than others can take any time (threats P10). */
+  constructor(table: SlotTable, requireTime: () => void) {
     this.#table = table;
+    this.#requireTime = requireTime;
   }
 
   /**
@@ -61,6 +68,7 @@ export class Solver {
   }
 
   #countStep(): void {
+    this.#requireTime();
     if (++this.#steps <= RESOLUTION_STEPS_MAX) return;
     const message = `no choice of releases was found in ${RESOLUTION_STEPS_MAX} steps: narrow the ranges in waybill.toml`;
     throw new RegistryError('resolution/limit', message, { steps: RESOLUTION_STEPS_MAX });
@@ -94,6 +102,7 @@ export class Solver {
 
   /** Where all terms but one are true, that one is false. Gives its slot, `null` where nothing follows. */
   #derive(incompatibility: Incompatibility): number | 'conflict' | null {
+    if (++this.#looks % LOOKS_PER_CLOCK === 0) this.#requireTime();
     let open: readonly [slot: number, term: Term] | null = null;
     for (const [slot, term] of incompatibility.terms) {
       const verdict = judge(this.#solution.knownOf(slot), term);

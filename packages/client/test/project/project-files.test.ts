@@ -12,6 +12,7 @@ import {
 import { rangeOfCargo } from '../../src/project/cargo-range.ts';
 import { formatLock, parseLock, type LockedRelease, type ProjectLock } from '../../src/project/lock-file.ts';
 import { parseManifest, withDependency } from '../../src/project/manifest.ts';
+import { lockChanges } from '../../src/project/project-choice.ts';
 import { askedFor, projectNeeds } from '../../src/project/project-needs.ts';
 import { formatWkgLock, parseWkgLock, parseWkgManifest } from '../../src/project/wkg-files.ts';
 
@@ -97,6 +98,31 @@ test('a lock whose hash was made anew is refused where it does not hold together
   const twice = { ...LOCK, releases: [...LOCK.releases, locked(HELLO, V1, [])] };
   const lacking = { ...LOCK, releases: LOCK.releases.slice(0, 1) };
   for (const lock of [twice, lacking]) assert.throws(() => parseLock(formatLock(lock)), failsWith('lock/invalid'));
+});
+
+test('P11: what is new about a release is new beside the one of its own track', () => {
+  const hello = (version: string, hosts: readonly string[]): LockedRelease => ({
+    ...locked(HELLO, parseVersion(version), []),
+    hosts,
+  });
+  const sockets = 'wasi:sockets ^0.2.0';
+  const before = { ...LOCK, releases: [hello('1.0.0', [sockets]), hello('2.0.0', [])] };
+  const after = { ...LOCK, releases: [hello('1.0.1', [sockets]), hello('2.0.1', [sockets])] };
+  const { changed, asksAnew } = lockChanges(before, after);
+  assert.deepEqual(
+    changed.map(({ from, to }) => `${from.version} ${to.version}`),
+    ['1.0.0 1.0.1', '2.0.0 2.0.1'],
+  );
+  assert.deepEqual(
+    asksAnew.map(({ release, what }) => `${release.version} ${what.join()}`),
+    ['2.0.1 wasi:sockets'],
+  );
+  const moved = lockChanges({ ...LOCK, releases: [hello('1.0.0', [])] }, after);
+  assert.equal(moved.changed.length, 1);
+  assert.deepEqual(
+    moved.added.map(({ version }) => version),
+    ['2.0.1'],
+  );
 });
 
 test('a manifest: ranges, versions, and mistakes', () => {

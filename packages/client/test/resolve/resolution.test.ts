@@ -72,6 +72,32 @@ test('P10: cycles are resolved', async () => {
   );
 });
 
+/** More of one kind than of the other, and each needs one for itself: few packages, and no short way to see that it cannot be. */
+function pigeonholes(pigeons: number): PackageGraph {
+  const graph: Record<string, Record<string, string[]>> = {};
+  const numbers = Array.from({ length: pigeons }, (_, i) => i + 1);
+  for (const hole of numbers.slice(1))
+    graph[`hole${hole}`] = Object.fromEntries(numbers.map((pigeon) => [`1.${pigeon}.0`, []]));
+  for (const pigeon of numbers)
+    graph[`pigeon${pigeon}`] = Object.fromEntries(
+      numbers.slice(1).map((hole) => [`1.${hole}.0`, [`hole${hole} 1.${pigeon}.0`]]),
+    );
+  return graph;
+}
+
+test('P10: time is up also while nothing is read', async () => {
+  const pigeons = 9;
+  const source = sourceOf(pigeonholes(pigeons));
+  const needs = Array.from({ length: pigeons }, (_, i) => needOf(`pigeon${i + 1}`));
+  // A fifth of a second passes at each look: all has been read long before the time is up.
+  let looks = 0;
+  const failure: unknown = await resolveProject(needs, { source, clock: () => 200 * looks++ }).catch(
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(source.rounds() < 100);
+  assert.ok(isRegistryError(failure, 'resolution/limit'), String(failure));
+});
+
 test('what the registry has not may be the host’s, and only where the need allows it', async () => {
   const graph = { a: { '1.0.0': ['cli? ^0.2.0'] } };
   const { releases } = await resolve(graph, 'a');

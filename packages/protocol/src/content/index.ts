@@ -10,7 +10,7 @@ export {
 } from './parts/parts-list.ts';
 export { decodePartsRequest, PART_RUNS_MAX, partsRequestBody, type PartRun } from './parts/parts-request.ts';
 export { composeComponents, type Composition } from './compose/composition.ts';
-export { type Dependency } from './compose/composition-plan.ts';
+export { type Dependency, type SupplyReach } from './compose/composition-plan.ts';
 export {
   WIT_PRIMITIVES,
   type WitCase,
@@ -68,6 +68,7 @@ export { type WasmLayer, type WasmSection } from './binary/section.ts';
 export { type ComponentSort, type NameAttributes } from './binary/component-type.ts';
 export { type CoreExport, type CoreImport } from './binary/core-module.ts';
 export { type CoreBounds, type CoreExternType, type CoreSignature } from './binary/core-type.ts';
+export { meetsIntegrity } from './binary/integrity.ts';
 export {
   type ComponentName,
   type DependencyName,
@@ -83,6 +84,7 @@ export { greatestImpact, neededStep, stepFits, type VersionStep, type WitImpact 
 export { compareWorlds } from './wit/compare-world.ts';
 export { encodeWit } from './wit/encode-package.ts';
 export { type WitSource } from './wit/parse-source.ts';
+export { isWitText } from './wit/parse-tokens.ts';
 export { parseWit, type WitText } from './wit/resolve-document.ts';
 export { decodeEmbeddedWit } from './wit/embedded.ts';
 export {
@@ -92,3 +94,4 @@ export {
   type DependencyEdge,
   type ImportName,
 } from './wit/dependency-edges.ts';
+export { trackOf } from './version-track.ts';

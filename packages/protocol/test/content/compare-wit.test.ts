@@ -161,3 +161,22 @@ test('a component runs in a profile that offers what it imports and asks for wha
     ['import runtime'],
   );
 });
+
+test('types of the world itself are held against those of the profile', () => {
+  const profile = worldOf(
+    'package test:p@1.0.0; world p { record t { a: u32 } import f: func(x: t); export g: func() -> t; }',
+  );
+  const missing = (items: string) =>
+    missingFor(worldOf(`package c:c; world c {\n${items}\n}`), profile).map(
+      ({ direction, name }) => `${direction} ${name}`,
+    );
+  const functions = 'import f: func(x: t); export g: func() -> t;';
+  assert.deepEqual(missing(`record t { a: u32 } ${functions}`), []);
+  assert.deepEqual(missing(`record t { a: string } ${functions}`), ['import t']);
+  assert.deepEqual(missing(`resource t; ${functions}`), ['import t', 'import f', 'export g']);
+  assert.deepEqual(missing('record u { a: string } import f: func(x: u); export g: func() -> u;'), [
+    'import f',
+    'export g',
+  ]);
+  assert.deepEqual(missing('record u { a: u32 } import f: func(x: u); export g: func() -> u;'), []);
+});

@@ -245,6 +245,7 @@ test('W4: hostile text is refused or read in time that grows with its length', {
     `package a:b; ${many('/*')}`,
     `package a:b; "${many('\\a')}`,
     `package a:b; interface ${many('a-')}`,
+    `package a:b; interface a${many('-1')}_ { }`,
     `package a:b@1.0.0-${many('0.')};`,
     `package ${many('a:')}b;`,
   ]) {

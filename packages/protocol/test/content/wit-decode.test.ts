@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeWit, isProfile } from '../../src/content/wit/decode.ts';
+import { printWit } from '../../src/content/wit/print.ts';
 import type { WitInterface, WitNamedType, WitType, WitWorld, WitWorldItem } from '../../src/content/wit/model.ts';
 import { isRegistryError } from '../../src/errors.ts';
 import {
@@ -73,6 +74,44 @@ test('functions of resources: kind, resource and the name that text has for them
     [made?.kind, made?.name, made?.result],
     ['constructor', 'bucket', { type: 'own', resource: bucket }],
   );
+});
+
+/** The same bytes with one text for another of its length. */
+function replaced(contents: Uint8Array, before: string, after: string): Uint8Array {
+  assert.equal(before.length, after.length);
+  const text = Buffer.from(contents).toString('latin1');
+  assert.ok(text.includes(before), before);
+  return Buffer.from(text.replaceAll(before, after), 'latin1');
+}
+
+test('P4: a name or a gate that would say something else as text is refused, or says nothing', () => {
+  const whole = samplePackage();
+  for (const [before, after] of [
+    ['which', 'a: b;'],
+    ['entry', 'x { }'],
+    ['entry', '%type'],
+    ['entry', '\n}\n//'],
+    ['entry', 'a_b-c'],
+    ['key', 'a;b'],
+    ['.entries', '.entr-2S'],
+    ['.entries', '.entr--s'],
+  ] as const) {
+    const outcome = (): unknown => decodeWit(replaced(whole, before, after));
+    if (after === '.entr-2S') outcome();
+    else
+      assert.throws(outcome, (thrown) => isRegistryError(thrown, 'content/malformed', 'content/not-analysed'), after);
+  }
+  const gates = [
+    ['"since":"1.0.0"', '"since":"1) x;"'],
+    ['"feature":"listing"', '"feature":"x)\\nf: "'],
+  ] as const;
+  for (const [before, after] of gates) {
+    const { main } = decodeWit(replaced(whole, before, after));
+    const buckets = main.interfaces.get('buckets');
+    const stabilities = [buckets?.stability, buckets?.functions.get('[method]bucket.entries')?.stability];
+    assert.ok(stabilities.includes(null), after);
+    assert.ok(!printWit({ main, dependencies: [] }).includes('x;'), after);
+  }
 });
 
 test('a WIT package: interface, world, documentation and stability', () => {

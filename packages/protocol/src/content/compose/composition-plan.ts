@@ -1,22 +1,29 @@
-import { decodeBase64 } from '../../bytes/base64.ts';
-import { equalBytes } from '../../bytes/byte-array.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { isRegistryError, RegistryError } from '../../errors.ts';
 import type { VersionText } from '../../names/version.ts';
+import { meetsIntegrity } from '../binary/integrity.ts';
 import { readPreamble } from '../binary/section.ts';
 import { readComponent, type ReadComponent } from './component-reader.ts';
-import { byVersionDown, isAskedFor, parseSourceName, trackOf, type SourceName } from './source-name.ts';
+import { trackOf } from '../version-track.ts';
+import { byVersionDown, isAskedFor, parseSourceName, type SourceName } from './source-name.ts';
 import { mismatch, tooLarge } from './refusal.ts';
 import { mismatchOf } from './type-match.ts';
 import type { Extern } from './type-node.ts';
 
 const DEPENDENCIES_MAX = 1_000;
 
+/**
+ * Interfaces that a dependency may supply: any; any, where the interface's own package does not; those of its own package alone.
+ * Content exports whatever names it likes, and what nobody chose, but is there for the sake of another, takes nobody's place.
+ */
+export type SupplyReach = 'any' | 'own before others' | 'own';
+
 /** A component or core module by the name of its package. */
 export interface Dependency {
   readonly name: string;
   /** `null` where nobody says. */
   readonly version: VersionText | null;
+  readonly supplies: SupplyReach;
   readonly bytes: Uint8Array;
 }
 
@@ -197,21 +204,33 @@ interface FoundExport {
   readonly unit: Unit;
   readonly name: string;
   readonly extern: Extern;
+  /** Of another package, and given way to. */
+  readonly isForeign: boolean;
   readonly isSame: boolean;
   readonly version: InterfaceName['version'];
 }
 
-/** Exports of an interface, best first: the very version, then the highest that can stand for it; the order of the units decides the rest. */
+/**
+ * Exports of an interface, best first: by who may supply it, the very version, then the highest that can stand for it; the order
+ * of the units decides the rest.
+ */
 function exportsFor(asked: InterfaceName, units: readonly Unit[]): readonly FoundExport[] {
-  const found = units.flatMap((unit) =>
-    [...(unit.component?.exports ?? [])].flatMap(([name, extern]): FoundExport[] => {
+  const found = units.flatMap((unit) => {
+    const isForeign = unit.dependency?.supplies !== 'any' && unit.dependency?.name !== asked.packageName;
+    if (isForeign && unit.dependency?.supplies === 'own') return [];
+    return [...(unit.component?.exports ?? [])].flatMap(([name, extern]): FoundExport[] => {
       if (extern.sort !== 'instance') return [];
       const given = parseSourceName(name, extern.attributes);
       if (given.type !== 'interface' || keyOf(name, given) !== keyOf('', asked)) return [];
-      return [{ unit, name, extern, isSame: given.version === asked.version, version: given.version }];
-    }),
+      return [{ unit, name, extern, isForeign, isSame: given.version === asked.version, version: given.version }];
+    });
+  });
+  return found.toSorted(
+    (a, b) =>
+      Number(a.isForeign) - Number(b.isForeign) ||
+      Number(b.isSame) - Number(a.isSame) ||
+      byVersionDown(a.version, b.version),
   );
-  return found.toSorted((a, b) => Number(b.isSame) - Number(a.isSame) || byVersionDown(a.version, b.version));
 }
 
 /** Equal for what can stand for each other: one interface in one track. */
@@ -250,11 +269,7 @@ function mergeProblem(a: Extern, b: Extern): string | null {
   return null;
 }
 
-/** Integrity metadata names one or more digests, any of which will do; others than SHA-256 are passed over. */
 function requireIntegrity({ title, bytes }: Unit, integrity: string | null): void {
-  const digests = (integrity ?? '').split(/\s+/).filter((text) => text.startsWith('sha256-'));
-  if (digests.length === 0) return;
-  const found = sha256(bytes);
-  if (digests.some((text) => equalBytes(decodeBase64(text.slice('sha256-'.length)), found))) return;
+  if (integrity === null || meetsIntegrity(integrity, sha256(bytes))) return;
   throw new RegistryError('content/digest', `${title} is not what the import says by its integrity, ${integrity}`);
 }

@@ -46,15 +46,6 @@ export function isAskedFor({ version, lower, upper }: DependencyName, given: Ver
   return (from == null || comparePrecedence(given, from) >= 0) && (to == null || comparePrecedence(given, to) < 0);
 }
 
-/** Two versions with one track can stand for each other: `1`, `0.2`, and for the rest the version itself. */
-export function trackOf(version: VersionText): string {
-  const [core = ''] = version.split('+');
-  const [major = '', minor = ''] = core.split('.');
-  if (core.includes('-')) return core;
-  if (major !== '0') return major;
-  return minor === '0' ? core : `0.${minor}`;
-}
-
 /** The higher of two versions first; one that says nothing last. */
 export function byVersionDown(a: VersionText | null, b: VersionText | null): number {
   if (a === null || b === null) return Number(a === null) - Number(b === null);

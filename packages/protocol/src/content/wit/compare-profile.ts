@@ -38,8 +38,10 @@ function missingItems(
   const comparison = new TypeComparison([]);
   const found = worldItems(offered, comparison);
   return [...worldItems(needed, comparison)].flatMap(([key, item]) => {
-    if (isFree(item)) return [];
-    const why = lackOf(item, found.get(key), offered, comparison) ?? olderVersion(direction, item, found.get(key));
+    const other = found.get(key);
+    const why = isFree(item)
+      ? otherMeaning(item, other, comparison)
+      : (lackOf(item, other, offered, comparison) ?? olderVersion(direction, item, other));
     return why === null ? [] : [{ direction, name: worldItemName(item), why }];
   });
 }
@@ -47,6 +49,18 @@ function missingItems(
 /** A type that is no resource brings its meaning along. */
 function isFree(item: WitWorldItem): boolean {
   return item.type === 'type' && (item.named.definition.type !== 'resource' || usedInterface(item.named) !== null);
+}
+
+/** Functions of two worlds name the types of their own world: that they mean the same is seen here alone. */
+function otherMeaning(
+  needed: WitWorldItem,
+  offered: WitWorldItem | undefined,
+  comparison: TypeComparison,
+): string | null {
+  if (needed.type !== 'type' || offered === undefined) return null;
+  if (offered.type !== 'type') return 'something else has this name';
+  const isSame = comparison.sameDefinition(needed.named.definition, offered.named.definition);
+  return isSame ? null : 'the type of this name that is there is another';
 }
 
 /** `null` for nothing. */
@@ -70,7 +84,7 @@ function lackOf(
     return change === null ? null : `the one that is there ${change}`;
   }
   if (needed.type === 'other') return `it is a ${needed.kind}, for which a profile has no word`;
-  return needed.type === offered.type ? null : 'something else has this name';
+  return needed.type === 'type' ? otherMeaning(needed, offered, comparison) : 'something else has this name';
 }
 
 /** Of what is imported, a component may use all that its version has; of what it exports, a host uses what it asks for. */

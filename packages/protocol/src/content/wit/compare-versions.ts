@@ -1,5 +1,6 @@
 import { isRegistryError } from '../../errors.ts';
 import { comparePrecedence, isPreRelease, parseVersion, type VersionText } from '../../names/version.ts';
+import { trackOf } from '../version-track.ts';
 
 /** What a difference does to those who rely on what was there. */
 export type WitImpact = 'breaking' | 'additive' | 'neutral';
@@ -38,14 +39,10 @@ export function stepFits(impact: WitImpact, from: VersionText, to: VersionText):
   return made >= 0 && made <= STEPS.indexOf(needed);
 }
 
-/** The versions that can stand for each other have the same: `1`, `0.2`, `0.0.3`; a pre-release stands for itself alone. */
+/** The track of a version; of a text that is none, the text itself. */
 export function versionTrack(version: string | null): string {
   const parsed = parsedVersion(version);
-  if (parsed === null) return version ?? '';
-  if (isPreRelease(parsed)) return parsed;
-  const numbers = numbersOf(parsed);
-  const breaking = numbers.findIndex((number) => number !== 0n);
-  return numbers.slice(0, breaking < 0 ? STEPS.length : breaking + 1).join('.');
+  return parsed === null ? (version ?? '') : trackOf(parsed);
 }
 
 /** Less than zero where `a` is older; zero also where one of them is no version. */

@@ -1,4 +1,7 @@
 import type { JsonValue } from '../../bytes/json.ts';
+import { isRegistryError } from '../../errors.ts';
+import { parseVersion, type VersionText } from '../../names/version.ts';
+import { isWitLabel } from './parse-tokens.ts';
 import type { WitNotes, WitStability } from './model.ts';
 
 type JsonObject = { [key: string]: JsonValue };
@@ -91,11 +94,23 @@ function withoutLastLineEnd(text: string): string {
   return text.endsWith('\n') ? text.slice(0, -1) : text;
 }
 
+/** Gates are printed as they are: what is no version and no label, which could say anything in the text, says nothing. */
 function stabilityOf(json: JsonValue | undefined): WitStability | null {
   const stable = member(json, 'stable');
-  const since = textOf(member(stable, 'since'));
-  if (since !== null) return { type: 'stable', since, deprecated: textOf(member(stable, 'deprecated')) };
+  const since = versionOf(member(stable, 'since'));
+  if (since !== null) return { type: 'stable', since, deprecated: versionOf(member(stable, 'deprecated')) };
   const unstable = member(json, 'unstable');
   const feature = textOf(member(unstable, 'feature'));
-  return feature === null ? null : { type: 'unstable', feature, deprecated: textOf(member(unstable, 'deprecated')) };
+  if (feature === null || !isWitLabel(feature)) return null;
+  return { type: 'unstable', feature, deprecated: versionOf(member(unstable, 'deprecated')) };
+}
+
+function versionOf(json: JsonValue): VersionText | null {
+  const text = textOf(json);
+  try {
+    return text === null ? null : parseVersion(text);
+  } catch (failure) {
+    if (isRegistryError(failure, 'text/version')) return null;
+    throw failure;
+  }
 }

@@ -3,6 +3,7 @@ import { TYPE_CODE, isPrimitiveCode } from '../binary/component-type.ts';
 import { type Cursor, malformed, notAnalysed, overLimit } from '../binary/cursor.ts';
 import { WASM_LIMITS } from '../binary/limits.ts';
 import type { WitDocs } from './decode-docs.ts';
+import { isWitLabel } from './parse-tokens.ts';
 import type { WitCase, WitDefinition, WitLabel, WitNamedType, WitPrimitive, WitShape, WitType } from './model.ts';
 
 const PRIMITIVES: ReadonlyMap<number, WitPrimitive> = new Map([
@@ -81,7 +82,7 @@ export class TypeDecoder {
     const cursor = this.#cursor(definition);
     const parameters: { name: string; value: WitType }[] = [];
     for (let count = cursor.memberCount(2); count > 0; count--) {
-      parameters.push({ name: cursor.name(), value: this.#reference(cursor, definition.scope) });
+      parameters.push({ name: witLabel(cursor.name()), value: this.#reference(cursor, definition.scope) });
     }
     return { isAsync, parameters, result: this.#result(cursor, definition.scope) };
   }
@@ -240,8 +241,16 @@ const SHAPES: ReadonlyMap<number, ShapeReader> = new Map<number, ShapeReader>([
 ]);
 
 function readLabel(cursor: Cursor, docs: WitDocs): WitLabel {
-  const name = cursor.name();
+  const name = witLabel(cursor.name());
   return { name, docs: docs.label(name) };
+}
+
+/**
+ * A name is printed as it is, among braces and semicolons: one that is no label could say in the text what the binary does not.
+ */
+export function witLabel(name: string): string {
+  if (isWitLabel(name)) return name;
+  throw malformed(`${JSON.stringify(name.slice(0, 80))} is no name that WIT has`, 0);
 }
 
 function labels(cursor: Cursor, docs: WitDocs): WitLabel[] {

@@ -11,7 +11,7 @@ import type { ExternName } from '../binary/component-type.ts';
 import { malformed, notAnalysed } from '../binary/cursor.ts';
 import { parseComponentName } from '../binary/import-name.ts';
 import { NO_DOCS, type WitDocs } from './decode-docs.ts';
-import { TypeDecoder } from './decode-types.ts';
+import { TypeDecoder, witLabel } from './decode-types.ts';
 import type {
   WitFunction,
   WitInterface,
@@ -148,7 +148,7 @@ export class WorldDecoder {
 
   #define({ owner, types }: Owner, name: string, node: TypeNode, docs: WitDocs): WitNamedType {
     const definition = this.#types.definition(node, docs);
-    const named: WitNamedType = { ...docs.notes, name, owner, definition };
+    const named: WitNamedType = { ...docs.notes, name: witLabel(name), owner, definition };
     this.#types.name(node, named);
     types.set(name, named);
     return named;
@@ -159,7 +159,7 @@ export class WorldDecoder {
     const { kind, label, resourceName, saysAsync } = functionName(name);
     const resource = resourceName === null ? null : (types.get(resourceName) ?? null);
     if (resource === null && resourceName !== null) throw notAnalysed(`a function of no resource, ${name}`, 0);
-    return { ...docs.notes, name: label, kind, isAsync: isAsync || saysAsync, resource, parameters, result };
+    return { ...docs.notes, name: witLabel(label), kind, isAsync: isAsync || saysAsync, resource, parameters, result };
   }
 
   /** What WIT cannot say, or this reader does not know, is told by its name alone. */

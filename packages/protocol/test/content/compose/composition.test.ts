@@ -33,7 +33,7 @@ async function composed(
   dependencies: readonly (readonly [string, Promise<Uint8Array>])[],
 ): Promise<Composition> {
   const found: Dependency[] = [];
-  for (const [name, bytes] of dependencies) found.push({ name, version: null, bytes: await bytes });
+  for (const [name, bytes] of dependencies) found.push({ name, version: null, supplies: 'any', bytes: await bytes });
   return composeComponents({ root: await root, dependencies: found });
 }
 
@@ -114,6 +114,29 @@ describe('a component and its dependencies become one that runs', () => {
     ]);
     assert.deepEqual(namesOf(made.composed), ['demo:math', 'demo:most', 'demo:more', 'demo:double']);
     assert.equal(await result(made, {}, 7), 1114);
+  });
+
+  test('T7: what nobody chose takes no place of another package, whatever it exports', async () => {
+    const [root, own, evil] = await Promise.all([multiplier('double', 2), adder('@1.0.9'), adder('@1.0.0')]);
+    const chosen = (supplies: Dependency['supplies'], names: readonly string[]) => {
+      const bytes: Readonly<Record<string, Uint8Array>> = { 'demo:evil': evil, 'demo:math': own };
+      const dependencies = names.map((name) => ({
+        name,
+        version: null,
+        supplies,
+        bytes: bytes[name] ?? Uint8Array.of(),
+      }));
+      return namesOf(composeComponents({ root, dependencies }).composed);
+    };
+    for (const names of [
+      ['demo:evil', 'demo:math'],
+      ['demo:math', 'demo:evil'],
+    ]) {
+      assert.deepEqual(chosen('own', names), ['demo:math']);
+      assert.deepEqual(chosen('own before others', names), ['demo:math']);
+    }
+    assert.deepEqual(chosen('own', ['demo:evil']), []);
+    assert.deepEqual(chosen('own before others', ['demo:evil']), ['demo:evil']);
   });
 
   test('the same inputs give the same bytes', async () => {
@@ -200,6 +223,7 @@ describe('core modules and whole components are dependencies too', () => {
     const releases = ['1.0.0', '1.5.0', '2.0.0'].map((text) => ({
       name: 'demo:lib',
       version: parseVersion(text),
+      supplies: 'own' as const,
       bytes: library,
     }));
     const chosen = async (name: string) =>

@@ -35,7 +35,12 @@ test('P12: mutated components compose, or are refused by a code', async () => {
   const seen = new Set<string>();
   for (let round = 0; round < MUTANTS; round++) {
     const [root = Uint8Array.of(), ...others] = whole.map((bytes) => (dice.oneIn(2) ? mutated(bytes, dice) : bytes));
-    const dependencies = others.map((bytes, index) => ({ name: `demo:part-${index}`, version: null, bytes }));
+    const dependencies = others.map((bytes, index) => ({
+      name: `demo:part-${index}`,
+      version: null,
+      supplies: 'any' as const,
+      bytes,
+    }));
     seen.add(outcome(root, dependencies));
   }
   for (const expected of ['ok', 'compose/mismatch', 'content/malformed', 'content/not-analysed'])
@@ -186,8 +191,8 @@ for (const [name, expected, make] of HOSTILE) {
     const bytes = make();
     assert.equal(outcome(bytes, []), expected);
     outcome(component(list(7, [Uint8Array.of(0x42, 0)]), list(10, [importOf('a:b/c', 0)])), [
-      { name: 'a:b', version: null, bytes },
+      { name: 'a:b', version: null, supplies: 'any' as const, bytes },
     ]);
-    outcome(bytes, [{ name: 'a:b', version: null, bytes }]);
+    outcome(bytes, [{ name: 'a:b', version: null, supplies: 'any' as const, bytes }]);
   });
 }
