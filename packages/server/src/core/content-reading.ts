@@ -1,23 +1,17 @@
-import { RegistryError, type Digest, type Takedown } from '@waybill/protocol';
+import { REGISTRY_LOG_ID, RegistryError, takedownOf, type Digest, type Takedown } from '@waybill/protocol';
 import type { ContentStore } from './ports.ts';
-import type { TreeTakedowns } from './tree-takedowns.ts';
-
-export interface ContentReadingParts {
-  readonly store: ContentStore;
-  readonly trees: Pick<TreeTakedowns, 'takedownOf'>;
-  /** Where this registry's own content can be had; known only once the server listens. */
-  readonly baseUrl: () => URL;
-}
+import type { GovernanceLogStates } from './state-caches.ts';
 
 /** Content as it is served: anybody may have it, for its name is its proof. */
 export class ContentReading {
   readonly #store: ContentStore;
-  readonly #trees: Pick<TreeTakedowns, 'takedownOf'>;
+  readonly #governance: GovernanceLogStates;
   readonly #baseUrl: () => URL;
 
-  constructor({ store, trees, baseUrl }: ContentReadingParts) {
+  /** `baseUrl` is where this registry's own content can be had; known only once the server listens. */
+  constructor(store: ContentStore, governance: GovernanceLogStates, baseUrl: () => URL) {
     this.#store = store;
-    this.#trees = trees;
+    this.#governance = governance;
     this.#baseUrl = baseUrl;
   }
 
@@ -25,9 +19,12 @@ export class ContentReading {
     return this.#baseUrl();
   }
 
-  /** Why it is served to nobody; `null` for what may be served. */
+  /**
+   * Why it is served to nobody; `null` for what may be served. A namespace's takedown does not count: the address of a digest names no
+   * package (spec/governance.md 5.3).
+   */
   takedownOf(digest: Digest): Promise<Takedown | null> {
-    return this.#trees.takedownOf(digest);
+    return this.#governance.read(REGISTRY_LOG_ID, (state) => takedownOf(state, digest));
   }
 
   async has(digest: Digest): Promise<boolean> {
