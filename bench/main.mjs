@@ -2,7 +2,8 @@
 //   npm run bench                        publishing, validation, validation in Chromium, signatures, and verdicts
 //   npm run bench -- --scale             at 10^3, 10^5 and 10^6 records; builds the stores first, some half an hour
 //   npm run bench -- --overload          more publishers than can be served
-//   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, authority, overload, scale
+//   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, authority, resolve, overload,
+//                                        scale
 //   npm run bench -- --write             keeps the tables in bench/RESULTS.md, each in its section
 //   npm run bench -- --quick             every part once and small: whether it runs, not what it costs
 // The figures of one run are compared with each other, never with another machine's.
@@ -14,6 +15,7 @@ import { authorityTable, benchAuthority } from './authority.mjs';
 import { benchChromium } from './chromium.mjs';
 import { benchOverload, overloadTable } from './overload.mjs';
 import { benchPublish, publishTable } from './publish.mjs';
+import { benchResolve, resolveTable } from './resolve.mjs';
 import { benchScale, scaleTable } from './scale.mjs';
 import { benchSignatures, signaturesTable } from './signatures.mjs';
 import { benchValidate, validateTable } from './validate.mjs';
@@ -66,6 +68,11 @@ const PARTS = {
     runs: 5,
     table: async (options) => authorityTable(benchAuthority(options)),
   },
+  resolve: {
+    title: 'Choosing releases',
+    runs: 3,
+    table: async (options) => resolveTable(benchResolve(options)),
+  },
   overload: {
     title: 'Overload',
     runs: 3,
@@ -94,7 +101,7 @@ function chosenParts() {
     return names;
   }
   if (values.scale || values.overload) return ['overload', 'scale'].filter((name) => values[name]);
-  return QUICK ? Object.keys(PARTS) : ['publish', 'validate', 'chromium', 'signatures', 'authority'];
+  return QUICK ? Object.keys(PARTS) : ['publish', 'validate', 'chromium', 'signatures', 'authority', 'resolve'];
 }
 
 async function runPart(name, { title, runs: usualRuns, table }) {

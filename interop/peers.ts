@@ -6,7 +6,15 @@ import { test, type TestContext } from 'node:test';
 export const ROOT = path.join(import.meta.dirname, '..', '..');
 
 /** What `node interop/peers.mjs` installs. */
-export type PeerName = 'warg' | 'warg-server' | 'judge' | 'upstream-logs' | 'wycheproof';
+export type PeerName =
+  | 'warg'
+  | 'warg-server'
+  | 'judge'
+  | 'upstream-logs'
+  | 'wycheproof'
+  | 'wasm-tools'
+  | 'corpus'
+  | 'components';
 
 const INSTALL = 'node interop/peers.mjs';
 

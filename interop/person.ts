@@ -106,7 +106,7 @@ export class WaybillPerson implements Person {
   }
 
   update(name: string): Promise<Outcome> {
-    return this.run('update', name);
+    return this.run('head', name);
   }
 }
 

@@ -38,7 +38,7 @@ peerTest('waybill cannot prove to its user that warg-server has no package', ['w
   const scene = await openScene(t, OURS_ON_RUST);
   const reader = await newPerson(scene);
   await refuses(reader.run('get', 'test:nothing'), NOT_FOUND, /not proven/);
-  await refuses(reader.run('update', 'test:nothing'), NOT_FOUND);
+  await refuses(reader.run('head', 'test:nothing'), NOT_FOUND);
   await refuses(reader.release('nowhere:nothing', '1.0.0', MODULE_FILE), REFUSED);
 });
 
@@ -53,9 +53,9 @@ peerTest('waybill refuses warg-server under another operator key', ['warg-server
   const scene = await openScene(t, OURS_ON_RUST);
   const owner = await newPerson(scene);
   const stranger = randomKey().publicKey.id;
-  await refuses(owner.run('update', '--operator-key', stranger), TAMPERED);
-  await succeeds(owner.run('update', '--operator-key', scene.registry.operatorKeyId));
-  await refuses(owner.run('update', '--operator-key', stranger), TAMPERED);
+  await refuses(owner.run('head', '--operator-key', stranger), TAMPERED);
+  await succeeds(owner.run('head', '--operator-key', scene.registry.operatorKeyId));
+  await refuses(owner.run('head', '--operator-key', stranger), TAMPERED);
 });
 
 const SERVERS = { 'warg-server': startWargServer, 'our server': startWaybill };

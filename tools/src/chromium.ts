@@ -39,6 +39,12 @@ export function launchChromium(executablePath: string): Promise<Browser> {
 
 const PAGE = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
 
+/** A browser compiles no Wasm, and runs no script, under another name. */
+function typeOf(url: string): string {
+  if (url.endsWith('.js')) return 'text/javascript';
+  return url.endsWith('.wasm') ? 'application/wasm' : 'text/html';
+}
+
 /** A page that runs `script`, beside `files` by their paths. */
 export interface ServedPage {
   readonly url: string;
@@ -52,9 +58,8 @@ export async function servePage(
 ): Promise<ServedPage> {
   const bodies = new Map(Object.entries(files));
   const server = createServer(({ url = '' }, response) => {
-    const isScript = url === '/page.js';
-    const body = isScript ? script : url === '/' ? PAGE : bodies.get(url);
-    response.writeHead(body === undefined ? 404 : 200, { 'content-type': isScript ? 'text/javascript' : 'text/html' });
+    const body = url === '/page.js' ? script : url === '/' ? PAGE : bodies.get(url);
+    response.writeHead(body === undefined ? 404 : 200, { 'content-type': typeOf(url) });
     response.end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -34,6 +34,34 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       jose: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['#crypto'] },
       wire: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
       content: { parts: ['errors.ts', 'bytes', 'crypto', 'names'], modules: ['npm'] },
+      // A WebAssembly binary as sections, types and names; WIT as text and in binary; files; parts.
+      'content/binary': { parts: ['errors.ts', 'bytes', 'content'], modules: [] },
+      'content/wit': { parts: ['errors.ts', 'bytes', 'names', 'content', 'content/binary'], modules: ['npm'] },
+      'content/tree': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content'], modules: [] },
+      'content/parts': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content'], modules: [] },
+
+      // What content is claimed to be, against whoever can read it.
+      'content/kind-check.ts': {
+        parts: ['errors.ts', 'bytes', 'names', 'content', 'content/wit', 'content/tree'],
+        modules: [],
+      },
+      // Components put together into one.
+      'content/compose': {
+        parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content', 'content/binary', 'content/wit'],
+        modules: [],
+      },
+      'content/index.ts': {
+        parts: [
+          'content',
+          'content/kind-check.ts',
+          'content/binary',
+          'content/wit',
+          'content/tree',
+          'content/parts',
+          'content/compose',
+        ],
+        modules: [],
+      },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
       merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
       verify: {
@@ -44,7 +72,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/server/src': {
-    packages: ['@waybill/protocol'],
+    packages: ['@waybill/protocol', '@waybill/protocol/content'],
     parts: {
       core: { parts: ['core/ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
@@ -81,10 +109,15 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/client/src': {
-    packages: ['@waybill/protocol'],
+    packages: ['@waybill/protocol', '@waybill/protocol/content'],
     parts: {
-      '*.ts': { parts: [], modules: ['npm'] },
-      node: { parts: ['*.ts'], modules: ['npm', 'node'] },
+      '*.ts': { parts: ['resolve'], modules: ['npm'] },
+      // Which releases fit together: pure, and read through a port.
+      resolve: { parts: [], modules: [] },
+      // What a project asks for and holds fast: its files, and what they mean under a verified view.
+      project: { parts: ['*.ts', 'resolve'], modules: ['npm'] },
+      node: { parts: ['*.ts', 'resolve', 'project'], modules: ['npm', 'node'] },
+      'index.ts': { parts: ['*'], modules: [] },
     },
   },
   'packages/witness/src': {
@@ -93,7 +126,13 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     parts: { '*.ts': { parts: [], modules: ['npm', 'node'] } },
   },
   'packages/cli/src': {
-    packages: ['@waybill/protocol', '@waybill/client', '@waybill/client/node', '@waybill/server'],
+    packages: [
+      '@waybill/protocol',
+      '@waybill/protocol/content',
+      '@waybill/client',
+      '@waybill/client/node',
+      '@waybill/server',
+    ],
     parts: {
       '*.ts': { parts: ['commands'], modules: ['npm', 'node'] },
       commands: { parts: ['*.ts'], modules: ['npm', 'node'] },

@@ -57,6 +57,10 @@ export function reportFailure(context: CliContext, failure: unknown, asJson: boo
     return;
   }
   process.stderr.write(`error: ${visibleLine(messageOf(failure))}\n`);
+  const conflict = error?.detail['conflict'];
+  if (typeof conflict === 'string') {
+    for (const line of conflict.split('\n')) process.stderr.write(`  ${visibleLine(line)}\n`);
+  }
   const evidence = error?.detail['evidence'];
   if (evidence !== undefined) process.stderr.write(`evidence: ${evidence}\n`);
   const next = error && nextStep(error);

@@ -2,20 +2,26 @@ import { buildApplication, buildRouteMap, proposeCompletions, run, type Applicat
 import { hasCode } from '@waybill/client/node';
 import { annotateCommand, deprecateCommand } from './commands/annotate.ts';
 import { backupCommand } from './commands/backup.ts';
+import { diffCommand, lsCommand } from './commands/compare.ts';
+import { bundleCommand } from './commands/bundle.ts';
 import { configCommand } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
+import { typesCommand } from './commands/declarations.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { getCommand, verifyCommand } from './commands/get.ts';
 import { keyRoutes } from './commands/key.ts';
 import { loginCommand, logoutCommand } from './commands/login.ts';
-import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, updateCommand } from './commands/look.ts';
+import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, headCommand } from './commands/look.ts';
 import { operatorRoutes } from './commands/operator.ts';
 import { grantCommand, revokeCommand, transferCommand, upgradeCommand, whoCommand } from './commands/authority.ts';
+import { addCommand, installCommand, outdatedCommand, updateCommand, whyCommand } from './commands/project.ts';
 import { publishCommand, restoreCommand, yankCommand } from './commands/publish.ts';
 import { recordRoutes } from './commands/record.ts';
 import { serveCommand } from './commands/serve.ts';
 import { signCommand, verifySignatureCommand } from './commands/sign.ts';
+import { targetCommand } from './commands/target.ts';
 import { tokenRoutes } from './commands/token.ts';
+import { witCommand } from './commands/wit.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-code.ts';
 import { withoutKeys } from './key-argument.ts';
@@ -31,6 +37,16 @@ const root = buildRouteMap({
   routes: {
     publish: publishCommand,
     get: getCommand,
+    add: addCommand,
+    install: installCommand,
+    update: updateCommand,
+    why: whyCommand,
+    outdated: outdatedCommand,
+    ls: lsCommand,
+    diff: diffCommand,
+    wit: witCommand,
+    target: targetCommand,
+    bundle: bundleCommand,
     yank: yankCommand,
     restore: restoreCommand,
     deprecate: deprecateCommand,
@@ -44,7 +60,8 @@ const root = buildRouteMap({
     info: infoCommand,
     log: logRoutes,
     verify: verifyCommand,
-    update: updateCommand,
+    types: typesCommand,
+    head: headCommand,
     key: keyRoutes,
     sign: signCommand,
     'verify-signature': verifySignatureCommand,

@@ -4,22 +4,16 @@ import {
   isLoopbackHost,
   parseBearerToken,
   parseRegistryUrl,
+  Registry,
   RegistryApi,
   RegistryClient,
   Transport,
   TRANSPORT_LIMITS,
   type TokenSource,
 } from '@waybill/client';
-import {
-  KeyStore,
-  openContentCache,
-  openLogFiles,
-  openTrustFiles,
-  registryFolder,
-  TokenFiles,
-} from '@waybill/client/node';
+import { KeyStore, openContentCache, openMemoryFiles, TokenFiles } from '@waybill/client/node';
 import { parseDigest, RegistryError, type Digest, type JosePrivateKey } from '@waybill/protocol';
-import { foldersOf, openKeyring, type CliContext, type Folders } from './context.ts';
+import { foldersOf, openKeyring, type CliContext } from './context.ts';
 import { parseDuration } from './duration.ts';
 import { isConfirmed } from './question.ts';
 import { readSettings } from './settings.ts';
@@ -66,20 +60,24 @@ export async function registryUrl({ process }: CliContext, flags: RegistryFlags)
 
 export async function openClient(context: CliContext, flags: RegistryFlags): Promise<RegistryClient> {
   const url = await registryUrl(context, flags);
-  const folders: Folders = foldersOf(context.process.env);
-  const folder = registryFolder(folders.cache, url);
+  const { trust, logs } = openMemoryFiles(foldersOf(context.process.env).cache, url.href);
   return new RegistryClient({
     api: new RegistryApi(
       new Transport(url, fetch, { 'user-agent': AGENT }, TRANSPORT_LIMITS),
       tokenSource(context, url),
     ),
-    trust: openTrustFiles(folder),
-    logs: openLogFiles(path.join(folder, 'logs')),
+    trust,
+    logs,
     expectedOperator: flags.operatorKey === undefined ? null : parseDigest(flags.operatorKey),
     confirmOperator: (keyId) => confirmOperator(context, url, keyId),
     clock: Date.now,
     checkpointAgeSecondsMax: flags.maxAge === undefined ? CHECKPOINT_AGE_SECONDS_MAX : parseAge(flags.maxAge),
   });
+}
+
+/** The registry as a program reads from it. */
+export async function openRegistry(context: CliContext, flags: RegistryFlags): Promise<Registry> {
+  return new Registry(await openClient(context, flags), contentCacheOf(context));
 }
 
 /** The tokens that `waybill login` keeps. */

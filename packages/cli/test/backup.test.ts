@@ -79,7 +79,7 @@ test('the way from a backup to a registry that goes on, command by command', asy
   assert.equal(adopted.adopted, true);
   const goesOn = await openRegistry({ data: out, lastSigned, listen: registry.url.host });
   // This user has seen the newer head, and is told.
-  const fork = await user.run('update', '--registry', goesOn.url.href, '--json');
+  const fork = await user.run('head', '--registry', goesOn.url.href, '--json');
   assert.deepEqual([fork.code, JSON.parse(fork.stderr).error.code], [EXIT_TAMPERED, 'checkpoint/rollback']);
   await goesOn.stop();
   await rm(goesOn.folder, { recursive: true });

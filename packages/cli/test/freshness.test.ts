@@ -72,9 +72,9 @@ test('clocks that are an hour apart do no harm; a checkpoint from further ahead 
 
 test('the command line has an exit code for it, and says how to accept an old one (threats T3)', async () => {
   await new Promise((resolve) => setTimeout(resolve, ROUNDING_MS));
-  const stale = await user.run('update', '--registry', registry.url.href, '--max-age', '1s', '--json');
+  const stale = await user.run('head', '--registry', registry.url.href, '--max-age', '1s', '--json');
   assert.equal(stale.code, EXIT_STALE);
-  assert.equal((await user.run('update', '--registry', registry.url.href, '--max-age', 'any')).code, 0);
-  const wrong = await user.run('update', '--registry', registry.url.href, '--max-age', 'soon', '--json');
+  assert.equal((await user.run('head', '--registry', registry.url.href, '--max-age', 'any')).code, 0);
+  const wrong = await user.run('head', '--registry', registry.url.href, '--max-age', 'soon', '--json');
   assert.equal(wrong.code, EXIT_USAGE);
 });

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { wargApi } from '@waybill/protocol';
 import { bodyOf, listenLocally, type LocalServer } from './local-server.ts';
 
 /** What came back from the real registry, to be passed on changed or as it is. */
@@ -47,7 +48,8 @@ export async function openLyingProxy(
 }
 
 async function passOn(target: URL, method: string, path: string, body: Buffer | undefined): Promise<PassedAnswer> {
-  const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+  const headers: Record<string, string> = { [wargApi.RECORD_VERSIONS_HEADER]: '0,1' };
+  if (body !== undefined) headers['content-type'] = 'application/json';
   const init = { method, headers, body: body === undefined ? null : new Uint8Array(body) };
   const response = await fetch(new URL(path, target), init);
   return {

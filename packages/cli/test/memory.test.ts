@@ -51,7 +51,7 @@ test('a registry set back to an earlier state is refused, with evidence (threats
     await rm(data, { recursive: true });
     await cp(path.join(folder, 'copy'), data, { recursive: true });
     const third = await openRegistry({ data, listen });
-    const shorter = await user.run('update', '--registry', third.url.href, '--json');
+    const shorter = await user.run('head', '--registry', third.url.href, '--json');
     assert.equal(shorter.code, EXIT_TAMPERED);
     assert.equal(JSON.parse(shorter.stderr).error.code, 'checkpoint/rollback');
 
@@ -59,11 +59,11 @@ test('a registry set back to an earlier state is refused, with evidence (threats
     const other = await openUser();
     await other.ok('key', 'new');
     await other.ok('publish', COMPONENT, '--package', 'test:three', '--version', '1.0.0', '--registry', third.url.href);
-    const forked = await user.run('update', '--registry', third.url.href, '--json');
+    const forked = await user.run('head', '--registry', third.url.href, '--json');
     assert.equal(forked.code, EXIT_TAMPERED);
     assert.equal(JSON.parse(forked.stderr).error.code, 'checkpoint/fork');
     await other.ok('publish', COMPONENT, '--package', 'test:four', '--version', '1.0.0', '--registry', third.url.href);
-    const longer = await user.run('update', '--registry', third.url.href, '--json');
+    const longer = await user.run('head', '--registry', third.url.href, '--json');
     assert.equal(longer.code, EXIT_TAMPERED);
     assert.equal(JSON.parse(longer.stderr).error.code, 'checkpoint/fork');
     const evidence = JSON.parse(await readFile(JSON.parse(longer.stderr).error.detail.evidence, 'utf8'));
@@ -80,10 +80,10 @@ test('the operator key is pinned at first use, and a new registry at the address
   const user = await openUser();
   const other = await openRegistry();
   try {
-    const wrong = await user.run('update', '--registry', registry.url.href, '--operator-key', other.operatorKeyId);
+    const wrong = await user.run('head', '--registry', registry.url.href, '--operator-key', other.operatorKeyId);
     assert.equal(wrong.code, EXIT_TAMPERED);
-    await user.ok('update', '--registry', registry.url.href, '--operator-key', registry.operatorKeyId);
-    await user.ok('update', '--registry', registry.url.href);
+    await user.ok('head', '--registry', registry.url.href, '--operator-key', registry.operatorKeyId);
+    await user.ok('head', '--registry', registry.url.href);
     // The same address, another registry behind it.
     let target = registry.url;
     const follow: Lie = ({ body }) => body;
@@ -96,9 +96,9 @@ test('the operator key is pinned at first use, and a new registry at the address
       };
       return Buffer.from(await (await fetch(new URL(answer.path, target), init)).arrayBuffer());
     });
-    await user.ok('update', '--registry', proxy.url);
+    await user.ok('head', '--registry', proxy.url);
     target = other.url;
-    const changed = await user.run('update', '--registry', proxy.url, '--json');
+    const changed = await user.run('head', '--registry', proxy.url, '--json');
     assert.equal(changed.code, EXIT_TAMPERED, changed.stderr);
     await proxy.close();
   } finally {
@@ -135,12 +135,12 @@ test('what the client keeps is for its user alone (threats U3)', async () => {
 test('a damaged memory of a registry is an error, not a first use', async () => {
   const user = await openUser();
   try {
-    await user.ok('update', '--registry', registry.url.href);
+    await user.ok('head', '--registry', registry.url.href);
     const [folder = assert.fail()] = await readdir(path.join(user.home, '.cache/waybill/registries'));
     const registryFolder = path.join(user.home, '.cache/waybill/registries', folder);
     const trust = (await readdir(registryFolder)).find((name) => name.startsWith('trust-')) ?? assert.fail();
     await writeFile(path.join(registryFolder, trust), '{"operatorKeyId":');
-    const { code, stderr } = await user.run('update', '--registry', registry.url.href, '--json');
+    const { code, stderr } = await user.run('head', '--registry', registry.url.href, '--json');
     assert.equal(code, 1);
     assert.equal(JSON.parse(stderr).error.code, 'storage/damaged');
   } finally {

@@ -7,8 +7,8 @@ import {
   type Digest,
   type ErrorCode,
 } from '@waybill/protocol';
+import { fetchByParts, type ContentFetchParts } from './parts-fetch.ts';
 import type { ContentCache } from './ports.ts';
-import type { RegistryClient } from './registry-client.ts';
 import { chunksOf } from './transport.ts';
 
 /** Content larger than this is refused while it arrives; a version 0 record does not say how large it is. */
@@ -27,25 +27,25 @@ const FAULTS_OF_A_SOURCE: readonly ErrorCode[] = [
 /** RFC 7725: what is refused for a reason that others have given, and that the answer tells. */
 const STATUS_WITHHELD = 451;
 
-export interface ContentFetchParts {
-  readonly client: Pick<RegistryClient, 'api'>;
-  readonly cache: ContentCache;
-  /** Bytes so far, and in all when the source says so. */
-  readonly onProgress: (received: number, total: number | null) => void;
-}
-
 /**
  * Makes sure that the content is in the cache with the right digest. Sources are tried in order; wrong bytes are never kept.
  * Throws `content/digest`, `content/size`, `content/not-found`, `registry/refused` where it is withheld, `registry/unreachable`,
  * `registry/protocol`.
  */
-export async function fetchContent(digest: Digest, parts: ContentFetchParts): Promise<void> {
+export function fetchContent(digest: Digest, parts: ContentFetchParts): Promise<void> {
+  return fetchContentUpTo(CONTENT_BYTES_MAX, digest, parts);
+}
+
+/** {@link fetchContent} of content that has at most so many bytes. */
+export async function fetchContentUpTo(bytesMax: number, digest: Digest, parts: ContentFetchParts): Promise<void> {
   if (await isCached(digest, parts.cache)) return;
   const sources = await parts.client.api.contentSources(digest);
+  const claimed = sources.find(({ size }) => size !== null)?.size ?? null;
+  if (claimed !== null && claimed <= bytesMax && (await fetchByParts({ digest, size: claimed }, parts))) return;
   let failure: unknown = new RegistryError('content/not-found', `the registry names no source for content ${digest}`);
   for (const { url, size } of sources) {
     try {
-      await fetchFrom(parts.client.api.transport.placeOf(url), digest, size, parts);
+      await fetchFrom({ url: parts.client.api.transport.placeOf(url), total: size, bytesMax }, digest, parts);
       return;
     } catch (thrown) {
       // A full disk of this machine's is no source's fault, and the next source would fill it no less.
@@ -67,10 +67,16 @@ async function isCached(digest: Digest, cache: ContentCache): Promise<boolean> {
   return false;
 }
 
+interface ContentOrigin {
+  readonly url: URL;
+  /** Bytes that it says it has. */
+  readonly total: number | null;
+  readonly bytesMax: number;
+}
+
 async function fetchFrom(
-  url: URL,
+  { url, total, bytesMax }: ContentOrigin,
   digest: Digest,
-  total: number | null,
   { client, cache, onProgress }: ContentFetchParts,
 ): Promise<void> {
   const { transport } = client.api;
@@ -87,8 +93,7 @@ async function fetchFrom(
     }
     for await (const chunk of chunksOf(response, transport.limits)) {
       received += chunk.length;
-      if (received > CONTENT_BYTES_MAX)
-        throw new RegistryError('content/size', `content is over ${CONTENT_BYTES_MAX} bytes`);
+      if (received > bytesMax) throw new RegistryError('content/size', `content is over ${bytesMax} bytes`);
       hash.update(chunk);
       await writer.write(chunk);
       onProgress(received, total);

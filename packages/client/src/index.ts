@@ -17,7 +17,9 @@ export {
   type CarriedLogs,
   type CarriedRecord,
 } from './carried-record.ts';
-export { fetchContent, type ContentFetchParts } from './content-fetch.ts';
+export { readCached, requireClaim } from './content-claim.ts';
+export { fetchContent } from './content-fetch.ts';
+export type { ContentFetchParts } from './parts-fetch.ts';
 export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
 export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
 export {
@@ -28,15 +30,25 @@ export {
   type GovernanceSpeech,
 } from './governance-author.ts';
 export type {
+  CachedContent,
   Clock,
   ContentCache,
   ContentWriter,
   LogCache,
+  PartsCache,
   Random,
   RememberedRegistry,
   TrustRevision,
   TrustStore,
 } from './ports.ts';
+export {
+  interfaceChange,
+  ownWorld,
+  readInterface,
+  type InterfaceChange,
+  type InterfaceReading,
+  type VersionedInterface,
+} from './interface-change.ts';
 export { judgedAs } from './log-refusal.ts';
 export {
   contentNamedBy,
@@ -48,8 +60,60 @@ export {
   type PublishPlan,
   type SignedPlan,
 } from './publish.ts';
+export {
+  releaseWithDigest,
+  requirePackage,
+  type FoundRelease,
+  type ListedPackage,
+  type ListedRelease,
+  type ReleaseWarning,
+} from './listed-release.ts';
+export { MEMORY_LIMITS, openMemory, type MemoryLimits, type RegistryMemory, type ShortMemory } from './memory.ts';
+export { open, Registry, type FetchedRelease, type FindOptions, type GetOptions, type OpenOptions } from './open.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
+export { readCode, readContent, type ContentBytesParts } from './project/content-bytes.ts';
+export { surveyContent } from './project/content-survey.ts';
+export { formatLock, LOCK_FILE, parseLock, type LockedRelease, type ProjectLock } from './project/lock-file.ts';
+export { MANIFEST_FILE, parseManifest, withDependency, type Manifest } from './project/manifest.ts';
+export {
+  chooseReleases,
+  isUpToDate,
+  lockChanges,
+  requireAgreement,
+  wayTo,
+  type ChoiceParts,
+  type LockChanges,
+  type ProjectChoice,
+} from './project/project-choice.ts';
+export { verifyLock, type ProvenLock } from './project/project-lock.ts';
+export { askedFor, projectNeeds, type ProjectWishes } from './project/project-needs.ts';
+export {
+  ProjectSource,
+  type ContentReader,
+  type ContentSurvey,
+  type ProjectSourceParts,
+} from './project/project-source.ts';
+export {
+  formatWkgLock,
+  parseWkgLock,
+  parseWkgManifest,
+  WKG_LOCK_FILE,
+  wkgLockedOf,
+  WKG_MANIFEST_FILE,
+  type WkgLocked,
+  type WkgOverride,
+} from './project/wkg-files.ts';
+export {
+  needText,
+  releaseText,
+  type PackageNeed,
+  type PackageReleases,
+  type PackageSource,
+  type ReleaseId,
+} from './resolve/package-source.ts';
+export { resolveProject, RESOLUTION_MS_MAX, type ChosenRelease, type Resolution } from './resolve/resolution.ts';
+export { RESOLUTION_DEPTH_MAX, RESOLUTION_PACKAGES_MAX } from './resolve/slot-table.ts';
 export { parseBearerToken, type BearerToken } from './bearer-token.ts';
 export { RegistryApi, type TokenSource } from './registry-api.ts';
 export {
@@ -63,12 +127,16 @@ export {
 export {
   advisoryText,
   parseRequirement,
+  releasesOf,
+  parseTarget,
   resolveRelease,
   type AdvisoryPolicy,
   type PassedOver,
   type Requirement,
   type ResolvableLog,
+  type ResolvablePackage,
   type ResolvedRelease,
+  type Target,
   type Warnings,
 } from './requirement.ts';
 export {
@@ -80,3 +148,12 @@ export {
   type Fetch,
   type TransportLimits,
 } from './transport.ts';
+export { compareTrees, type FileDifference, type FileFate } from './tree-comparison.ts';
+export {
+  fetchTreeFiles,
+  fetchTreeIndex,
+  isTreeClaim,
+  selectFiles,
+  type TreeFetchParts,
+  type TreeSelection,
+} from './tree-fetch.ts';

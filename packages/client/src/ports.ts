@@ -36,10 +36,32 @@ export interface ContentWriter {
   discard(): Promise<void>;
 }
 
+/** Cached content that is open for reading. */
+export interface CachedContent {
+  /** Throws `content/not-found` where it does not reach that far. */
+  read(slice: { readonly start: number; readonly end: number }): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** The cache as a place where parts of other content are. */
+export interface PartsCache {
+  /** What is cached, newest first. */
+  newest(): Promise<readonly { readonly digest: Digest; readonly size: number }[]>;
+  /** `null` when it has gone. */
+  open(digest: Digest): Promise<CachedContent | null>;
+  /** A list that was made here; `null` when there is none. */
+  readList(digest: Digest): Promise<Uint8Array | null>;
+  keepList(digest: Digest, list: Uint8Array): Promise<void>;
+}
+
 /** Content fetched before, by digest. What is read from it is hashed again. */
 export interface ContentCache {
+  /** `null` in a cache that gives no parts: everything is fetched whole. */
+  readonly parts: PartsCache | null;
   /** `null` when it is not there. */
   read(digest: Digest): Promise<AsyncIterable<Uint8Array> | null>;
+  /** Bytes of what is there, unread; `null` when it is not. */
+  size(digest: Digest): Promise<number | null>;
   writer(digest: Digest): Promise<ContentWriter>;
   forget(digest: Digest): Promise<void>;
 }

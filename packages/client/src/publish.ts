@@ -35,6 +35,8 @@ import { standingTakedown, statesFor } from './governance-view.ts';
 import type { Clock, Random } from './ports.ts';
 import { draftRecord, makeRecord, requireObeyed, starterIds, type Author, type RecordPlace } from './record-author.ts';
 import { findRecord, requireSent } from './record-sending.ts';
+import { forEachAtOnce } from './at-once.ts';
+import { isTreeClaim } from './tree-fetch.ts';
 import { originOf, type RegistryClient } from './registry-client.ts';
 
 /** What to append, in one record. What a new log begins with is added by itself. */
@@ -70,6 +72,10 @@ export interface PublishedPlan {
 
 /** Publishers that were first, in a row, before this one gives up. */
 const REBASES_MAX = 20;
+/** Indexes, then files; once more for what another record has taken away meanwhile. */
+const SOURCING_ROUNDS_MAX = 3;
+/** Fewer than a registry lets one record have. */
+const UPLOADS_AT_ONCE = 4;
 const POLL_MS_FIRST = 50;
 const POLL_MS_MAX = 1_000;
 /** The Rust server shows the record that was first only under its next checkpoint, up to 5 s later. */
@@ -211,10 +217,22 @@ async function publishRecord(
   parts: SendParts,
 ): Promise<void> {
   const logId = packageLogId(plan.name);
-  parts.onStep('publishing the record');
-  const status = await parts.client.api.publish(logId, plan.name, record.envelope, plan.final);
-  if (status.state === 'sourcing') await uploadMissing(plan, status.missingContent, parts);
+  for (let round = 0; ; round++) {
+    parts.onStep('publishing the record');
+    const status = await parts.client.api.publish(logId, plan.name, record.envelope, plan.final);
+    if (status.state !== 'sourcing') break;
+    if (round === SOURCING_ROUNDS_MAX) {
+      throw new RegistryError('registry/protocol', 'the registry wants content again and again that it has been sent');
+    }
+    await uploadMissing(plan, status.missingContent, parts);
+    // Posting again tells what the indexes that went up name: spec/http.md 5.8. Nobody else is asked twice.
+    if (!namesTree(record)) break;
+  }
   await waitUntilPublished(logId, record.id, parts);
+}
+
+function namesTree({ entries }: SignedRecord<PackageEntry>): boolean {
+  return entries.some((entry) => entry.type === 'release' && isTreeClaim(entry.claim ?? null));
 }
 
 async function uploadMissing(
@@ -222,18 +240,20 @@ async function uploadMissing(
   missing: ReadonlyMap<string, readonly wargApi.UploadEndpoint[]>,
   { client, onStep }: SendParts,
 ): Promise<void> {
-  for (const [digest, endpoints] of missing) {
-    const content = [...plan.contents].find(([known]) => known === digest)?.[1];
-    const [endpoint] = endpoints;
+  const contents: ReadonlyMap<string, () => Promise<Blob>> = plan.contents;
+  let done = 0;
+  await forEachAtOnce(UPLOADS_AT_ONCE, [...missing], async ([digest, [endpoint]]) => {
+    const content = contents.get(digest);
     if (content === undefined || endpoint === undefined) {
       throw new RegistryError(
         'registry/protocol',
         `the registry wants content ${digest}, which this record does not carry`,
       );
     }
-    onStep(`uploading ${digest}`);
+    done++;
+    onStep(missing.size === 1 ? `uploading ${digest}` : `uploading ${done} of ${missing.size} files`);
     await client.api.upload(endpoint, await content());
-  }
+  });
 }
 
 async function waitUntilPublished(

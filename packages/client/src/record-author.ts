@@ -38,6 +38,7 @@ import {
   type Signer,
   type Timestamp,
 } from '@waybill/protocol';
+import { claimedKindOf } from '@waybill/protocol/content';
 import { encodeDraft, unknownType } from './annotation-draft.ts';
 import type { Clock, Random } from './ports.ts';
 
@@ -93,7 +94,7 @@ export interface RecordPlace {
 
 /**
  * Signs the next record of a log, of version 1 where the log is of version 1, is asked to become so, or is new and its
- * author has no key of version 0. Entries and annotations that name no grant are put under one that allows them. Throws the
+ * author has no key of version 0 or a release says what kind its content is. Entries and annotations that name no grant are put under one that allows them. Throws the
  * `record/…` code of a rule that the record would break, `record/unauthorized` also for an annotation that would mean nothing,
  * and `usage/invalid` for one that nobody could read.
  */
@@ -104,7 +105,14 @@ export async function makeRecord(
 ): Promise<SignedRecord<PackageEntry>> {
   const { state } = place;
   const keys = author.signers.map(({ publicKey }) => publicKey);
-  const isVersion1 = isOfVersion1(speech, state) || (state.length === 0 && author.wargKey === null);
+  const beginsVersion1 = author.wargKey === null || saysKind(speech.entries);
+  const isVersion1 = isOfVersion1(speech, state) || (state.length === 0 && beginsVersion1);
+  if (!isVersion1 && saysKind(speech.entries)) {
+    throw new RegistryError(
+      'usage/invalid',
+      'the package is of version 0, whose releases cannot say what they are: upgrade it first, see waybill upgrade --help',
+    );
+  }
   const record = isVersion1
     ? await signRecordJointly(PACKAGE_LOG, jointDraft(speech, state, { ...parts, keys }), author.signers)
     : await signRecord(PACKAGE_LOG, wargDraft(speech, state, { ...parts, author, keys }), wargKeyOf(author));
@@ -134,6 +142,14 @@ export function draftRecord(speech: RecordSpeech, place: RecordPlace, parts: Dra
 export function requireObeyed(record: SignedRecord<PackageEntry>, { state, book }: RecordPlace): void {
   const { draft } = judgeRecord(PACKAGE_LOG, state, record);
   for (const judged of judgeAnnotations(record, { before: state, after: draft }, book.findTarget)) requireMeant(judged);
+}
+
+/** A reader of version 0 takes content for one WebAssembly file: anything more particular has to be said. */
+function saysKind(entries: readonly PackageEntry[]): boolean {
+  return entries.some((entry) => {
+    const claim = entry.type === 'release' ? (entry.claim ?? null) : null;
+    return claim !== null && !['wasm', 'other'].includes(claimedKindOf(claim.mediaType));
+  });
 }
 
 function isOfVersion1({ entries }: RecordSpeech, { root }: PackageState): boolean {
@@ -186,7 +202,7 @@ export function starterIds(entries: readonly PackageEntry[], { signers, wargKey 
   const keyIds = signers.map(({ publicKey }) => publicKey.id);
   const [first] = entries;
   if (first?.type === 'root') return keyIds.filter((id) => first.holder.keys.some((key) => key.id === id));
-  return wargKey === null ? keyIds : keyIds.slice(0, 1);
+  return wargKey === null || saysKind(entries) ? keyIds : keyIds.slice(0, 1);
 }
 
 function wargKeyOf({ wargKey, signers: [first] }: Author): PrivateKey {

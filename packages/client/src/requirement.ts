@@ -2,6 +2,7 @@ import {
   compareVersions,
   isDigest,
   isStable,
+  messageOf,
   parsePackageName,
   parseVersion,
   RegistryError,
@@ -10,13 +11,13 @@ import {
   type Deprecation,
   type FetchableRelease,
   type PackageName,
-  type PackageState,
   type Statement,
   type VersionText,
 } from '@waybill/protocol';
 import semver from 'semver';
 import { requireRooted, requireStanding, takenDownError } from './governance-refusal.ts';
 import type { TakedownInForce, VerifiedPackage } from './governance-view.ts';
+import type { PackageReleases } from './resolve/package-source.ts';
 
 /** A package with what was asked of its version: nothing, one version, or a range. */
 export interface Requirement {
@@ -39,7 +40,25 @@ export function parseRequirement(text: string): Requirement {
   return { name, version };
 }
 
-function isVersion(text: string): boolean {
+/** A requirement, and what of its tree is wanted. */
+export interface Target {
+  readonly requirement: Requirement;
+  /** A path, a folder or a glob; `null` for all of it. */
+  readonly path: string | null;
+}
+
+/** Reads a requirement with a path after it: `ns:name@1.2.3/wit/world.wit`. Throws as {@link parseRequirement}. */
+export function parseTarget(text: string): Target {
+  // Neither a name nor a range has a slash.
+  const at = text.indexOf('/');
+  if (at < 0) return { requirement: parseRequirement(text), path: null };
+  const path = text.slice(at + 1);
+  if (path !== '') return { requirement: parseRequirement(text.slice(0, at)), path };
+  throw new RegistryError('usage/invalid', `${text} ends with a slash: name a file, a folder or a pattern after it`);
+}
+
+/** True for a whole version. */
+export function isVersion(text: string): boolean {
   try {
     parseVersion(text);
     return true;
@@ -88,20 +107,77 @@ export function resolveRelease(
 ): ResolvedRelease {
   requireRooted(log);
   if (version !== null && isVersion(version)) return named(log, parseVersion(version));
-  const matches = version === null ? isStable : (candidate: VersionText) => semver.satisfies(candidate, version);
   const passedOver: PassedOver[] = [];
   let deprecated: ResolvedRelease | null = null;
-  for (const candidate of standingVersions(log.state, matches)) {
-    const advisories = log.annotations.advisoriesOf(candidate, isAffected);
-    const takedown = takedownOfRelease(log, candidate);
-    const isAvoided = policy === 'pass over' && advisories.length > 0;
-    if (takedown !== null || isAvoided) passedOver.push({ version: candidate, advisories, takedown });
-    else if (log.annotations.deprecationOf(candidate) === null) return resolved(log, candidate, [...passedOver]);
-    else deprecated ??= resolved(log, candidate, [...passedOver]);
+  for (const candidate of judgedReleases(log, policy)) {
+    if (candidate.verdict === 'yanked' || !isInRange(candidate.version, version)) continue;
+    if (candidate.verdict === 'passed over') passedOver.push(candidate);
+    else if (candidate.verdict === 'taken') return resolved(log, candidate.version, [...passedOver]);
+    else deprecated ??= resolved(log, candidate.version, [...passedOver]);
   }
   if (deprecated !== null) return deprecated;
   const wanted = version === null ? 'stable release' : `release that satisfies ${version}`;
   throw nothingToTake(name, wanted, passedOver);
+}
+
+/** A release, and what is done with it where a range leaves a choice. */
+interface JudgedRelease extends PassedOver {
+  readonly verdict: 'taken' | 'taken last' | 'passed over' | 'yanked';
+}
+
+/** Newest first. */
+function judgedReleases(log: ResolvableLog, policy: AdvisoryPolicy): JudgedRelease[] {
+  const releases = [...log.state.bindings.values()].toSorted((a, b) => compareVersions(b.version, a.version));
+  return releases.map(({ version, state }) => {
+    const { advisories, deprecation } = warningsAbout(log, version);
+    const takedown = takedownOfRelease(log, version);
+    const isAvoided = takedown !== null || (policy === 'pass over' && advisories.length > 0);
+    const standing = isAvoided ? 'passed over' : deprecation !== null ? 'taken last' : 'taken';
+    return { version, advisories, takedown, verdict: state.status === 'yanked' ? 'yanked' : standing };
+  });
+}
+
+/** Nothing asked for means what is stable. */
+function isInRange(version: VersionText, range: string | null): boolean {
+  return range === null ? isStable(version) : semver.satisfies(version, range);
+}
+
+/** What a resolver that chooses for many at once may do with one package. */
+export interface ResolvablePackage {
+  readonly log: ResolvableLog;
+  readonly policy: AdvisoryPolicy;
+  /** Releases that a lock file names: they come first, also where one has been yanked or an advisory came since. */
+  readonly locked: ReadonlySet<VersionText>;
+}
+
+/**
+ * The releases of a package, under the same rules as {@link resolveRelease}. Throws `governance/unrooted`.
+ */
+export function releasesOf({ log, policy, locked }: ResolvablePackage): PackageReleases {
+  requireRooted(log);
+  const judged = judgedReleases(log, policy);
+  const rank = ({ version, verdict }: JudgedRelease): number =>
+    locked.has(version) ? 0 : verdict === 'taken' ? 1 : verdict === 'taken last' ? 2 : 3;
+  const versions = judged.toSorted((a, b) => rank(a) - rank(b));
+  const takes = (range: string | null): VersionText[] => {
+    const isExact = range !== null && isVersion(range);
+    const taken = versions.filter((release) => {
+      if (isExact) return release.version === range && release.takedown === null;
+      const isWelcome = release.verdict === 'taken' || release.verdict === 'taken last' || locked.has(release.version);
+      return isWelcome && release.takedown === null && isInRange(release.version, range);
+    });
+    return taken.map(({ version }) => version);
+  };
+  const whyNone = (range: string | null): string => refusalText(log, { name: log.name, version: range }, policy);
+  return { versions: versions.map(({ version }) => version), takes, whyNone };
+}
+
+function refusalText(log: ResolvableLog, requirement: Requirement, policy: AdvisoryPolicy): string {
+  try {
+    return `${resolveRelease(log, requirement, policy).release.version} cannot be taken`;
+  } catch (failure) {
+    return messageOf(failure);
+  }
 }
 
 function named(log: ResolvableLog, version: VersionText): ResolvedRelease {
@@ -125,24 +201,16 @@ function nothingToTake(name: PackageName, wanted: string, passedOver: readonly P
   return new RegistryError('release/not-found', `${name} has no ${wanted} that is not yanked`);
 }
 
-function resolved(
-  { state, annotations }: ResolvableLog,
-  version: VersionText,
-  passedOver: readonly PassedOver[],
-): ResolvedRelease {
-  const deprecation = annotations.deprecationOf(version);
-  return {
-    ...releaseOf(state, version),
-    deprecation,
-    advisories: annotations.advisoriesOf(version, isAffected),
-    passedOver,
-  };
+function resolved(log: ResolvableLog, version: VersionText, passedOver: readonly PassedOver[]): ResolvedRelease {
+  return { ...releaseOf(log.state, version), ...warningsAbout(log, version), passedOver };
 }
 
-/** Newest first. */
-function standingVersions({ bindings }: PackageState, matches: (version: VersionText) => boolean): VersionText[] {
-  const releases = [...bindings.values()].filter(({ version, state }) => state.status !== 'yanked' && matches(version));
-  return releases.map(({ version }) => version).toSorted((a, b) => compareVersions(b, a));
+/** What is said of a version. */
+export function warningsAbout({ annotations }: Pick<ResolvableLog, 'annotations'>, version: VersionText): Warnings {
+  return {
+    deprecation: annotations.deprecationOf(version),
+    advisories: annotations.advisoriesOf(version, isAffected),
+  };
 }
 
 /**
@@ -165,7 +233,7 @@ function affectedError(name: PackageName, wanted: string, { version, advisories 
 }
 
 /** An advisory in a sentence. */
-export function advisoryText({ body: { id, severity, message, fixed } }: Statement<Advisory>): string {
+export function advisoryText({ body: { id, severity, message, fixed } }: Pick<Statement<Advisory>, 'body'>): string {
   const what = message === null || message === '' ? '' : `: ${message}`;
   return `${id} (${severity})${what}${fixed === null ? '' : `, fixed in ${fixed.join(', ')}`}`;
 }

@@ -104,8 +104,8 @@ export class Transport {
   }
 
   /** Reads the whole answer. Throws as {@link request}. */
-  async read(response: Response): Promise<Answer> {
-    const body = await readWhole(response, this.limits);
+  async read(response: Response, limits: TransportLimits = this.limits): Promise<Answer> {
+    const body = await readWhole(response, limits);
     return { status: response.status, challenge: response.headers.get('www-authenticate'), body };
   }
 

@@ -16,7 +16,9 @@ function partsOver(urls: readonly string[]) {
   const asked: string[] = [];
   const kept: Digest[] = [];
   const cache: ContentCache = {
+    parts: null,
     read: async () => null,
+    size: async () => null,
     writer: async (digest) => ({
       write: async () => undefined,
       keep: async () => void kept.push(digest),

@@ -21,6 +21,7 @@ import { recordKindOf } from './core/log-kind.ts';
 import { namedContents } from './core/named-content.ts';
 import { RegistryTakedowns } from './core/registry-takedowns.ts';
 import type { ContentStore, StoredRecord, StoreInspection } from './core/ports.ts';
+import { findTreeIndex } from './core/tree-index-reading.ts';
 import { dataFolder, existingDataFolder, type DataFolder } from './data-folder.ts';
 import { logKeyFile } from './log-keys.ts';
 import { copySqliteStore } from './storage/sqlite/sqlite-copy.ts';
@@ -152,6 +153,14 @@ async function newestLength(store: StoreInspection): Promise<number> {
   return length;
 }
 
+/** Content that is needed, by what. */
+interface Missing {
+  readonly digest: Digest;
+  /** The tree that names it, if one does. */
+  readonly index: Digest | null;
+  readonly at: string;
+}
+
 class ContentCopy {
   readonly damaged: BackupDamage[] = [];
   contents = 0;
@@ -159,7 +168,7 @@ class ContentCopy {
   readonly #content: Pick<ContentStore, 'size' | 'read'>;
   readonly #folder: string;
   readonly #taken = new DigestSet();
-  readonly #missing: { readonly digest: Digest; readonly at: string }[] = [];
+  readonly #missing: Missing[] = [];
 
   constructor(content: Pick<ContentStore, 'size' | 'read'>, folder: string) {
     this.#content = content;
@@ -168,16 +177,22 @@ class ContentCopy {
 
   /** After all records: content that is taken down may be missing, for somebody may have had to delete it. */
   nameMissing(takedowns: RegistryTakedowns): void {
-    for (const { digest, at } of this.#missing) {
-      if (!takedowns.has(digest)) this.damaged.push({ at: digest, problem: `it is missing (${at} needs it)` });
+    const told = new DigestSet();
+    for (const { digest, index, at } of this.#missing) {
+      if (takedowns.has(digest) || (index !== null && takedowns.has(index))) continue;
+      if (told.add(digest)) this.damaged.push({ at: digest, problem: `it is missing (${at} needs it)` });
     }
   }
 
   /** Everything that a record names; what is not `required` may be missing. */
   async takeAll(at: string, envelope: Envelope, required: boolean): Promise<void> {
     try {
-      for (const { digest } of namedContents(decodeSignedRecord(PACKAGE_LOG, envelope))) {
-        await this.#take(at, digest, required);
+      for (const { digest, kind } of namedContents(decodeSignedRecord(PACKAGE_LOG, envelope))) {
+        await this.#take({ digest, index: null, at }, required);
+        if (kind !== 'tree') continue;
+        // What is wrong with an index was told just now; no file of it can be found.
+        const files = (await findTreeIndex(this.#content, digest)) ?? [];
+        for (const file of files) await this.#take({ digest: file.digest, index: digest, at }, required);
       }
     } catch (failure) {
       if (!isRegistryError(failure, 'record/decode')) throw failure;
@@ -185,15 +200,16 @@ class ContentCopy {
     }
   }
 
-  async #take(at: string, digest: Digest, required: boolean): Promise<void> {
+  async #take(named: Missing, required: boolean): Promise<void> {
+    const { digest, at } = named;
     if (this.#taken.has(digest)) return;
     const size = await this.#sizeOrProblem(digest);
-    if (size === null && !required) return;
-    this.#taken.add(digest);
     if (size === null) {
-      this.#missing.push({ digest, at });
+      // Also when it was missed before: each that needs it may have another excuse.
+      if (required) this.#missing.push(named);
       return;
     }
+    this.#taken.add(digest);
     const problem = typeof size === 'number' ? await this.#copy(digest, size) : size;
     if (problem !== null) this.damaged.push({ at: digest, problem: `${problem} (${at} needs it)` });
   }

@@ -1,5 +1,13 @@
 import { isRegistryError } from '@waybill/protocol';
-import type { ContentStore, ContentUpload, PendingWriter, RegistryStore, TokenUseWriter } from './core/ports.ts';
+import type {
+  ContentSharing,
+  ContentStore,
+  ContentUpload,
+  PartsListStore,
+  PendingWriter,
+  RegistryStore,
+  TokenUseWriter,
+} from './core/ports.ts';
 
 /** Hears of failures after which the process must end. */
 export type OnFatal = (failure: unknown) => void;
@@ -28,8 +36,26 @@ export function watchContent(content: ContentStore, onFatal: OnFatal): ContentSt
     size: (digest) => content.size(digest),
     keptAtMs: (digest) => content.keptAtMs(digest),
     read: (digest, range) => content.read(digest, range),
+    readSlices: (digest, ranges) => content.readSlices(digest, ranges),
     list: () => content.list(),
     startUpload: async () => watchUpload(await content.startUpload(), onFatal),
+  };
+}
+
+/** The same sharing; a write that leaves the disk in doubt ends the process. */
+export function watchSharing(sharing: ContentSharing, onFatal: OnFatal): ContentSharing {
+  return {
+    baseOf: (digest) => sharing.baseOf(digest),
+    share: (digest, base, slices) => watched(sharing.share(digest, base, slices), onFatal),
+    unshare: (digest) => watched(sharing.unshare(digest), onFatal),
+  };
+}
+
+/** The same lists; a write that leaves the disk in doubt ends the process, though these could be made anew. */
+export function watchLists(lists: PartsListStore, onFatal: OnFatal): PartsListStore {
+  return {
+    readList: (digest) => lists.readList(digest),
+    keepList: (digest, list) => watched(lists.keepList(digest, list), onFatal),
   };
 }
 

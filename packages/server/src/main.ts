@@ -3,6 +3,7 @@ import type { Digest } from '@waybill/protocol';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ContentReading } from './core/content-reading.ts';
+import { partsRoutes } from './http/api/parts-routes.ts';
 import { proofRoutes } from './http/api/proof-routes.ts';
 import { recordRoutes } from './http/api/record-routes.ts';
 import { TokenGate } from './http/token-gate.ts';
@@ -76,13 +77,18 @@ async function serve(
 ): Promise<{ web: WebServer; url: URL }> {
   const { reading, proving, publishing, desk, governanceDesk, sequencer } = registry;
   let url = publicUrl ?? new URL('http://localhost/');
-  const content = new ContentReading(registry.content, registry.governance, () => url);
+  const content = new ContentReading({
+    store: registry.content,
+    trees: registry.treeTakedowns,
+    baseUrl: () => url,
+  });
   const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
     (intake) => [
       wargRoutes({ reading, proving, publishing, content, gate, intake }),
       recordRoutes({ desk, governanceDesk, intake }),
       proofRoutes(proving, intake),
+      partsRoutes({ content, parts: registry.parts, intake }),
     ],
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },
   );

@@ -11,9 +11,13 @@ import {
 } from '@waybill/protocol';
 import type { Logger } from 'pino';
 import { openContentFiles } from './blobs/files/content-files.ts';
+import { openContentSharing } from './blobs/files/content-sharing.ts';
 import { withFileFailures } from './blobs/files/file-failure.ts';
+import { openPartsListFiles } from './blobs/files/parts-list-files.ts';
 import { WriteThread } from './commit-thread/write-thread.ts';
 import type { Config } from './config.ts';
+import { ContentPacking } from './core/content-packing.ts';
+import { ContentParts } from './core/content-parts.ts';
 import { ContentScrub } from './core/content-scrub.ts';
 import { GovernanceDesk } from './core/governance-desk.ts';
 import { MapPruner } from './core/map-pruner.ts';
@@ -26,7 +30,16 @@ import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
 import { TokenDesk } from './core/token-desk.ts';
-import { watchContent, watchPending, watchPruning, watchTokenUses, type OnFatal } from './fatal-watch.ts';
+import { TreeTakedowns } from './core/tree-takedowns.ts';
+import {
+  watchContent,
+  watchLists,
+  watchPending,
+  watchPruning,
+  watchSharing,
+  watchTokenUses,
+  type OnFatal,
+} from './fatal-watch.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
@@ -51,6 +64,8 @@ export interface Registry {
   readonly governance: GovernanceLogStates;
   readonly tokens: TokenDesk;
   readonly content: ContentStore;
+  readonly treeTakedowns: TreeTakedowns;
+  readonly parts: ContentParts;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
 }
@@ -92,7 +107,8 @@ async function openHeld(
   onClose(() => thread.close());
   const reader = openSqliteReader(storeFile);
   onClose(() => reader.close());
-  const content = watchContent(await openContentFiles(path.join(dataDirectory, 'content')), onFatal);
+  const contentRoot = path.join(dataDirectory, 'content');
+  const content = watchContent(await openContentFiles(contentRoot), onFatal);
   // Known from the operator log's first record on, and no other log has one before.
   let origin: string | null = null;
   const homeOf = (logId: LogId): LogHome | null => (origin === null ? null : { log: logId, origin });
@@ -116,10 +132,12 @@ async function openHeld(
     content,
     observer: { contentDamaged: (digest) => tellDamage(digest, log, observer) },
   });
+  const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length });
+  const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
   const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
   // Whether today's uses are noted must not keep a stop from ending well.
   onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
-  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, tokens, log }));
+  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, packing, tokens, log }));
   return {
     operatorKeyId,
     commitKeyId,
@@ -133,7 +151,23 @@ async function openHeld(
     governance,
     tokens,
     content,
+    treeTakedowns,
+    parts,
   };
+}
+
+function openParts(
+  content: ContentStore,
+  {
+    contentRoot,
+    treeTakedowns,
+    onFatal,
+  }: { readonly contentRoot: string; readonly treeTakedowns: TreeTakedowns; readonly onFatal: OnFatal },
+): { readonly parts: ContentParts; readonly packing: ContentPacking } {
+  const parts = new ContentParts(content, watchLists(openPartsListFiles(contentRoot), onFatal));
+  const sharing = watchSharing(openContentSharing(contentRoot), onFatal);
+  const isTakenDown = async (digest: Digest): Promise<boolean> => (await treeTakedowns.takedownOf(digest)) !== null;
+  return { parts, packing: new ContentPacking({ content, parts, sharing, isTakenDown }) };
 }
 
 interface OperatorLogParts {

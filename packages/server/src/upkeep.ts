@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { ContentPacking } from './core/content-packing.ts';
 import type { ContentScrub } from './core/content-scrub.ts';
 import {
   HEAD_REFRESH_CHECK_MS,
@@ -18,12 +19,21 @@ export interface UpkeepParts {
   readonly publishing: Publishing;
   readonly pruner: MapPruner;
   readonly scrub: ContentScrub;
+  readonly packing: ContentPacking;
   readonly tokens: TokenDesk;
   readonly log: Logger;
 }
 
 /** What goes on beside requests: each task again and again, a pause between. Returns the end of it, when nothing runs any more. */
-export function startUpkeep({ sequencer, publishing, pruner, scrub, tokens, log }: UpkeepParts): () => Promise<void> {
+export function startUpkeep({
+  sequencer,
+  publishing,
+  pruner,
+  scrub,
+  packing,
+  tokens,
+  log,
+}: UpkeepParts): () => Promise<void> {
   const ending = new AbortController();
   const repeat = async (task: () => Promise<number>): Promise<void> => {
     for (let pauseMs = 0; !ending.signal.aborted;) {
@@ -46,6 +56,7 @@ export function startUpkeep({ sequencer, publishing, pruner, scrub, tokens, log 
     }),
     repeat(async () => ((await pruner.step()) ? PRUNE_STEP_PAUSE_MS : PRUNE_WALK_PAUSE_MS)),
     repeat(() => scrub.step()),
+    repeat(() => packing.step()),
     repeat(async () => {
       await tokens.writeUses();
       return TOKEN_USES_PAUSE_MS;

@@ -17,7 +17,8 @@ function reExports(source: Source): Finding[] {
 
 function complaint(path: string, { exportClause, isTypeOnly }: ts.ExportDeclaration): string | null {
   // `export * as name` names what it gives: one file's interface under one word.
-  if (exportClause !== undefined && ts.isNamespaceExport(exportClause) && /(?:^|\/)index\.ts$/.test(path)) return null;
+  if (exportClause !== undefined && ts.isNamespaceExport(exportClause) && /(?:^|\/)index(?:\.d)?\.ts$/.test(path))
+    return null;
   if (exportClause === undefined || !ts.isNamedExports(exportClause)) {
     return "'export *' hides what is public: list the names.";
   }

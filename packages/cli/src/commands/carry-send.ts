@@ -1,4 +1,5 @@
 import { openAsBlob } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import {
   checkGovernanceRecord,
   contentNamedBy,
@@ -14,6 +15,7 @@ import {
   type CarriedRecord,
   type RegistryClient,
 } from '@waybill/client';
+import { walkTree } from '@waybill/client/node';
 import {
   applyRecord,
   decodeSignedRecord,
@@ -35,7 +37,7 @@ import type { Progress } from '../progress.ts';
 export interface SendParts {
   readonly client: RegistryClient;
   readonly progress: Progress;
-  /** Files with the content that it names. */
+  /** Files and folders with the content that it names. */
   readonly content: readonly string[];
   readonly final: boolean;
 }
@@ -108,6 +110,12 @@ async function contentsOf(
   const contents = new Map<Digest, () => Promise<Blob>>();
   for (const file of content) {
     progress.step(`hashing ${file}`);
+    if ((await stat(file)).isDirectory()) {
+      const { index, digest, sources } = await walkTree(file, 'published');
+      contents.set(digest, () => Promise.resolve(new Blob([new Uint8Array(index)])));
+      for (const [one, source] of sources) contents.set(one, () => openAsBlob(source));
+      continue;
+    }
     contents.set((await digestOfFile(file)).digest, () => openAsBlob(file));
   }
   const missing = contentNamedBy(readCarried(carried)).find((digest) => !contents.has(digest));

@@ -12,7 +12,7 @@ import {
   verifyCarried,
   type CarriedRecord,
 } from '@waybill/client';
-import { messageOf, RegistryError, utf8, type JosePrivateKey } from '@waybill/protocol';
+import { messageOf, RegistryError, utf8, type JosePrivateKey, type JsonValue } from '@waybill/protocol';
 import type { CommandResult, CommonFlags } from '../action.ts';
 import { carriedBody, carriedText, nextCommand } from '../carried-text.ts';
 import type { CliContext } from '../context.ts';
@@ -64,8 +64,12 @@ export async function readCompleteFiles(files: readonly string[]): Promise<Carri
   throw new RegistryError('usage/invalid', `the record ${whose}: ${nextCommand(carried, name)}`);
 }
 
+export interface DraftResult extends CommandResult {
+  readonly json: { readonly [key: string]: JsonValue };
+}
+
 /** Writes a record that others are to sign. */
-export async function writeDraft(carried: CarriedRecord, file: string): Promise<CommandResult> {
+export async function writeDraft(carried: CarriedRecord, file: string): Promise<DraftResult> {
   await writeOutput({ file, mode: OUTPUT_MODE, mayReplace: true }, utf8(formatCarried(carried)));
   return {
     text: `${carriedText(carried)}\nnot signed yet: ${file}. Where the keys are:  ${nextCommand(carried, file)}`,

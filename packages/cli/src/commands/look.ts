@@ -82,10 +82,11 @@ function infoBody(log: VerifiedPackage): JsonValue {
     package: name,
     head: state.head?.id ?? null,
     records: state.length,
-    versions: sortedReleases(state).map(({ version, content, by, time, recordId, state: status }) => ({
+    versions: sortedReleases(state).map(({ version, content, claim, by, time, recordId, state: status }) => ({
       version,
       status: status.status,
       digest: content,
+      ...(claim === null ? {} : { mediaType: claim.mediaType, size: claim.size }),
       ...(status.status === 'yanked' ? { yanked: { time: formatTimestamp(status.time), reason: status.reason } } : {}),
       ...contentTakedownBody(log, content),
       time: formatTimestamp(time),
@@ -222,10 +223,10 @@ async function validate<E extends { readonly type: string }, P extends string, B
   }
 }
 
-export const updateCommand: Command<CliContext> = buildCommand({
+export const headCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Fetch and verify the newest head and packages',
-    fullDescription: 'Without packages: the head and the operator log alone.\n\n  waybill update demo:hello demo:world',
+    fullDescription: 'Without packages: the head and the operator log alone.\n\n  waybill head demo:hello demo:world',
   },
   parameters: {
     flags: registryFlags,

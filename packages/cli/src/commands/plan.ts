@@ -1,25 +1,48 @@
 import { stat } from 'node:fs/promises';
 import { createReadStream, openAsBlob } from 'node:fs';
-import { authorOf, draftPublish, publish, type RegistryClient } from '@waybill/client';
 import {
+  authorOf,
+  draftPublish,
+  publish,
+  readInterface,
+  type InterfaceReading,
+  type RegistryClient,
+} from '@waybill/client';
+import { readWitText, walkTree } from '@waybill/client/node';
+import {
+  concatBytes,
+  digestOf,
   encodeHex,
+  isRegistryError,
   parseDigest,
   parsePackageName,
-  parseVersion,
   RegistryError,
   sha256Stream,
-  WasmScanner,
   type AnnotationDraft,
+  type ContentClaim,
   type Digest,
   type Holder,
+  type JsonValue,
   type JosePrivateKey,
   type PackageEntry,
   type PackageName,
   type PackageState,
 } from '@waybill/protocol';
+import {
+  CONTENT_KINDS,
+  encodeWit,
+  kindCheckOf,
+  kindDemand,
+  parseWit,
+  requireReleaseName,
+  type ClaimedKind,
+  type KindDemand,
+  type ReleaseName,
+} from '@waybill/protocol/content';
 import type { CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { describeEntry } from '../entry-text.ts';
+import { isWitText } from '../interface-argument.ts';
 import type { Progress } from '../progress.ts';
 import { requireDraft, signersOf, type DraftFlags } from '../signer-flags.ts';
 import { signingKey, keyStoreOf, openClient, type RegistryFlags, type SigningFlags } from '../session.ts';
@@ -37,6 +60,13 @@ export interface Plan {
   readonly entries: (state: PackageState) => readonly PackageEntry[];
   readonly annotations: readonly AnnotationDraft[];
   readonly files: ReadonlyMap<Digest, string>;
+  /** The content indexes of trees, and WIT packages that were text: no file has them. */
+  readonly made?: ReadonlyMap<Digest, Uint8Array>;
+}
+
+/** A program reads what was done by name, and may be told more. */
+export interface PlanResult extends CommandResult {
+  readonly json: { readonly [key: string]: JsonValue };
 }
 
 /** Signs and publishes a plan as one record, and says what was done. */
@@ -45,7 +75,7 @@ export async function publishPlan(
   flags: PlanFlags,
   progress: Progress,
   plan: Plan,
-): Promise<CommandResult> {
+): Promise<PlanResult> {
   const name = parsePackageName(plan.package);
   requireDraft(flags, { '--key': flags.key, '--cosign': flags.cosign });
   const client = await openClient(context, flags);
@@ -57,14 +87,13 @@ export async function publishPlan(
     random,
     onStep: (step: string) => progress.step(step),
   };
-  const contents = new Map([...plan.files].map(([digest, file]) => [digest, () => openAsBlob(file)] as const));
   const done = await client.withEvidence(() =>
     publish(
       {
         name,
         entries: (state) => entriesFor(state, plan),
         annotations: plan.annotations,
-        contents,
+        contents: contentsOf(plan),
         final: flags.final ?? false,
       },
       parts,
@@ -85,12 +114,19 @@ export async function publishPlan(
   return { text: lines.join('\n'), json };
 }
 
+function contentsOf({ files, made = new Map() }: Plan): ReadonlyMap<Digest, () => Promise<Blob>> {
+  const contents = new Map<Digest, () => Promise<Blob>>();
+  for (const [digest, file] of files) contents.set(digest, () => openAsBlob(file));
+  for (const [digest, bytes] of made) contents.set(digest, () => Promise.resolve(new Blob([new Uint8Array(bytes)])));
+  return contents;
+}
+
 /** The record of a plan, for others to sign; content that it names is for whoever sends it. */
 async function draftPlan(
   { name, plan, file }: { readonly name: PackageName; readonly plan: Plan; readonly file: string },
   { signer }: DraftFlags,
   { client, progress }: { readonly client: RegistryClient; readonly progress: Progress },
-): Promise<CommandResult> {
+): Promise<PlanResult> {
   const carried = await client.withEvidence(() =>
     draftPublish(
       { name, entries: (state) => entriesFor(state, plan), annotations: plan.annotations },
@@ -131,36 +167,132 @@ function entriesFor(state: PackageState, plan: Plan): readonly PackageEntry[] {
   throw new RegistryError('log/not-found', `there is no package ${name} yet: publish a release first`);
 }
 
-/** A release of a file: hashed now, uploaded later. Warns when it is no WebAssembly, which most registries refuse. */
-export async function releaseOfFile(
+/** A release in the making, with what goes up for it. */
+export interface PlannedRelease extends Pick<Plan, 'files' | 'made'> {
+  readonly entry: PackageEntry;
+  readonly release: ReleaseName;
+  readonly content: Digest;
+  /** What the content says in WIT; `null` for what says nothing, and for what is too large to be read for a remark. */
+  readonly reading: InterfaceReading | null;
+}
+
+/** Kinds that can be said of a file; without one it is WebAssembly of whichever kind. */
+export type FileKind = Exclude<ClaimedKind, 'tree' | 'other' | 'wasm'>;
+
+/** What is to be released, as it was asked for. */
+export interface ReleaseSource {
+  readonly source: string;
+  readonly kind: FileKind | null;
+  /** The file or folder is WIT text, whatever it is called. */
+  readonly isWit: boolean;
+}
+
+/** Larger content is released unread. */
+export const READING_BYTES_MAX = 32 * 1024 * 1024;
+
+/**
+ * A release of a file or a folder: read now, uploaded later. Throws `usage/invalid`, `content/policy`, `content/tree`,
+ * `content/wit`.
+ */
+export async function releaseOf(
   context: CliContext,
-  version: string,
-  file: string,
-): Promise<{ entry: PackageEntry; content: Digest }> {
+  release: ReleaseName,
+  { source, kind, isWit }: ReleaseSource,
+): Promise<PlannedRelease> {
+  const isFolder = (await stat(source)).isDirectory();
+  if (isWit || (!isFolder && isWitText(source))) return releaseOfText(release, source, kind);
+  if (!isFolder) return releaseOfFile(context, release, { file: source, kind });
+  if (kind !== null) throw new RegistryError('usage/invalid', folderHint(source));
+  const { index, digest, sources } = await walkTree(source, 'published');
+  const claim = { mediaType: CONTENT_KINDS.tree.mediaType ?? '', size: index.length };
+  return { ...planned(release, digest, claim), files: sources, made: new Map([[digest, index]]), reading: null };
+}
+
+function folderHint(source: string): string {
+  return `${source} is a folder, and --kind is for files: with --wit it is WIT text, which may have a kind`;
+}
+
+function planned(
+  release: ReleaseName,
+  content: Digest,
+  claim: ContentClaim,
+): Pick<PlannedRelease, 'entry' | 'release' | 'content'> {
+  return { entry: { type: 'release', version: release.version, content, claim }, release, content };
+}
+
+/** WIT text goes up in its binary form: docs/decisions/0022-wit-text.md. */
+async function releaseOfText(release: ReleaseName, source: string, kind: FileKind | null): Promise<PlannedRelease> {
+  const document = parseWit(await readWitText(source));
+  const bytes = encodeWit(document);
+  const said = kind ?? 'wasm';
+  const check = kindCheckOf(kindDemand(said, release));
+  check.update(bytes);
+  check.finish();
+  requireReleaseName(document.main.id, release);
+  const content = digestOf(bytes);
+  const claim = { mediaType: CONTENT_KINDS[said].mediaType ?? '', size: bytes.length };
+  const made = new Map([[content, bytes]]);
+  return { ...planned(release, content, claim), files: new Map(), made, reading: { kind: 'wit-package', document } };
+}
+
+/** Warns when a file is no WebAssembly, which most registries refuse. */
+async function releaseOfFile(
+  context: CliContext,
+  release: ReleaseName,
+  { file, kind }: { readonly file: string; readonly kind: FileKind | null },
+): Promise<PlannedRelease> {
   if (!(await stat(file)).isFile()) throw new RegistryError('usage/invalid', `${file} is not a file`);
+  const { content, size, refusal, reading } = await readFileOnce(file, kindDemand(kind ?? 'wasm', release));
+  if (refusal !== null && kind !== null) throw refusal;
+  if (refusal !== null) context.process.stderr.write(`warning: ${file} is not WebAssembly\n`);
+  if (reading?.kind === 'wit-package') requireReleaseName(reading.document.main.id, release);
+  const said = kind ?? (refusal === null ? 'wasm' : 'other');
+  const claim = { mediaType: CONTENT_KINDS[said].mediaType ?? 'application/octet-stream', size };
+  return { ...planned(release, content, claim), files: new Map([[content, file]]), reading };
+}
+
+interface FileReading extends Pick<PlannedRelease, 'content' | 'reading'> {
+  readonly size: number;
+  /** Why it is not what it is to be; `null` where it is. */
+  readonly refusal: RegistryError | null;
+}
+
+async function readFileOnce(file: string, demand: KindDemand): Promise<FileReading> {
   const hash = sha256Stream();
-  const scanner = new WasmScanner();
-  let isWasm = true;
+  const check = kindCheckOf(demand);
+  let refusal: RegistryError | null = null;
+  let kept: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of createReadStream(file)) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError('a file is bytes');
     hash.update(chunk);
     size += chunk.length;
-    if (isWasm) isWasm = passes(() => scanner.update(chunk));
+    refusal ??= refusalOf(() => check.update(chunk));
+    if (refusal === null && size <= READING_BYTES_MAX) kept.push(chunk);
+    else kept = [];
   }
-  isWasm = isWasm && passes(() => scanner.finish());
-  if (!isWasm) context.process.stderr.write(`warning: ${file} is not WebAssembly\n`);
-  const claim = { mediaType: isWasm ? 'application/wasm' : 'application/octet-stream', size };
-  const content = parseDigest(`sha256:${encodeHex(hash.digest())}`);
-  return { entry: { type: 'release', version: parseVersion(version), content, claim }, content };
+  refusal ??= refusalOf(() => check.finish());
+  const isRead = refusal === null && size <= READING_BYTES_MAX;
+  const reading = isRead ? readingOf(concatBytes(...kept)) : null;
+  return { content: parseDigest(`sha256:${encodeHex(hash.digest())}`), size, refusal, reading };
 }
 
-function passes(step: () => unknown): boolean {
+/** The interface is for remarks here: content in which something is unknown is released like any other. */
+function readingOf(bytes: Uint8Array): InterfaceReading | null {
+  try {
+    return readInterface(bytes);
+  } catch (failure) {
+    if (isRegistryError(failure, 'content/malformed', 'content/not-analysed', 'content/policy')) return null;
+    throw failure;
+  }
+}
+
+function refusalOf(step: () => void): RegistryError | null {
   try {
     step();
-    return true;
+    return null;
   } catch (failure) {
-    if (failure instanceof RegistryError) return false;
+    if (failure instanceof RegistryError) return failure;
     throw failure;
   }
 }

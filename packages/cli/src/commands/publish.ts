@@ -1,41 +1,82 @@
 import { buildCommand, type Command } from '@stricli/core';
-import { parseVersion, RegistryError, type Digest, type PackageEntry, type PackageState } from '@waybill/protocol';
+import {
+  parsePackageName,
+  parseVersion,
+  RegistryError,
+  type Digest,
+  type PackageEntry,
+  type PackageState,
+} from '@waybill/protocol';
 import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, repeatedFlag, requiredFlag, signingFlags, textFlag } from '../flags.ts';
 import { grantEntryFor, revokeEntriesFor } from '../grant-flags.ts';
-import { publishPlan, releaseOfFile, type Plan, type PlanFlags } from './plan.ts';
+import { interfaceRemark, withRemark } from './interface-remark.ts';
+import { publishPlan, releaseOf, type FileKind, type Plan, type PlanFlags } from './plan.ts';
 
 interface ReleaseFlags extends PlanFlags {
   readonly package: string;
   readonly version: string;
+  readonly kind?: FileKind;
+  readonly wit?: boolean;
+  readonly checkInterface?: boolean;
 }
 
 export const publishCommand: Command<CliContext> = buildCommand({
   docs: {
-    brief: 'Release a file as a version of a package',
+    brief: 'Release a file or a folder as a version of a package',
     fullDescription: `Signs a release, publishes it, uploads the file, and verifies that the record stands in the log.
 The first release starts the package's log.
 
-  waybill publish hello.wasm --package demo:hello --version 1.0.0`,
+A folder is released as a tree of files: paths and bytes, no modes and no times. What .waybillignore names, in the words of gitignore, is
+left out, and so is .git. Only files that the registry lacks go up; component.wasm is the tree's component. Trees, and --kind, take a package of
+version 1: a new one begins as that, and an older one is upgraded first.
+
+WIT text, a file that ends in .wit or with --wit a folder with what it names in deps, is released as the binary WIT package. A WIT package
+is released under the name and version that it has. Where the package has an earlier release, the interfaces are compared, and you are
+told whether the step of the version is enough for what changed; with --check-interface nothing is released where it is not.
+
+  waybill publish hello.wasm --package demo:hello --version 1.0.0
+  waybill publish ./site --package demo:site --version 1.0.0
+  waybill publish runtime.wasm --kind module --package demo:runtime --version 1.0.0
+  waybill publish ./wit --wit --kind profile --package demo:edge --version 1.0.0
+  waybill publish hello.wasm --check-interface --package demo:hello --version 1.0.1`,
   },
   parameters: {
     flags: {
       package: requiredFlag('Package, as namespace:name', 'ns:name'),
       version: requiredFlag('SemVer version', 'version'),
+      kind: {
+        kind: 'enum',
+        values: ['component', 'interface', 'profile', 'module'],
+        brief: 'What the file is, signed in the release (default: WebAssembly of any kind)',
+        optional: true,
+      },
+      wit: {
+        kind: 'boolean',
+        brief: 'The file or folder is WIT text (default: what ends in .wit)',
+        optional: true,
+        withNegated: false,
+      },
+      checkInterface: {
+        kind: 'boolean',
+        brief: 'Refuse a version that is too small a step for what changed in the interface',
+        optional: true,
+        withNegated: false,
+      },
       ...signingFlags,
     },
-    positional: { kind: 'tuple', parameters: [argument('File to release', 'file')] },
+    positional: { kind: 'tuple', parameters: [argument('File or folder to release', 'path')] },
   },
-  func: action<ReleaseFlags, [string]>(async (context, flags, progress, file) => {
-    progress.step(`hashing ${file}`);
-    const { entry, content } = await releaseOfFile(context, flags.version, file);
-    return publishPlan(context, flags, progress, {
-      package: flags.package,
-      entries: () => [entry],
-      annotations: [],
-      files: new Map([[content, file]]),
-    });
+  func: action<ReleaseFlags, [string]>(async (context, flags, progress, source) => {
+    progress.step(`hashing ${source}`);
+    const release = { name: parsePackageName(flags.package), version: parseVersion(flags.version) };
+    const asked = { source, kind: flags.kind ?? null, isWit: flags.wit ?? false };
+    const planned = await releaseOf(context, release, asked);
+    const remark = await interfaceRemark({ context, flags, progress }, planned, flags.checkInterface ?? false);
+    const { entry, files, made } = planned;
+    const plan = { package: release.name, entries: () => [entry], annotations: [], files, ...(made && { made }) };
+    return withRemark(await publishPlan(context, flags, progress, plan), remark);
   }),
 });
 
@@ -131,16 +172,19 @@ export const sayCommand: Command<CliContext> = buildCommand({
   },
   func: action<RecordFlags, [string]>(async (context, flags, progress, name) => {
     const files = new Map<Digest, string>();
+    const made = new Map<Digest, Uint8Array>();
     const releases: PackageEntry[] = [];
     for (const text of flags.release ?? []) {
       const [version, file] = halves(text, '=');
       if (file === undefined) throw new RegistryError('usage/invalid', `--release takes version=file, not ${text}`);
-      const { entry, content } = await releaseOfFile(context, version, file);
-      releases.push(entry);
-      files.set(content, file);
+      const release = { name: parsePackageName(name), version: parseVersion(version) };
+      const planned = await releaseOf(context, release, { source: file, kind: null, isWit: false });
+      releases.push(planned.entry);
+      for (const [digest, source] of planned.files) files.set(digest, source);
+      for (const [digest, bytes] of planned.made ?? []) made.set(digest, bytes);
     }
     const entries = (state: PackageState): PackageEntry[] => recordEntries(state, flags, releases);
-    return publishPlan(context, flags, progress, { package: name, entries, annotations: [], files });
+    return publishPlan(context, flags, progress, { package: name, entries, annotations: [], files, made });
   }),
 });
 

@@ -43,7 +43,12 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       publishers: textFlag('TOML file of the keys that may publish', 'file'),
       open: { kind: 'boolean', brief: 'Anybody may publish', optional: true, withNegated: false },
       tokens: textFlag('Whether publishers show a token: optional or required (default: none is looked at)', 'when'),
-      anyContent: { kind: 'boolean', brief: 'Take other content than WebAssembly', optional: true, withNegated: false },
+      anyContent: {
+        kind: 'boolean',
+        brief: 'Take other content than WebAssembly and trees',
+        optional: true,
+        withNegated: false,
+      },
       publicUrl: textFlag('Address at which clients reach it (default: where it listens)', 'url'),
       origin: textFlag('Name of its logs for C2SP tools, at the first start and for ever', 'name'),
       mapProofsKept: {

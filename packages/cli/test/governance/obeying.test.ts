@@ -54,7 +54,7 @@ test('P2: a package that a key started which is not listed is unrooted: no get, 
     assert.deepEqual(rootedness, { verdict: 'unrooted', reason: 'key', by: 'namespace' });
     assert.deepEqual([governance.policy.start, governance.policy.keys], ['listed', [STRANGER.publicKey.text]]);
     assert.match(await user.ok('info', ONE), /is unrooted: .*\n {2}policy of namespace test: only /);
-    assert.match(await user.ok('update', ONE), /2 versions, unrooted/);
+    assert.match(await user.ok('head', ONE), /2 versions, unrooted/);
     const file = stage.publisher.file(`${TWO}-1.0.0.wasm`);
     const verified = await user.run('verify', file, '--package', TWO, '--json');
     assert.equal(codeOf(verified), 'governance/unrooted');

@@ -88,10 +88,12 @@ function logsIn(memory: Memory): LogCache {
 
 function contentIn(memory: Memory): ContentCache {
   return {
+    parts: null,
     async read(digest) {
       const bytes = memory.contents.get(digest);
       return bytes === undefined ? null : chunksOf(bytes);
     },
+    size: async (digest) => memory.contents.get(digest)?.length ?? null,
     async writer(digest) {
       const chunks: Uint8Array[] = [];
       return {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { digestHex, utf8, wargApi, type Digest } from '@waybill/protocol';
 import type { ContentCache, ContentWriter, LogCache } from '../ports.ts';
 import { FILE_MODE, FOLDER_MODE, hasCode, replaceFile, requireReplaceable } from './durable-file.ts';
+import { openPartsCache } from './parts-cache-files.ts';
 
 /** Logs as the registry served them, one file each. */
 export function openLogFiles(folder: string): LogCache {
@@ -28,14 +29,17 @@ export function openLogFiles(folder: string): LogCache {
 /** Content as files named by digest, shared by all registries. */
 export function openContentCache(folder: string): ContentCache {
   const fileOf = (digest: Digest): string => path.join(folder, 'sha256', digestHex(digest));
+  const sizeOf = async (digest: Digest): Promise<number | null> => {
+    const stat = await lstat(fileOf(digest)).catch((failure: unknown) => {
+      if (hasCode(failure, 'ENOENT')) return null;
+      throw failure;
+    });
+    return stat?.isFile() ? stat.size : null;
+  };
   return {
-    async read(digest) {
-      const stat = await lstat(fileOf(digest)).catch((failure: unknown) => {
-        if (hasCode(failure, 'ENOENT')) return null;
-        throw failure;
-      });
-      return stat?.isFile() ? createReadStream(fileOf(digest)) : null;
-    },
+    parts: openPartsCache(folder),
+    size: sizeOf,
+    read: async (digest) => ((await sizeOf(digest)) === null ? null : createReadStream(fileOf(digest))),
     writer: (digest) => fileWriter(fileOf(digest)),
     forget: (digest) => rm(fileOf(digest), { force: true }),
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concatBytes, digestOf, isRegistryError, utf8, type Digest, type ErrorCode } from '@waybill/protocol';
-import type { ContentStore } from '../core/ports.ts';
+import type { ByteRange, ContentStore } from '../core/ports.ts';
 
 /* The contract of ContentStore as tests: every driver runs them, and what they do not ask for no caller may rely on. */
 
@@ -60,6 +60,12 @@ export async function keepContent(store: ContentStore, bytes: Uint8Array, chunkB
 async function readContent(store: ContentStore, digest: Digest, start: number, end: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of store.read(digest, { start, end })) chunks.push(chunk);
+  return concatBytes(...chunks);
+}
+
+async function readSlices(store: ContentStore, digest: Digest, ranges: readonly ByteRange[]): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.readSlices(digest, ranges)) chunks.push(chunk);
   return concatBytes(...chunks);
 }
 
@@ -186,6 +192,20 @@ function checkRanges(check: Check): void {
         assert.deepEqual(await readContent(store, digest, start, end), bytes.slice(start, end));
       }
     }
+  });
+
+  check('many ranges are read as one', async ({ store }) => {
+    const bytes = sampleContent(LARGE_BYTES);
+    const digest = await keepContent(store, bytes);
+    const lists = [[], [0, 1, 1, 2, 70_000, 200_000, LARGE_BYTES - 1, LARGE_BYTES], [5, 5, 5, 6, 9, 9]];
+    for (const edges of lists) {
+      const ranges = edges.flatMap((start, i) => (i % 2 === 0 ? [{ start, end: edges[i + 1] ?? 0 }] : []));
+      const expected = concatBytes(...ranges.map(({ start, end }) => bytes.slice(start, end)));
+      assert.deepEqual(await readSlices(store, digest, ranges), expected);
+    }
+    const beyond = [0, LARGE_BYTES].map((start) => ({ start, end: start + 1 }));
+    await assert.rejects(readSlices(store, digest, beyond), failsWith('storage/damaged'));
+    await assert.rejects(readSlices(store, digestOf(utf8('absent')), []), failsWith('content/not-found'));
   });
 
   check('content that ends before the range means damage', async ({ store }) => {

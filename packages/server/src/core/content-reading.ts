@@ -1,17 +1,23 @@
-import { REGISTRY_LOG_ID, RegistryError, takedownOf, type Digest, type Takedown } from '@waybill/protocol';
+import { RegistryError, type Digest, type Takedown } from '@waybill/protocol';
 import type { ContentStore } from './ports.ts';
-import type { GovernanceLogStates } from './state-caches.ts';
+import type { TreeTakedowns } from './tree-takedowns.ts';
+
+export interface ContentReadingParts {
+  readonly store: ContentStore;
+  readonly trees: Pick<TreeTakedowns, 'takedownOf'>;
+  /** Where this registry's own content can be had; known only once the server listens. */
+  readonly baseUrl: () => URL;
+}
 
 /** Content as it is served: anybody may have it, for its name is its proof. */
 export class ContentReading {
   readonly #store: ContentStore;
-  readonly #governance: GovernanceLogStates;
+  readonly #trees: Pick<TreeTakedowns, 'takedownOf'>;
   readonly #baseUrl: () => URL;
 
-  /** `baseUrl` is where this registry's own content can be had; known only once the server listens. */
-  constructor(store: ContentStore, governance: GovernanceLogStates, baseUrl: () => URL) {
+  constructor({ store, trees, baseUrl }: ContentReadingParts) {
     this.#store = store;
-    this.#governance = governance;
+    this.#trees = trees;
     this.#baseUrl = baseUrl;
   }
 
@@ -19,12 +25,9 @@ export class ContentReading {
     return this.#baseUrl();
   }
 
-  /**
-   * Why it is served to nobody; `null` for what may be served. A namespace's takedown does not count: the address of a digest names no
-   * package (spec/governance.md 5.3).
-   */
+  /** Why it is served to nobody; `null` for what may be served. */
   takedownOf(digest: Digest): Promise<Takedown | null> {
-    return this.#governance.read(REGISTRY_LOG_ID, (state) => takedownOf(state, digest));
+    return this.#trees.takedownOf(digest);
   }
 
   async has(digest: Digest): Promise<boolean> {

@@ -44,7 +44,35 @@ export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** Bytes of one content file. */
 export const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
-/** Contents that are remembered to be WebAssembly, about 200 bytes each. */
+/** Of smaller content the list of parts is not kept: making it takes some milliseconds. */
+export const KEPT_LIST_CONTENT_BYTES_MIN = 1024 * 1024;
+
+/** Smaller content is stored whole: what could be saved is not worth a second file at each read. */
+export const PACK_CONTENT_BYTES_MIN = 1024 * 1024;
+
+/** Of content that its base must have for it to be stored as slices. */
+export const PACK_SHARED_SHARE_MIN = 0.5;
+
+/** Slices of which content is stored: a look at it reads all of them, and each reader holds them, about a hundred bytes each. */
+export const PACK_SLICES_MAX = 4_096;
+
+/** Parts by which content is compared, and contents that are remembered for it: about two kilobytes each. */
+export const SKETCH_PARTS = 16;
+export const SKETCHES_MAX = 10_000;
+
+/** Contents looked at in one step of packing, unless one of them is work; the pause between steps, and that between walks. */
+export const PACK_STEP_CONTENTS = 100;
+export const PACK_STEP_PAUSE_MS = 100;
+export const PACK_WALK_PAUSE_MS = 10_000;
+
+/** Lists of parts that wait for being made; beyond it clients are told to come back (429), and take content whole. */
+export const LISTS_WAITING_MAX = 64;
+
+/** Lists that were asked for last are kept in memory up to so many bytes, and contents that are remembered to have none. */
+export const LISTS_RECENT_BYTES_MAX = 32 * 1024 * 1024;
+export const PARTLESS_CONTENTS_MAX = 10_000;
+
+/** Contents that are remembered to be of a kind, about 200 bytes each. */
 export const JUDGED_CONTENTS_MAX = 20_000;
 
 /** Records, versions and keys in the cache of package states, over all packages: some hundred bytes each. */

@@ -284,6 +284,12 @@ export interface ContentUpload {
   discard(): Promise<void>;
 }
 
+/** Bytes `start` to `end` (exclusive). */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Content by digest; immutable once kept. */
 export interface ContentStore {
   /** Size in bytes; `null` when the content is not here. */
@@ -292,9 +298,41 @@ export interface ContentStore {
   keptAtMs(digest: Digest): Promise<number | null>;
   startUpload(): Promise<ContentUpload>;
   /** Bytes `start` to `end` (exclusive) in chunks. Throws `content/not-found`. */
-  read(digest: Digest, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
+  read(digest: Digest, range: ByteRange): AsyncIterable<Uint8Array>;
+  /** Many ranges in ascending order, one after another, at the cost of one look for the content. Throws as {@link read}. */
+  readSlices(digest: Digest, ranges: readonly ByteRange[]): AsyncIterable<Uint8Array>;
   /** What is kept, in no order that means anything; what is kept or goes meanwhile may or may not be in it. */
   list(): AsyncIterable<Digest>;
+}
+
+/** Bytes of content in a row: `length` of them, from `baseStart` on in other content, or its own (`null`). */
+export interface SharedSlice {
+  readonly baseStart: number | null;
+  readonly length: number;
+}
+
+/**
+ * Content that is stored as slices of other content, its base. To whoever reads it, it is as any other. A base stands alone:
+ * whoever shares sees to it that it goes on doing so.
+ */
+export interface ContentSharing {
+  /** `null` for content that stands alone, or is not here. Throws `storage/damaged`. */
+  baseOf(digest: Digest): Promise<Digest | null>;
+  /**
+   * Stores `digest` by slices, in the order of its bytes, which are read back and hashed before anything goes. Whole in one
+   * form or the other after a crash. Throws `storage/damaged` where the slices are those of other content, `storage/full`, `storage/failed`.
+   */
+  share(digest: Digest, base: Digest, slices: readonly SharedSlice[]): Promise<void>;
+  /** Lets it stand alone again. Throws as {@link share}. */
+  unshare(digest: Digest): Promise<void>;
+}
+
+/** Lists of the parts of content, beside it. Each can be made anew: who reads one checks it. */
+export interface PartsListStore {
+  /** `null` when there is none. */
+  readList(digest: Digest): Promise<Uint8Array | null>;
+  /** After a crash it is whole or absent. Throws `storage/full`, `storage/failed`. */
+  keepList(digest: Digest, list: Uint8Array): Promise<void>;
 }
 
 /** Unix milliseconds. */

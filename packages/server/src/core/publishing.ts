@@ -18,12 +18,11 @@ import {
   type wargApi,
 } from '@waybill/protocol';
 import { admitPackageRecord, refuseManyParts } from './admission.ts';
-import { JudgedContents, receiveContent, type ContentPolicy } from './content.ts';
+import type { ContentPolicy } from './content.ts';
 import { settledWithin } from './deadline.ts';
 import { GovernanceGate, isGateRefusal } from './governance-gate.ts';
-import { COMMIT_WAIT_MS, CONTENT_BYTES_MAX, PACKAGE_NAME_LENGTH_MAX, SOURCING_IDLE_MS } from './limits.ts';
+import { COMMIT_WAIT_MS, PACKAGE_NAME_LENGTH_MAX, SOURCING_IDLE_MS } from './limits.ts';
 import { requireDefined } from './namespace-check.ts';
-import { namedContents, type NamedContent } from './named-content.ts';
 import { owedSignatures } from './owed-signatures.ts';
 import type { Clock, ContentStore, PendingWriter, RegistryReader } from './ports.ts';
 import { publishConflict } from './publish-conflict.ts';
@@ -31,7 +30,9 @@ import { checkPublisher, type Publishers } from './publishers.ts';
 import { Rejections } from './rejections.ts';
 import { Reservations, type Reservation } from './reservations.ts';
 import type { Sequencer } from './sequencer.ts';
+import { Sourcing, type Wanted } from './sourcing.ts';
 import type { PackageStates, StateCaches } from './state-caches.ts';
+import { TreeFiles } from './tree-files.ts';
 
 export interface PublishingParts {
   readonly store: RegistryReader & PendingWriter;
@@ -51,12 +52,6 @@ export interface PublishCommand {
   readonly final: boolean;
 }
 
-/** Content that a record waits for, and all that names it there. */
-interface Wanted {
-  readonly digest: Digest;
-  readonly named: readonly NamedContent[];
-}
-
 /** Takes records and their content from publishers: admit, validate, source content, sequence (spec/http.md 5). */
 export class Publishing {
   readonly #parts: PublishingParts;
@@ -64,12 +59,14 @@ export class Publishing {
   readonly #gate: GovernanceGate;
   readonly #reservations = new Reservations();
   readonly #rejections = new Rejections();
-  readonly #judged = new JudgedContents();
+  readonly #sourcing: Sourcing;
 
   constructor(parts: PublishingParts) {
+    const { states, content, contentPolicy } = parts;
     this.#parts = parts;
-    this.#packages = parts.states.packages;
-    this.#gate = new GovernanceGate(parts.states.governance);
+    this.#packages = states.packages;
+    this.#gate = new GovernanceGate(states.governance);
+    this.#sourcing = new Sourcing({ content, contentPolicy, gate: this.#gate, reservations: this.#reservations });
   }
 
   /** Takes up the records that waited for content when the server last stopped, with a fresh time to upload. */
@@ -94,15 +91,15 @@ export class Publishing {
       }
       const reservation = this.#reserve({ ...pending, record });
       reservation.durable = Promise.resolve();
-      reservation.sourcing = this.#findMissing(reservation);
+      reservation.sourcing = this.#sourcing.findMissing(reservation);
       await reservation.sourcing.catch((failure: unknown) => this.#rejectUnusable(reservation, failure));
     }
     await this.sweep();
   }
 
-  /** Its content has come meanwhile, perhaps by another package's record, and is not what the record says. */
+  /** Its content has come meanwhile, perhaps by another package's record, and is not what the record says; or cannot be read. */
   async #rejectUnusable(reservation: Reservation, failure: unknown): Promise<void> {
-    if (!isRegistryError(failure, 'admission/policy', 'content/policy')) throw failure;
+    if (!isUnusable(failure) && !isRegistryError(failure, 'request/too-many', 'storage/damaged')) throw failure;
     reservation.sourcing = Promise.resolve();
     await this.#rejectWaiting(reservation, messageOf(failure));
   }
@@ -178,6 +175,8 @@ export class Publishing {
       name,
       record,
       missing: new Set<Digest>(),
+      trees: new TreeFiles(),
+      heldBytes: 0,
       lastProgressMs: this.#parts.clock(),
       durable: null,
       row: Promise.resolve(),
@@ -206,7 +205,7 @@ export class Publishing {
   async #startSourcing(reservation: Reservation): Promise<void> {
     try {
       await this.#refuseForeignId(reservation);
-      await this.#findMissing(reservation);
+      await this.#sourcing.findMissing(reservation);
       if (reservation.missing.size > 0) await this.#makeDurable(reservation);
     } catch (failure) {
       this.#reservations.remove(reservation);
@@ -240,20 +239,6 @@ export class Publishing {
     throw foreignId();
   }
 
-  async #findMissing(reservation: Reservation): Promise<void> {
-    const { content, contentPolicy } = this.#parts;
-    for (const named of namedContents(reservation.record)) {
-      const size = await content.size(named.digest);
-      if (size === null) {
-        reservation.missing.add(named.digest);
-        continue;
-      }
-      checkSize(named, size);
-      // It may be there because an annotation names it, for which no policy asked.
-      if (named.by === 'release' && contentPolicy === 'wasm') await this.#judged.judgeKept(content, named.digest, size);
-    }
-  }
-
   #storePending(
     { logId, name, record }: Pick<Reservation, 'logId' | 'name' | 'record'>,
     rejection: string | null,
@@ -283,6 +268,7 @@ export class Publishing {
   async #sequence(reservation: Reservation): Promise<void> {
     const { logId, name, record, durable } = reservation;
     try {
+      await this.#sourcing.requireFilesStanding(reservation);
       reservation.registryIndex = await this.#parts.sequencer.sequence({ kind: 'package', logId, name, record });
       this.#reservations.remove(reservation);
       if (reservation.durable !== durable) void this.#deleteLateRow(reservation);
@@ -386,14 +372,13 @@ export class Publishing {
       await this.status(logId, recordId);
       throw new RegistryError('publish/not-sourcing', `record ${recordId} does not wait for content`);
     }
-    const named = namedContents(reservation.record).filter((one) => one.digest === digest);
-    if (named.length === 0) {
+    const wanted = this.#sourcing.wanted(reservation, digest);
+    if (wanted === null) {
       throw new RegistryError('publish/not-wanted', `record ${recordId} does not want content ${digest}`);
     }
     await this.#refuseTakenDown(reservation, digest);
-    await this.#receive(reservation, { digest, named }, body);
-    await this.#checkSizes(reservation, { digest, named });
-    reservation.missing.delete(digest);
+    await this.#receive(reservation, wanted, body);
+    await this.#settle(reservation, wanted);
     if (reservation.missing.size > 0 || !this.#reservations.has(reservation)) return;
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
     if (failure !== null) throw failure;
@@ -404,42 +389,40 @@ export class Publishing {
     try {
       await this.#gate.admitContent(reservation.name, digest);
     } catch (failure) {
-      const waits = reservation.sequencing === null && this.#reservations.has(reservation);
-      if (isGateRefusal(failure) && waits) await this.#rejectWaiting(reservation, messageOf(failure));
+      await this.#rejectFor(reservation, failure, messageOf(failure));
       throw failure;
     }
   }
 
   /** The content may be right and the record wrong: it can never be published then. */
-  async #checkSizes(reservation: Reservation, { digest, named }: Wanted): Promise<void> {
-    const size = await this.#parts.content.size(digest);
+  async #settle(reservation: Reservation, wanted: Wanted): Promise<void> {
     try {
-      for (const one of named) if (size !== null) checkSize(one, size);
+      await this.#sourcing.settle(reservation, wanted);
     } catch (failure) {
-      await this.#rejectWaiting(reservation, messageOf(failure));
+      await this.#rejectFor(reservation, failure, messageOf(failure));
       throw failure;
     }
   }
 
-  async #receive(reservation: Reservation, { digest, named }: Wanted, body: AsyncIterable<Uint8Array>): Promise<void> {
-    const { content, contentPolicy, clock } = this.#parts;
-    const policy = named.some(({ by }) => by === 'release') ? contentPolicy : 'any';
+  async #receive(reservation: Reservation, wanted: Wanted, body: AsyncIterable<Uint8Array>): Promise<void> {
+    const { clock } = this.#parts;
     const onProgress = (): void => {
       reservation.lastProgressMs = clock();
     };
     onProgress();
     try {
-      await receiveContent(content, { digest, body, policy, bytesMax: bytesMaxOf(named), onProgress });
-      if (policy === 'wasm') this.#judged.add(digest);
+      await this.#sourcing.receive(reservation, wanted, { body, onProgress });
     } catch (failure) {
-      if (isRegistryError(failure, 'content/policy')) {
-        await this.#rejectWaiting(
-          reservation,
-          `content with digest ${digest} was rejected by policy: ${failure.message}`,
-        );
-      }
+      const why = `content with digest ${wanted.digest} was rejected by policy: ${messageOf(failure)}`;
+      await this.#rejectFor(reservation, failure, why);
       throw failure;
     }
+  }
+
+  /** Rejects a record that no other content can save, once: several of its uploads may find that out. */
+  async #rejectFor(reservation: Reservation, failure: unknown, why: string): Promise<void> {
+    const waits = reservation.sequencing === null && this.#reservations.has(reservation);
+    if (waits && isUnusable(failure)) await this.#rejectWaiting(reservation, why);
   }
 
   /** Rejects records whose uploads have stopped, and forgets rejections that nobody will ask for any more. */
@@ -468,6 +451,11 @@ export class Publishing {
   }
 }
 
+/** What no other bytes can mend: the record names what it may not. */
+function isUnusable(failure: unknown): boolean {
+  return isGateRefusal(failure) || isRegistryError(failure, 'admission/policy', 'content/policy', 'content/tree');
+}
+
 /** What the sequencer refused for what the record says, as against what failed about the server. */
 function isRefusal(failure: unknown): boolean {
   return isGateRefusal(failure) || (isRegistryError(failure) && failure.code.startsWith('record/'));
@@ -487,16 +475,4 @@ function sourcing({ logId, record, missing }: Reservation): wargApi.RecordStatus
   });
   const missingContent = new Map([...missing].map((digest) => [digest, [endpoint(digest)]] as const));
   return { recordId: record.id, state: 'sourcing', missingContent };
-}
-
-/** Throws `admission/policy` when another size is claimed than the content has (spec/admission.md 6.5). */
-function checkSize({ digest, claim, by }: NamedContent, size: number): void {
-  if (claim === null || claim.size === size) return;
-  throw new RegistryError('admission/policy', `content ${digest} has ${size} bytes, and the ${by} says ${claim.size}`);
-}
-
-/** What an annotation names may be anything, but no larger than it says. */
-function bytesMaxOf(named: readonly NamedContent[]): number {
-  const sizes = named.map(({ by, claim }) => (by === 'annotation' && claim !== null ? claim.size : CONTENT_BYTES_MAX));
-  return Math.min(CONTENT_BYTES_MAX, Math.max(...sizes));
 }

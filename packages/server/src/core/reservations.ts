@@ -1,5 +1,14 @@
-import type { Digest, LogId, PackageEntry, PackageName, RecordId, SignedRecord } from '@waybill/protocol';
+import {
+  RegistryError,
+  type Digest,
+  type LogId,
+  type PackageEntry,
+  type PackageName,
+  type RecordId,
+  type SignedRecord,
+} from '@waybill/protocol';
 import { PENDING_BYTES_MAX, PENDING_RECORDS_MAX } from './limits.ts';
+import type { TreeFiles } from './tree-files.ts';
 
 /** A record on its way: nobody else may append to its package until it is published, rejected or idle for too long. */
 export interface Reservation {
@@ -7,6 +16,10 @@ export interface Reservation {
   readonly logId: LogId;
   readonly record: SignedRecord<PackageEntry>;
   readonly missing: Set<Digest>;
+  /** What its trees name, as far as their indexes are here. */
+  readonly trees: TreeFiles;
+  /** What is in memory for it beside the record: it counts as the record's own bytes do. */
+  heldBytes: number;
   lastProgressMs: number;
   /** The writing of its row, done or under way: it was accepted, so it must survive what fails. `null` when it has none. */
   durable: Promise<void> | null;
@@ -59,11 +72,29 @@ export class Reservations {
     this.#bytes -= bytesOf(reservation);
   }
 
+  /**
+   * Counts bytes that a record on its way has in memory beside its own; gives the way to let them go, which its end does, too.
+   * Throws `request/too-many` where there is no room.
+   */
+  hold(reservation: Reservation, bytes: number): () => void {
+    if (bytes > 0 && this.#bytes + bytes > PENDING_BYTES_MAX) {
+      throw new RegistryError('request/too-many', 'too much content is being looked at: try again');
+    }
+    if (!this.has(reservation)) return () => undefined;
+    reservation.heldBytes += bytes;
+    this.#bytes += bytes;
+    return () => {
+      if (!this.has(reservation)) return;
+      reservation.heldBytes -= bytes;
+      this.#bytes -= bytes;
+    };
+  }
+
   values(): Iterable<Reservation> {
     return this.#byLog.values();
   }
 }
 
-function bytesOf({ record }: Reservation): number {
-  return record.envelope.contents.length;
+function bytesOf({ record, heldBytes }: Reservation): number {
+  return record.envelope.contents.length + heldBytes;
 }

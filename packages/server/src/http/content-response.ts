@@ -32,7 +32,8 @@ export async function contentResponse(
   return new Response(body, { status: range === null ? 200 : 206, headers });
 }
 
-function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+/** As a body; what it comes from is told when nobody reads on. */
+export function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
   const iterator = chunks[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  isRegistryError,
   PACKAGE_LOG,
   packageLogId,
   parsePackageName,
@@ -18,6 +19,7 @@ import {
 } from '../../src/core/limits.ts';
 import { Rejections } from '../../src/core/rejections.ts';
 import { Reservations, type Reservation } from '../../src/core/reservations.ts';
+import { TreeFiles } from '../../src/core/tree-files.ts';
 import { keyOf } from '../publisher.ts';
 
 const alice = keyOf('alice');
@@ -42,6 +44,8 @@ async function reservationOf(number: number, bytes: number): Promise<Reservation
     logId: packageLogId(name),
     record: { ...record, id: idOf(number), envelope },
     missing: new Set(),
+    trees: new TreeFiles(),
+    heldBytes: 0,
     lastProgressMs: 0,
     durable: null,
     row: done,
@@ -64,6 +68,24 @@ test('records on their way are bounded by their bytes and by their number (threa
     reservations.add(await reservationOf(number, 1));
   }
   assert.equal(reservations.full, true);
+});
+
+test('what is in memory for a record counts to its bytes, until it is let go, and goes with it (threats W16)', async () => {
+  const reservations = new Reservations();
+  const one = await reservationOf(0, 10);
+  reservations.add(one);
+  const tooMany = (thrown: unknown): boolean => isRegistryError(thrown, 'request/too-many');
+  assert.throws(() => reservations.hold(one, PENDING_BYTES_MAX), tooMany);
+  const letGo = reservations.hold(one, PENDING_BYTES_MAX - 10);
+  assert.equal(reservations.full, true);
+  letGo();
+  assert.equal(reservations.full, false);
+  const late = reservations.hold(one, PENDING_BYTES_MAX - 10);
+  reservations.remove(one);
+  late();
+  assert.equal(reservations.full, false);
+  reservations.add(await reservationOf(1, PENDING_BYTES_MAX - 1));
+  assert.equal(reservations.full, false);
 });
 
 test('a package has one record on its way, and another one of it takes nothing away', async () => {

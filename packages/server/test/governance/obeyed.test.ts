@@ -164,6 +164,10 @@ test('L13: what the registry takes down is served nowhere and not accepted again
     assert.equal(answer.headers.get('cache-control'), 'no-store');
     assertEmpty(await registry.send('HEAD', path), 451);
   }
+  const parts = `api/v1/content/${digest}/parts`;
+  for (const answer of [await registry.get(parts), await registry.post(parts, { json: { runs: [[0, 1]] } })]) {
+    assert.deepEqual([answer.status, answer.headers.get('cache-control')], [451, 'no-store']);
+  }
   assertMessage((await postFirst(publisher('again', 'alice'), content)).answer, 451, /taken down/);
   const record = await first.record([releaseOf('2.0.0', content)]);
   assertMessage(await first.post(record), 451, /taken down/);

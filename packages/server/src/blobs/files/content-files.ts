@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { constants, lstatSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, utimes, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, messageOf, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
-import type { ContentStore, ContentUpload } from '../../core/ports.ts';
-import { hasSystemCode, withFileFailures } from './file-failure.ts';
+import type { ByteRange, ContentStore, ContentUpload } from '../../core/ports.ts';
+import { hasSystemCode, withFileFailures, withFileFailuresSync } from './file-failure.ts';
+import { readSharedHeader, stretchesOf, type SharedContent } from './shared-file.ts';
 
 const FILE_MODE = 0o640;
 const FOLDER_MODE = 0o750;
@@ -22,7 +23,7 @@ export async function openContentFiles(root: string): Promise<ContentStore> {
   const naming = new Naming();
   return {
     ...others,
-    keptAtMs: async (digest) => (await findFile(root, digest))?.keptAtMs ?? null,
+    keptAtMs: async (digest) => (await findContent(root, digest))?.keptAtMs ?? null,
     size: async (digest) => {
       await naming.settled(digest);
       return size(digest);
@@ -57,10 +58,11 @@ class Naming {
 }
 
 /** The same content for reading alone: nothing is made, and nothing removed. */
-export function readContentFiles(root: string): Pick<ContentStore, 'size' | 'read' | 'list'> {
+export function readContentFiles(root: string): Pick<ContentStore, 'size' | 'read' | 'readSlices' | 'list'> {
   return {
-    size: async (digest) => (await findFile(root, digest))?.size ?? null,
-    read: (digest, range) => readFile(root, digest, range),
+    size: async (digest) => (await findContent(root, digest))?.size ?? null,
+    read: (digest, range) => readContent(root, digest, [range]),
+    readSlices: (digest, ranges) => readContent(root, digest, ranges),
     async *list() {
       for await (const { digest } of surveyContentFiles(root)) if (digest !== null) yield digest;
     },
@@ -72,19 +74,29 @@ export async function* surveyContentFiles(
   root: string,
 ): AsyncGenerator<{ readonly file: string; readonly digest: Digest | null }, void, undefined> {
   for (const below of await namesIn(root)) {
-    if (below === 'sha256') continue;
-    const uploads = below === 'uploads' ? await namesIn(path.join(root, below)) : [''];
-    for (const name of uploads) yield { file: path.join(root, below, name), digest: null };
+    if (below === 'sha256' || below === 'shared') continue;
+    const names = below === 'uploads' || below === 'parts' ? await namesIn(path.join(root, below)) : [''];
+    const strays = below === 'parts' ? names.filter((name) => !/^[0-9a-f]{64}\.parts$/.test(name)) : names;
+    for (const name of strays) yield { file: path.join(root, below, name), digest: null };
   }
-  const folders = await namesIn(contentFolder(root));
-  for (const folder of folders.toSorted()) {
-    const below = path.join(contentFolder(root), folder);
+  yield* surveyNamed(contentFolder(root), () => true);
+  yield* surveyNamed(path.join(root, 'shared'), (digest) => findPlain(root, digest) === null);
+}
+
+/** Files named by digest in 256 folders; those that do not count have no business there. */
+async function* surveyNamed(
+  root: string,
+  counts: (digest: Digest) => boolean,
+): AsyncGenerator<{ readonly file: string; readonly digest: Digest | null }, void, undefined> {
+  for (const folder of (await namesIn(root)).toSorted()) {
+    const below = path.join(root, folder);
     const names = await namesIn(below);
     // A file where a folder belongs has no names in it.
     if (names.length === 0 && !/^[0-9a-f]{2}$/.test(folder)) yield { file: below, digest: null };
     for (const name of names) {
       const isContent = /^[0-9a-f]{64}$/.test(name) && folder === name.slice(0, 2);
-      yield { file: path.join(below, name), digest: isContent ? parseDigest(`sha256:${name}`) : null };
+      const digest = isContent ? parseDigest(`sha256:${name}`) : null;
+      yield { file: path.join(below, name), digest: digest !== null && counts(digest) ? digest : null };
     }
   }
 }
@@ -109,19 +121,38 @@ async function prepareFolders(root: string, uploads: string): Promise<void> {
   for (const leftover of await readdir(uploads)) await rm(path.join(uploads, leftover), { recursive: true });
 }
 
+/** Where the lists of parts are. */
+export function partsListFolder(root: string): string {
+  return path.join(root, 'parts');
+}
+
 function contentFolder(root: string): string {
   return path.join(root, 'sha256');
 }
 
 /** 256 folders, so that none of them grows too long to list. */
-function fileOf(root: string, digest: Digest): { readonly folder: string; readonly file: string } {
+export function fileOf(root: string, digest: Digest): NamedFile {
+  return namedFile(contentFolder(root), digest);
+}
+
+/** Content that is stored as slices of other content. Where there is a plain file, too, that one counts. */
+export function sharedFileOf(root: string, digest: Digest): NamedFile {
+  return namedFile(path.join(root, 'shared'), digest);
+}
+
+interface NamedFile {
+  readonly folder: string;
+  readonly file: string;
+}
+
+function namedFile(below: string, digest: Digest): NamedFile {
   const hex = digestHex(digest);
-  const folder = path.join(contentFolder(root), hex.slice(0, 2));
+  const folder = path.join(below, hex.slice(0, 2));
   return { folder, file: path.join(folder, hex) };
 }
 
 /** A folder that durably exists when this resolves, and is no link to one. */
-async function ensureFolder(folder: string): Promise<void> {
+export async function ensureFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: FOLDER_MODE });
   } catch (failure) {
@@ -132,10 +163,32 @@ async function ensureFolder(folder: string): Promise<void> {
   await syncFolder(path.dirname(folder));
 }
 
-async function findFile(root: string, digest: Digest): Promise<{ size: number; keptAtMs: number } | null> {
-  const { folder, file } = fileOf(root, digest);
+interface FoundContent {
+  readonly size: number;
+  readonly keptAtMs: number;
+}
+
+export async function findContent(root: string, digest: Digest): Promise<FoundContent | null> {
+  const plain = findPlain(root, digest);
+  if (plain !== null) return plain;
+  const opened = await openShared(root, digest);
+  // Between the two looks it may have been made to stand alone again.
+  if (opened === null) return findPlain(root, digest);
+  const { handle, file, content, keptAtMs } = opened;
+  await handle.close();
+  // No record may count on what cannot be read.
+  if ((findPlain(root, content.base)?.size ?? 0) < content.baseEnd) throw withoutBase(root, file, content.base);
+  return { size: content.size, keptAtMs };
+}
+
+/** Content that stands alone. */
+export function findPlain(root: string, digest: Digest): FoundContent | null {
+  return findFile(fileOf(root, digest));
+}
+
+function findFile({ folder, file }: NamedFile): FoundContent | null {
   try {
-    return await withFileFailures(file, async () => {
+    return withFileFailuresSync(file, () => {
       // Both are nearly always in the system's memory: asking there costs less than having a thread ask.
       if (!lstatSync(folder).isDirectory()) throw notOurs(folder);
       const stat = lstatSync(file);
@@ -148,7 +201,7 @@ async function findFile(root: string, digest: Digest): Promise<{ size: number; k
   }
 }
 
-async function startUpload(root: string, temporary: string): Promise<ContentUpload> {
+export async function startUpload(root: string, temporary: string): Promise<FileUpload> {
   return new FileUpload(root, temporary, await withFileFailures(temporary, () => open(temporary, 'wx', FILE_MODE)));
 }
 
@@ -174,8 +227,17 @@ export class FileUpload implements ContentUpload {
 
   /** What stands there under the digest is replaced: if it was damaged, it is whole again. */
   keep(digest: Digest): Promise<void> {
-    const { folder, file } = fileOf(this.#root, digest);
+    return this.keepAs(fileOf(this.#root, digest), null);
+  }
+
+  /** As {@link keep}, under any name, and with the time at which the content was kept before (`null`: now). */
+  keepAs({ folder, file }: NamedFile, keptAtMs: number | null): Promise<void> {
     return this.#orDiscard(async () => {
+      if (keptAtMs !== null) {
+        // In the middle of the millisecond: the time is rounded down twice on its way.
+        const seconds = (keptAtMs + 0.5) / 1_000;
+        await utimes(this.#temporary, seconds, seconds);
+      }
       await sync(this.#handle, this.#temporary);
       await this.#handle.close();
       await ensureFolder(folder);
@@ -203,7 +265,7 @@ export class FileUpload implements ContentUpload {
 }
 
 /** Does `work`, then syncs the folder, which is open by then: nothing but the sync can fail after the work. */
-async function syncFolder(folder: string, work: () => Promise<void> = async () => undefined): Promise<void> {
+export async function syncFolder(folder: string, work: () => Promise<void> = async () => undefined): Promise<void> {
   // Windows cannot open a folder to sync it; there the file system's journal has to do.
   if (process.platform === 'win32') return work();
   const handle = await open(folder, 'r');
@@ -224,26 +286,115 @@ async function sync(handle: Pick<FileHandle, 'sync'>, file: string): Promise<voi
   }
 }
 
-async function* readFile(
+/** Ranges in ascending order. */
+export async function* readContent(
   root: string,
   digest: Digest,
-  { start, end }: { readonly start: number; readonly end: number },
+  ranges: readonly ByteRange[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  if ((await findFile(root, digest)) === null) {
-    throw new RegistryError('content/not-found', `there is no content ${digest}`, { digest });
-  }
+  const plain = await openPlain(root, digest);
+  if (plain !== null) return yield* readPlain(plain, ranges);
+  const shared = await openShared(root, digest);
+  if (shared !== null) return yield* readShared(root, shared, ranges);
+  // Between the two looks it may have been made to stand alone again.
+  const after = await openPlain(root, digest);
+  if (after !== null) return yield* readPlain(after, ranges);
+  throw new RegistryError('content/not-found', `there is no content ${digest}`, { digest });
+}
+
+interface OpenPlain {
+  readonly handle: FileHandle;
+  readonly file: string;
+}
+
+async function openPlain(root: string, digest: Digest): Promise<OpenPlain | null> {
+  if (findPlain(root, digest) === null) return null;
   const { file } = fileOf(root, digest);
-  const handle = await withFileFailures(file, () => open(file, constants.O_RDONLY | noFollow()));
+  const handle = await openUnlessGone(file);
+  return handle && { handle, file };
+}
+
+/** Reads the ranges and closes the file. */
+async function* readPlain(
+  { handle, file }: OpenPlain,
+  ranges: readonly ByteRange[],
+): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    for (let position = start; position < end;) {
-      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - position));
-      const { bytesRead } = await withFileFailures(file, () => handle.read(chunk, 0, chunk.length, position));
-      if (bytesRead === 0) throw new RegistryError('storage/damaged', `${file} ends at ${position}, before ${end}`);
-      position += bytesRead;
-      yield chunk.subarray(0, bytesRead);
-    }
+    for (const range of ranges) yield* chunksOf(handle, file, range);
   } finally {
     await handle.close();
+  }
+}
+
+async function* chunksOf(
+  handle: FileHandle,
+  file: string,
+  { start, end }: ByteRange,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let position = start; position < end;) {
+    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - position));
+    const { bytesRead } = await withFileFailures(file, () => handle.read(chunk, 0, chunk.length, position));
+    if (bytesRead === 0) throw new RegistryError('storage/damaged', `${file} ends at ${position}, before ${end}`);
+    position += bytesRead;
+    yield chunk.subarray(0, bytesRead);
+  }
+}
+
+interface OpenShared {
+  readonly handle: FileHandle;
+  readonly file: string;
+  readonly content: SharedContent;
+  readonly keptAtMs: number;
+}
+
+/** `null` when it is not there. */
+export async function openShared(root: string, digest: Digest): Promise<OpenShared | null> {
+  const named = sharedFileOf(root, digest);
+  const found = findFile(named);
+  const { file } = named;
+  const handle = found && (await openUnlessGone(file));
+  if (found === null || handle === null) return null;
+  try {
+    const content = await withFileFailures(file, () => readSharedHeader(handle, file));
+    return { handle, file, content, keptAtMs: found.keptAtMs };
+  } catch (failure) {
+    await handle.close();
+    throw failure;
+  }
+}
+
+/** Reads the ranges, which are in ascending order, and closes the files. */
+export async function* readShared(
+  root: string,
+  { handle, file, content }: OpenShared,
+  ranges: readonly ByteRange[],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let base: OpenPlain | null = null;
+  try {
+    base = await openPlain(root, content.base);
+    if (base === null) throw withoutBase(root, file, content.base);
+    for (const stretch of stretchesOf(content, ranges)) {
+      yield* stretch.in === 'base' ? chunksOf(base.handle, base.file, stretch) : chunksOf(handle, file, stretch);
+    }
+    const end = ranges.at(-1)?.end ?? 0;
+    if (end > content.size) throw new RegistryError('storage/damaged', `${file} ends before ${end}`);
+  } finally {
+    await handle.close();
+    await base?.handle.close();
+  }
+}
+
+function withoutBase(root: string, file: string, base: Digest): RegistryError {
+  const problem = `${file} has slices of ${fileOf(root, base).file}, which is missing or cut off`;
+  return new RegistryError('storage/damaged', `${problem}: put that back from a backup`);
+}
+
+async function openUnlessGone(file: string): Promise<FileHandle | null> {
+  try {
+    return await withFileFailures(file, () => open(file, constants.O_RDONLY | noFollow()));
+  } catch (failure) {
+    if (failure instanceof Error && hasSystemCode(failure.cause, 'ENOENT')) return null;
+    throw failure;
   }
 }
 

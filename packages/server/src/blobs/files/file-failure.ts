@@ -20,11 +20,24 @@ export async function withFileFailures<T>(
   try {
     return await work();
   } catch (cause) {
-    const system = systemCode(cause);
-    if (system === null) throw cause;
-    const message = `${file}: ${messageOf(cause)}`;
-    throw new RegistryError(CODES.get(system) ?? otherwise, message, {}, { cause });
+    throw told(file, cause, otherwise);
   }
+}
+
+/** As {@link withFileFailures}, for reading what the system has in its memory. */
+export function withFileFailuresSync<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw told(file, cause, 'storage/damaged');
+  }
+}
+
+function told(file: string, cause: unknown, otherwise: 'storage/damaged' | 'storage/failed'): unknown {
+  const system = systemCode(cause);
+  if (system === null) return cause;
+  const message = `${file}: ${messageOf(cause)}`;
+  return new RegistryError(CODES.get(system) ?? otherwise, message, {}, { cause });
 }
 
 /** True for an error of the operating system with this code, such as `ENOENT`. */

@@ -1,5 +1,5 @@
 import { concatBytes, RegistryError, type Digest } from '@waybill/protocol';
-import type { Clock, ContentStore, ContentUpload } from '../../core/ports.ts';
+import type { ByteRange, Clock, ContentStore, ContentUpload } from '../../core/ports.ts';
 
 interface Kept {
   readonly bytes: Uint8Array;
@@ -12,7 +12,8 @@ export function openContentMemory(kept: Map<Digest, Kept>, clock: Clock): Conten
     size: async (digest) => kept.get(digest)?.bytes.length ?? null,
     keptAtMs: async (digest) => kept.get(digest)?.keptAtMs ?? null,
     startUpload: async () => startUpload(kept, clock),
-    read: (digest, range) => read(kept, digest, range),
+    read: (digest, range) => read(kept, digest, [range]),
+    readSlices: (digest, ranges) => read(kept, digest, ranges),
     async *list() {
       yield* kept.keys();
     },
@@ -37,10 +38,12 @@ function startUpload(kept: Map<Digest, Kept>, clock: Clock): ContentUpload {
 async function* read(
   kept: ReadonlyMap<Digest, Kept>,
   digest: Digest,
-  { start, end }: { readonly start: number; readonly end: number },
+  ranges: readonly ByteRange[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const content = kept.get(digest);
   if (content === undefined) throw new RegistryError('content/not-found', `there is no content ${digest}`, { digest });
-  if (end > start) yield content.bytes.slice(start, end);
-  if (end > content.bytes.length) throw new RegistryError('storage/damaged', `the content ends before ${end}`);
+  for (const { start, end } of ranges) {
+    if (end > start) yield content.bytes.slice(start, end);
+    if (end > content.bytes.length) throw new RegistryError('storage/damaged', `the content ends before ${end}`);
+  }
 }

@@ -1,6 +1,9 @@
 import { encodeHex, digestHex, isRegistryError, messageOf, sha256Stream, type Digest } from '@waybill/protocol';
+import type { TreeFile } from '@waybill/protocol/content';
+import type { NamedContent } from '../named-content.ts';
 import type { ContentStore } from '../ports.ts';
 import type { RegistryTakedowns } from '../registry-takedowns.ts';
+import { findTreeIndex } from '../tree-index-reading.ts';
 import { DigestSet } from './digest-set.ts';
 import type { Findings } from './findings.ts';
 
@@ -26,7 +29,18 @@ export class ContentCheck {
   }
 
   /** Content that a record names, which `at` names: it must be there, and be right. */
-  async require(digest: Digest, at: string): Promise<void> {
+  async require({ digest, kind, at }: NamedContent): Promise<void> {
+    await this.#require(digest, at);
+    if (kind !== 'tree') return;
+    // Somebody may have had to delete the files with it; what names them otherwise requires them.
+    const isClosed = this.#takedowns?.has(digest) === true;
+    for (const file of await this.#filesOf(digest)) {
+      if (isClosed) this.#waiting.add(file.digest);
+      else await this.#require(file.digest, `${file.path} of tree ${digest}`);
+    }
+  }
+
+  async #require(digest: Digest, at: string): Promise<void> {
     if (!this.#known.add(digest) || this.#content === null) return;
     const problem = await contentProblem(this.#content, digest);
     if (problem === MISSING && this.#takedowns?.has(digest) === true) {
@@ -35,8 +49,15 @@ export class ContentCheck {
   }
 
   /** Content that may be there. */
-  expect(digest: Digest): void {
+  async expect({ digest, kind }: NamedContent): Promise<void> {
     this.#waiting.add(digest);
+    if (kind !== 'tree') return;
+    for (const file of await this.#filesOf(digest)) this.#waiting.add(file.digest);
+  }
+
+  /** None where the index is missing or damaged, which is told of the index. */
+  async #filesOf(index: Digest): Promise<readonly TreeFile[]> {
+    return this.#content === null ? [] : ((await findTreeIndex(this.#content, index)) ?? []);
   }
 
   isKnown(digest: Digest): boolean {

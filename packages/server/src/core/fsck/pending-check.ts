@@ -8,12 +8,11 @@ import {
   packageLogId,
   recordIdOf,
   verifyRecordSignatures,
-  type Digest,
   type LogId,
   type PackageState,
   type RecordId,
 } from '@waybill/protocol';
-import { namedContents } from '../named-content.ts';
+import { namedContents, type NamedContent } from '../named-content.ts';
 import type { PendingRecord, StoreInspection } from '../ports.ts';
 import type { Findings } from './findings.ts';
 import type { RepairPlan } from './repair-plan.ts';
@@ -23,7 +22,7 @@ export interface PendingCheckParts {
   readonly findings: Findings;
   readonly repairs: RepairPlan;
   /** Hears of content that may be there for a record that waits for more. */
-  readonly onContent: (digest: Digest) => void;
+  readonly onContent: (named: NamedContent) => Promise<void>;
 }
 
 /**
@@ -41,7 +40,7 @@ export class PendingCheck {
   async load(): Promise<void> {
     for (const row of await this.#parts.store.listPending()) {
       if ('problem' in row) this.#name(row.key, row.problem);
-      else this.#take(row.key, row.value);
+      else await this.#take(row.key, row.value);
     }
   }
 
@@ -72,12 +71,12 @@ export class PendingCheck {
     }
   }
 
-  #take(key: string, pending: PendingRecord): void {
+  async #take(key: string, pending: PendingRecord): Promise<void> {
     const { recordId, logId, name, envelope, rejection } = pending;
     if (recordIdOf('package', envelope.contents) !== recordId)
       return this.#name(key, 'its contents do not have its id');
     if (packageLogId(name) !== logId) return this.#name(key, 'its name is not that of its log');
-    for (const digest of contentsOf(pending)) this.#parts.onContent(digest);
+    for (const named of contentsOf(pending)) await this.#parts.onContent(named);
     // One that was rejected may break any rule.
     if (rejection !== null) return undefined;
     const waiting = this.#waiting.get(logId) ?? new Map<RecordId, { key: string; pending: PendingRecord }>();
@@ -91,10 +90,10 @@ export class PendingCheck {
   }
 }
 
-/** Digests of the content that a pending record names; none for one that does not decode. */
-function contentsOf({ envelope }: PendingRecord): Digest[] {
+/** The content that a pending record names; none for one that does not decode. */
+function contentsOf({ envelope }: PendingRecord): readonly NamedContent[] {
   try {
-    return namedContents(decodeSignedRecord(PACKAGE_LOG, envelope)).map(({ digest }) => digest);
+    return namedContents(decodeSignedRecord(PACKAGE_LOG, envelope));
   } catch (failure) {
     if (isRegistryError(failure)) return [];
     throw failure;

@@ -48,7 +48,7 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
     for (const problem of await store.checkFile()) nameFileProblem(problem, findings, repairs);
   });
   const queue = new CheckQueue();
-  const pending = new PendingCheck({ store, findings, repairs, onContent: (digest) => content.expect(digest) });
+  const pending = new PendingCheck({ store, findings, repairs, onContent: (named) => content.expect(named) });
   await guard(findings, () => pending.load());
   await guard(findings, () => checkTokens(store, findings));
   const replayed = await guard(findings, () => replay(parts, queue));
@@ -146,5 +146,5 @@ function isRight(notes: LogNotes | null, right: LogNotes | null, replayed: Repla
 }
 
 async function requireContents(record: SignedRecord<PackageEntry>, content: ContentCheck): Promise<void> {
-  for (const { digest, at } of namedContents(record)) await content.require(digest, at);
+  for (const named of namedContents(record)) await content.require(named);
 }

@@ -1,0 +1,93 @@
+// Choosing releases for a project: the resolver alone, over graphs that are made up and in memory. What a registry takes to
+// answer comes on top, once for each layer of a graph and not for each package.
+import { spawnSync } from 'node:child_process';
+import { resolveProject } from '@waybill/client';
+import { compareVersions } from '@waybill/protocol';
+import { largeGraph } from '@waybill/tools/package-graph';
+import semver from 'semver';
+import { median } from './servers.mjs';
+
+const SIZES = [100, 1_000, 1_900];
+/** Graphs of one size, each in a process of its own: a command line resolves once. */
+const SEEDS = [1, 2, 3];
+
+/** Milliseconds and rounds of reading by number of packages, medians of `runs` runs over several graphs. */
+export function benchResolve({ runs, quick }) {
+  return (quick ? [100] : SIZES).map((packages) => {
+    const found = Array.from({ length: runs }, () => SEEDS.map((seed) => measureApart(packages, seed))).flat();
+    return {
+      packages,
+      coldMs: median(found.map(({ coldMs }) => coldMs)),
+      warmMs: median(found.map(({ warmMs }) => warmMs)),
+      rounds: median(found.map(({ rounds }) => rounds)),
+    };
+  });
+}
+
+/** A table in Markdown. */
+export function resolveTable(rows) {
+  return [
+    '| packages | ms, the first time in a process | ms, the fifth time | rounds of reading |',
+    '|---|---|---|---|',
+    ...rows.map(
+      ({ packages, coldMs, warmMs, rounds }) =>
+        `| ${packages.toLocaleString('en')} | ${coldMs.toFixed(0)} | ${warmMs.toFixed(0)} | ${rounds} |`,
+    ),
+    '',
+    'Five releases each, up to four needs of a release, some of them narrow enough to conflict.',
+  ].join('\n');
+}
+
+function measureApart(packages, seed) {
+  const args = [import.meta.filename, '--measure', String(packages), String(seed)];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`measuring the resolver failed: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+async function measure(packages, seed) {
+  const graph = largeGraph(packages, seed);
+  const times = [];
+  let rounds = 0;
+  for (let i = 0; i < 5; i++) {
+    const source = sourceOf(graph);
+    const start = performance.now();
+    const { releases } = await resolveProject([needOf('p0 ^1')], { source, clock: () => 0 });
+    times.push(performance.now() - start);
+    if (releases.length !== packages) throw new Error(`${releases.length} of ${packages} packages were chosen`);
+    rounds = source.rounds();
+  }
+  return { coldMs: times[0], warmMs: times.at(-1), rounds };
+}
+
+/** A source in memory that counts what it is asked. */
+function sourceOf(graph) {
+  let rounds = 0;
+  return {
+    rounds: () => rounds,
+    async releases(names) {
+      rounds++;
+      return new Map(names.map((name) => [name, releasesOf(graph[name.slice(5)])]));
+    },
+    async needs(releases) {
+      rounds++;
+      return releases.map(({ name, version }) => graph[name.slice(5)][version].map(needOf));
+    },
+  };
+}
+
+function releasesOf(releases) {
+  const versions = Object.keys(releases).toSorted((a, b) => compareVersions(b, a));
+  const takes = (range) => versions.filter((version) => semver.satisfies(version, range));
+  return { versions, takes, whyNone: (range) => `nothing in ${range}` };
+}
+
+function needOf(text) {
+  const [name, range] = text.split(' ');
+  return { name: `test:${name}`, range, mayBeHosts: false };
+}
+
+const [, , flag, packages, seed] = process.argv;
+if (process.argv[1] === import.meta.filename && flag === '--measure') {
+  process.stdout.write(JSON.stringify(await measure(Number(packages), Number(seed))));
+}

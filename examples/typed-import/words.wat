@@ -1,0 +1,46 @@
+;; A small component: one interface, of a list and of texts.
+(component
+  (core module $module
+    (memory (export "memory") 1)
+    (global $top (mut i32) (i32.const 1024))
+    ;; What is passed in lies one behind the other until the end of the call that brought it.
+    (func $realloc (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (local $at i32)
+      (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
+      (global.set $top (i32.add (local.get $at) (local.get 3)))
+      (local.get $at))
+    (func (export "sum") (param $list i32) (param $length i32) (result i64)
+      (local $sum i64)
+      (block $done
+        (loop $next
+          (br_if $done (i32.eqz (local.get $length)))
+          (local.set $sum (i64.add (local.get $sum) (i64.load32_u (local.get $list))))
+          (local.set $list (i32.add (local.get $list) (i32.const 4)))
+          (local.set $length (i32.sub (local.get $length) (i32.const 1)))
+          (br $next)))
+      (global.set $top (i32.const 1024))
+      (local.get $sum))
+    (func (export "shout") (param $text i32) (param $length i32) (result i32)
+      (local $i i32)
+      (local $at i32)
+      (block $done
+        (loop $next
+          (br_if $done (i32.ge_u (local.get $i) (local.get $length)))
+          (local.set $at (i32.add (local.get $text) (local.get $i)))
+          (if (i32.lt_u (i32.sub (i32.load8_u (local.get $at)) (i32.const 97)) (i32.const 26))
+            (then (i32.store8 (local.get $at) (i32.sub (i32.load8_u (local.get $at)) (i32.const 32)))))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br $next)))
+      (i32.store (i32.const 0) (local.get $text))
+      (i32.store (i32.const 4) (local.get $length))
+      (i32.const 0))
+    (func (export "forget") (param i32)
+      (global.set $top (i32.const 1024))))
+  (core instance $core (instantiate $module))
+  (func $sum (param "numbers" (list u32)) (result u64)
+    (canon lift (core func $core "sum") (memory $core "memory") (realloc (func $core "realloc"))))
+  (func $shout (param "text" string) (result string)
+    (canon lift (core func $core "shout")
+      (memory $core "memory") (realloc (func $core "realloc")) (post-return (func $core "forget"))))
+  (instance $words (export "sum" (func $sum)) (export "shout" (func $shout)))
+  (export "example:words/words@1.0.0" (instance $words)))

@@ -1,0 +1,170 @@
+import {
+  digestHex,
+  encodeHex,
+  isRegistryError,
+  RegistryError,
+  sha256Stream,
+  type Digest,
+  type ErrorCode,
+} from '@waybill/protocol';
+import {
+  decodePartsListUnverified,
+  PARTS_LIST_BYTES_MAX,
+  partsRequestBody,
+  type ContentPart,
+  type PartRun,
+} from '@waybill/protocol/content';
+import { PartsBody } from './parts-body.ts';
+import { planParts, type PartsPlan, type PlanStep } from './parts-plan.ts';
+import type { CachedContent, ContentCache, PartsCache } from './ports.ts';
+import type { RegistryClient } from './registry-client.ts';
+import { chunksOf } from './transport.ts';
+
+/** Smaller content is fetched whole: the list and a second request cost as much. */
+export const PARTS_CONTENT_BYTES_MIN = 1024 * 1024;
+
+/** Of the content that may have to be fetched when it is put together from parts. */
+const MISSING_SHARE_MAX = 0.9;
+
+/** Cached bytes that are held at one time. */
+const COPY_BYTES = 1024 * 1024;
+
+/** After these the content is fetched whole, and whatever is wrong is told of that. */
+const REASONS_FOR_THE_WHOLE: readonly ErrorCode[] = [
+  'content/digest',
+  'content/not-found',
+  'content/parts',
+  'registry/protocol',
+  'registry/unreachable',
+];
+
+export interface ContentFetchParts {
+  readonly client: Pick<RegistryClient, 'api'>;
+  readonly cache: ContentCache;
+  /** Bytes so far, and in all when the source says so. */
+  readonly onProgress: (received: number, total: number | null) => void;
+}
+
+export interface WantedContent {
+  readonly digest: Digest;
+  /** As a source has it. */
+  readonly size: number;
+}
+
+/**
+ * Puts the content together from parts that other cached content has, and fetches those that none has; false where that does
+ * not pay, the registry has no parts, or what came of it is not the content (spec/parts.md 5.2). Throws faults of this machine.
+ */
+export async function fetchByParts(wanted: WantedContent, parts: ContentFetchParts): Promise<boolean> {
+  const cached = parts.cache.parts;
+  if (cached === null || wanted.size < PARTS_CONTENT_BYTES_MIN) return false;
+  try {
+    const candidates = (await cached.newest()).filter(({ size }) => size >= PARTS_CONTENT_BYTES_MIN);
+    if (candidates.length === 0) return false;
+    const list = await fetchList(wanted, parts);
+    const plan = list && (await planParts(list, candidates, cached));
+    if (plan === null || plan.missingBytes > wanted.size * MISSING_SHARE_MAX) return false;
+    await assemble(wanted, plan, { ...parts, cached });
+    return true;
+  } catch (failure) {
+    if (isRegistryError(failure, ...REASONS_FOR_THE_WHOLE)) return false;
+    throw failure;
+  }
+}
+
+function placeOf(digest: Digest, { client }: Pick<ContentFetchParts, 'client'>): URL {
+  return client.api.transport.placeOf(`api/v1/content/${digest}/parts`);
+}
+
+/** `null` from a registry that gives none. Throws `content/parts` for one that cannot be of this content. */
+async function fetchList(
+  { digest, size }: WantedContent,
+  parts: ContentFetchParts,
+): Promise<readonly ContentPart[] | null> {
+  const { transport } = parts.client.api;
+  const response = await transport.open(placeOf(digest, parts), { method: 'GET' });
+  if (response.status !== 200) {
+    void response.body?.cancel().catch(() => undefined);
+    return null;
+  }
+  const limits = { ...transport.limits, answerBytesMax: PARTS_LIST_BYTES_MAX };
+  const { body } = await transport.read(response, limits);
+  const list = decodePartsListUnverified(body);
+  if (list.reduce((sum, { length }) => sum + length, 0) === size) return list;
+  throw new RegistryError('content/parts', `the listed parts of ${digest} do not have ${size} bytes in all`);
+}
+
+type AssemblyParts = ContentFetchParts & { readonly cached: PartsCache };
+
+/** Throws `content/digest` when what was put together is something else; then nothing is kept. */
+async function assemble(
+  { digest, size }: WantedContent,
+  { steps, runs }: PartsPlan,
+  parts: AssemblyParts,
+): Promise<void> {
+  const writer = await parts.cache.writer(digest);
+  const hash = sha256Stream();
+  let received = 0;
+  try {
+    for await (const chunk of bytesOf(digest, { steps, runs }, parts)) {
+      hash.update(chunk);
+      await writer.write(chunk);
+      parts.onProgress((received += chunk.length), size);
+    }
+    if (encodeHex(hash.digest()) !== digestHex(digest)) {
+      throw new RegistryError('content/digest', `the parts of ${digest} are those of other content`);
+    }
+    await writer.keep();
+  } catch (failure) {
+    await writer.discard();
+    throw failure;
+  }
+}
+
+async function* bytesOf(
+  digest: Digest,
+  { steps, runs }: Pick<PartsPlan, 'steps' | 'runs'>,
+  parts: AssemblyParts,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const open = new Map<Digest, CachedContent>();
+  const body = await fetchParts(digest, runs, parts);
+  try {
+    for (const step of steps) {
+      if (step.from === null) yield* body.take(step.length);
+      else yield* copied(await openedIn(open, step.from, parts.cached), step);
+    }
+    await body.end();
+  } finally {
+    await body.close();
+    for (const content of open.values()) await content.close();
+  }
+}
+
+async function fetchParts(digest: Digest, runs: readonly PartRun[], parts: AssemblyParts): Promise<PartsBody> {
+  const { transport } = parts.client.api;
+  if (runs.length === 0) return new PartsBody(noChunks());
+  const headers = { 'content-type': 'application/json', 'accept-encoding': 'br, gzip' };
+  const body = JSON.stringify(partsRequestBody(runs));
+  const response = await transport.open(placeOf(digest, parts), { method: 'POST', body, headers }, body.length);
+  if (response.status === 200) return new PartsBody(chunksOf(response, transport.limits));
+  void response.body?.cancel().catch(() => undefined);
+  throw new RegistryError('content/not-found', `the registry gives no parts: status ${response.status}`);
+}
+
+async function* noChunks(): AsyncGenerator<Uint8Array, void, undefined> {}
+
+async function openedIn(open: Map<Digest, CachedContent>, digest: Digest, cached: PartsCache): Promise<CachedContent> {
+  const content = open.get(digest) ?? (await cached.open(digest));
+  if (content === null) throw new RegistryError('content/not-found', `content ${digest} has left the cache meanwhile`);
+  open.set(digest, content);
+  return content;
+}
+
+async function* copied(
+  content: CachedContent,
+  { start, end }: Extract<PlanStep, { readonly start: number }>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let at = start; at < end; at += COPY_BYTES) {
+    yield await content.read({ start: at, end: Math.min(at + COPY_BYTES, end) });
+  }
+}
