@@ -119,6 +119,16 @@ const CASES: readonly HostileCase[] = [
     code: null,
   },
   {
+    title: 'a second section of types in a core module',
+    contents: () =>
+      module(
+        section(1, vector([bytes(0x60, 0, 0)])),
+        section(1, bytes(uleb(2), bytes(0x60, 1, 0x7f, 0), bytes(0x60, 0, 1, 0x7f))),
+      ),
+    read: readWasm,
+    code: 'content/malformed',
+  },
+  {
     title: '1,000,000 sections',
     contents: () => component(times(1_000_000, bytes(7, 1, 0))),
     read: readWasm,
@@ -132,7 +142,7 @@ const CASES: readonly HostileCase[] = [
   },
   {
     title: 'components, 10,000 deep',
-    contents: () => nestedComponents(2_000),
+    contents: () => nestedComponents(10_000),
     read: readStructure,
     code: 'content/policy',
   },

@@ -10,7 +10,7 @@ import {
   skipRecursiveType,
   withSignature,
 } from './core-type.ts';
-import { Cursor, notAnalysed, overLimit } from './cursor.ts';
+import { Cursor, malformed, notAnalysed, overLimit } from './cursor.ts';
 import { WASM_LIMITS } from './limits.ts';
 import type { SectionContents, WasmSection } from './section.ts';
 
@@ -64,9 +64,13 @@ export class CoreModule {
   #defined: readonly number[] | null = null;
 
   constructor(sections: readonly WasmSection[], contents: SectionContents) {
+    const read = new Set<number>();
     for (const section of sections) {
       const cursor = CORE_SECTIONS_READ.has(section.id) ? contents(section) : null;
       if (cursor === null) continue;
+      // Core specification, 5.5.2: each at most once. Types are found again by their place in the only section of them.
+      if (read.has(section.id)) throw malformed(`a second section ${section.id} in a core module`, section.offset);
+      read.add(section.id);
       try {
         this.#section(section.id, cursor);
       } catch (failure) {
