@@ -14,6 +14,7 @@ import { SAMPLES } from './wasm-samples.ts';
 const INPUTS = FULL ? 1_000_000 : 20_000;
 const CORE_MODULE_SECTION = 1;
 const ONE_INPUT_MS_MAX = 2_000;
+const PROCESS_MB_MAX = 200;
 /** Values that lengths, counts and codes go wrong at. */
 const TELLING = [0x00, 0x01, 0x02, 0x40, 0x41, 0x42, 0x7f, 0x80, 0xff] as const;
 
@@ -105,4 +106,8 @@ test('P12: every sample cut off at every byte, and with every byte changed', () 
       }
     }
   }
+});
+
+test('P12: all of that in little memory', () => {
+  assert.ok(process.resourceUsage().maxRSS < PROCESS_MB_MAX * 1_000, 'the process of this file has grown');
 });
