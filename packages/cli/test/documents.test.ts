@@ -67,9 +67,10 @@ test('the table of commands in the README has every command, and no other', asyn
     commands.filter((name) => !told.has(name)),
     [],
   );
-  const nested = (await Promise.all(['key', 'log'].map((name) => user.ok(name, '--help')))).flatMap(commandsIn);
+  const below = await Promise.all(['key', 'log'].map((name) => user.ok(name, '--help')));
+  const known = new Set([...commands, ...below.flatMap(commandsIn)]);
   assert.deepEqual(
-    [...told].filter((name) => name !== undefined && !commands.includes(name) && !nested.includes(name)),
+    [...told].filter((name) => name === undefined || !known.has(name)),
     [],
   );
 });
