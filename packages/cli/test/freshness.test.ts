@@ -20,6 +20,8 @@ const EXIT_USAGE = 64;
 const HOUR_MS = 3_600_000;
 /** A second for the rounding of a checkpoint's time. */
 const ROUNDING_MS = 2_000;
+/** How long a checkpoint may be under way on a machine that has much else to do. */
+const SLOWNESS_MS = 60_000;
 
 let registry: TestRegistry;
 let user: TestUser;
@@ -67,7 +69,7 @@ test('ten minutes are enough where somebody says so, and an archive may be of an
 
 test('clocks that are an hour apart do no harm; a checkpoint from further ahead is refused (threats T3)', async () => {
   for (const apart of [-HOUR_MS + ROUNDING_MS, HOUR_MS]) await clientAhead(apart).view([]);
-  await assert.rejects(clientAhead(-CHECKPOINT_AHEAD_SECONDS_MAX * 1000 - ROUNDING_MS).view([]), isStale);
+  await assert.rejects(clientAhead(-CHECKPOINT_AHEAD_SECONDS_MAX * 1000 - SLOWNESS_MS).view([]), isStale);
 });
 
 test('the command line has an exit code for it, and says how to accept an old one (threats T3)', async () => {
