@@ -24,8 +24,8 @@ import {
 import { drawText, TEXT_KINDS, type TextKind } from './odd-text.ts';
 import { peerTest } from './peers.ts';
 import { Random, testSeed } from './random.ts';
+import { FULL } from './scale.ts';
 
-const FULL = process.env['WAYBILL_TEST_SCALE'] === 'full' || Boolean(process.env['CI']);
 const LOGS = FULL ? 10_000 : 1_000;
 const TEXTS_OF_A_KIND = FULL ? 5_000 : 1_000;
 const MESSAGES = FULL ? 200_000 : 20_000;

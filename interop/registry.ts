@@ -30,6 +30,11 @@ export function startWaybillWithTokens(data: string, publishers: string | null):
   return serveWaybill(data, { publishers, tokens: 'required' });
 }
 
+/** Ours, with these namespaces instead. */
+export function startWaybillOf(namespaces: readonly string[]): RegistryStart {
+  return (data, publishers) => serveWaybill(data, { publishers, namespaces });
+}
+
 async function serveWaybill(data: string, options: Partial<ServerOptions>): Promise<Registry> {
   const config = await parseConfig({
     data,

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer as createSocket } from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { FULL } from '@waybill/tools/test-scale';
-import { openLyingProxy, type PassedAnswer } from './lying-proxy.ts';
+import { filesBelow, writeFolder } from './folder-files.ts';
+import { openLyingProxy } from './lying-proxy.ts';
 import {
   CORE_MODULE,
   COMPONENT,
@@ -16,10 +16,6 @@ import {
   type TestRegistry,
   type TestUser,
 } from './registry.ts';
-
-const FILES = FULL ? 600 : 250;
-const BYTES_PER_FILE = 8_192;
-const SUBSET_SHARE_MAX = 0.03;
 
 let registry: TestRegistry;
 let user: TestUser;
@@ -36,84 +32,22 @@ after(async () => {
 
 const at = (url: string | URL = registry.url): readonly string[] => ['--registry', String(url)];
 
-async function writeTree(folder: string, files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
-  for (const [name, content] of Object.entries(files)) {
-    await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
-    await writeFile(path.join(folder, name), content);
-  }
-  return folder;
-}
-
 async function publish(folder: string, name: string, version = '1.0.0'): Promise<void> {
   await user.ok('publish', folder, '--package', name, '--version', version, ...at());
 }
 
-/** Paths and bytes below a folder. */
-async function treeAt(folder: string): Promise<Record<string, string>> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => path.join(parentPath, name));
-  const read = files.map(
-    async (file) => [path.relative(folder, file), (await readFile(file)).toString('latin1')] as const,
-  );
-  return Object.fromEntries((await Promise.all(read)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** The content digest of the Publish API proposal, by nothing that the packages have. */
-function plainDigest(files: Readonly<Record<string, string>>): string {
-  const entries = Object.entries(files).map(([name, text]) => ({
-    name: Buffer.from(name),
-    hash: createHash('sha256').update(Buffer.from(text, 'latin1')).digest(),
-  }));
-  const hash = createHash('sha256');
-  for (const { name, hash: content } of entries.toSorted((a, b) => Buffer.compare(a.name, b.name))) {
-    hash
-      .update(content)
-      .update(Uint8Array.of(name.length % 256, name.length >> 8))
-      .update(name);
-  }
-  return `sha256:${hash.digest('hex')}`;
-}
-
-test('a large tree has the digest of an independent computation, and three of its files cost three hundredths', async () => {
-  const files: Record<string, Uint8Array> = {};
-  for (let i = 0; i < FILES; i++) files[`part-${i % 7}/file-${i}.bin`] = randomBytes(BYTES_PER_FILE);
-  const folder = await writeTree(user.file('large'), files);
-  await publish(folder, 'test:large');
-  const listed = JSON.parse(await user.ok('ls', 'test:large', '--json', ...at()));
-  const tree = await treeAt(folder);
-  assert.equal(listed.digest, plainDigest(tree));
-  assert.equal(listed.files.length, FILES);
-  await user.ok('get', 'test:large', '-o', 'large-again', ...at());
-  assert.deepEqual(await treeAt(user.file('large-again')), tree);
-  const stranger = await openUser();
-  let passed = 0;
-  const count = ({ body }: PassedAnswer): Buffer => {
-    passed += body.length;
-    return body;
-  };
-  const proxy = await openLyingProxy(registry.url, count);
-  try {
-    await stranger.ok('get', 'test:large@1.0.0/**/file-{3,77,200}.bin', '-o', 'three', ...at(proxy.url));
-    assert.equal(Object.keys(await treeAt(stranger.file('three'))).length, 3);
-  } finally {
-    await proxy.close();
-    await stranger.dispose();
-  }
-  assert.ok(passed / (FILES * BYTES_PER_FILE) <= SUBSET_SHARE_MAX, `${passed} bytes for three files`);
-});
-
 test('modes, times and the order of the file system are in no tree; what is ignored is not either', async () => {
-  const first = await writeTree(user.file('one'), {
+  const first = await writeFolder(user.file('one'), {
     'b/x.txt': 'x',
     a: 'a',
     'component.wasm': await readFile(COMPONENT),
   });
-  const second = await writeTree(user.file('two'), {
+  const second = await writeFolder(user.file('two'), {
     'component.wasm': await readFile(COMPONENT),
     a: 'a',
     'b/x.txt': 'x',
   });
-  await writeTree(second, {
+  await writeFolder(second, {
     '.waybillignore': '*.log\n/out/\n!keep.log\n',
     'b/y.log': 'log',
     'out/z': 'z',
@@ -132,9 +66,9 @@ test('W3: links, sockets, names that are no text and names that are one to some 
   const cases: readonly (readonly [string, string, (folder: string) => Promise<unknown>])[] = [
     ['link', 'usage/invalid', (folder) => symlink('a', path.join(folder, 'link'))],
     ['folder-link', 'usage/invalid', (folder) => symlink('..', path.join(folder, 'up'))],
-    ['twins', 'content/tree', (folder) => writeTree(folder, { README: '1', readme: '2' })],
-    ['folder-twins', 'content/tree', (folder) => writeTree(folder, { 'Wit/a': '1', 'wit/b': '2' })],
-    ['line-end', 'content/tree', (folder) => writeTree(folder, { 'a\nb': '1' })],
+    ['twins', 'content/tree', (folder) => writeFolder(folder, { README: '1', readme: '2' })],
+    ['folder-twins', 'content/tree', (folder) => writeFolder(folder, { 'Wit/a': '1', 'wit/b': '2' })],
+    ['line-end', 'content/tree', (folder) => writeFolder(folder, { 'a\nb': '1' })],
     [
       'bytes',
       'usage/invalid',
@@ -142,12 +76,12 @@ test('W3: links, sockets, names that are no text and names that are one to some 
     ],
   ];
   for (const [name, code, spoil] of cases) {
-    const folder = await writeTree(user.file(`bad-${name}`), { a: 'a' });
+    const folder = await writeFolder(user.file(`bad-${name}`), { a: 'a' });
     await spoil(folder);
     const outcome = await user.run('publish', folder, '--package', 'test:bad', '--version', '1.0.0', '--json', ...at());
     assert.equal(codeOf(outcome), code, name);
   }
-  const folder = await writeTree(user.file('bad-socket'), { a: 'a' });
+  const folder = await writeFolder(user.file('bad-socket'), { a: 'a' });
   const socket = createSocket();
   await new Promise<void>((resolve) => socket.listen(path.join(folder, 's'), resolve));
   const outcome = await user.run('publish', folder, '--package', 'test:bad', '--version', '1.0.0', '--json', ...at());
@@ -159,7 +93,7 @@ test('W3: links, sockets, names that are no text and names that are one to some 
 });
 
 test('a folder that is there is left alone, unless it is the same or is to be replaced', async () => {
-  await publish(await writeTree(user.file('src'), { a: 'a', 'b/c': 'c' }), 'test:kept');
+  await publish(await writeFolder(user.file('src'), { a: 'a', 'b/c': 'c' }), 'test:kept');
   await user.ok('get', 'test:kept', '-o', 'kept', ...at());
   assert.equal(JSON.parse(await user.ok('get', 'test:kept', '-o', 'kept', '--json', ...at())).unchanged, true);
   await writeFile(user.file('kept/mine'), 'mine');
@@ -167,7 +101,7 @@ test('a folder that is there is left alone, unless it is the same or is to be re
   assert.equal(codeOf(refused), 'usage/invalid');
   assert.equal(await readFile(user.file('kept/mine'), 'utf8'), 'mine');
   await user.ok('get', 'test:kept', '-o', 'kept', '--force', ...at());
-  assert.deepEqual(await treeAt(user.file('kept')), { a: 'a', 'b/c': 'c' });
+  assert.deepEqual(await filesBelow(user.file('kept')), { a: 'a', 'b/c': 'c' });
   await symlink('..', user.file('up'));
   for (const here of ['.', '..', path.join('up', path.basename(user.home))]) {
     assert.equal(codeOf(await user.run('get', 'test:kept', '-o', here, '--force', '--json', ...at())), 'usage/invalid');
@@ -177,10 +111,10 @@ test('a folder that is there is left alone, unless it is the same or is to be re
 });
 
 test('an interrupted get leaves the old tree, and one that a crash left aside is put back', async () => {
-  const folder = await writeTree(user.file('moving'), { a: 'old', b: 'same' });
+  const folder = await writeFolder(user.file('moving'), { a: 'old', b: 'same' });
   await publish(folder, 'test:moving', '1.0.0');
   await user.ok('get', 'test:moving', '-o', 'moved', ...at());
-  await publish(await writeTree(folder, { a: 'new', c: 'last' }), 'test:moving', '1.1.0');
+  await publish(await writeFolder(folder, { a: 'new', c: 'last' }), 'test:moving', '1.1.0');
   const last = createHash('sha256').update('last').digest('hex');
   let cuts = 0;
   const proxy = await openLyingProxy(registry.url, (answer) => {
@@ -188,7 +122,7 @@ test('an interrupted get leaves the old tree, and one that a crash left aside is
     cuts++;
     throw new Error('cut');
   });
-  const old = await treeAt(user.file('moved'));
+  const old = await filesBelow(user.file('moved'));
   try {
     const { code } = await user.run(
       'get',
@@ -205,14 +139,14 @@ test('an interrupted get leaves the old tree, and one that a crash left aside is
   } finally {
     await proxy.close();
   }
-  assert.deepEqual(await treeAt(user.file('moved')), old);
+  assert.deepEqual(await filesBelow(user.file('moved')), old);
   // As after a crash between the two renames.
   await rename(user.file('moved'), user.file('.moved.waybill-old'));
   const refused = await user.run('get', 'test:moving', '-o', 'moved', '--json', ...at());
   assert.equal(codeOf(refused), 'usage/invalid');
-  assert.deepEqual(await treeAt(user.file('moved')), old);
+  assert.deepEqual(await filesBelow(user.file('moved')), old);
   await user.ok('get', 'test:moving', '-o', 'moved', '--force', ...at());
-  assert.deepEqual(await treeAt(user.file('moved')), { a: 'new', b: 'same', c: 'last' });
+  assert.deepEqual(await filesBelow(user.file('moved')), { a: 'new', b: 'same', c: 'last' });
   assert.deepEqual(
     (await readdir(user.home)).filter((name) => /moved.+/.test(name)),
     [],
@@ -220,7 +154,7 @@ test('an interrupted get leaves the old tree, and one that a crash left aside is
 });
 
 test('one file of a tree goes where it is asked for, and a tree is not a file', async () => {
-  await publish(await writeTree(user.file('parts'), { 'wit/world.wit': 'world', 'wit/io.wit': 'io' }), 'test:parts');
+  await publish(await writeFolder(user.file('parts'), { 'wit/world.wit': 'world', 'wit/io.wit': 'io' }), 'test:parts');
   await user.ok('get', 'test:parts@1.0.0/wit/world.wit', ...at());
   assert.equal(await readFile(user.file('world.wit'), 'utf8'), 'world');
   await user.ok('get', 'test:parts/wit/io.wit', '-o', 'other.wit', ...at());
@@ -233,7 +167,7 @@ test('one file of a tree goes where it is asked for, and a tree is not a file', 
 });
 
 test('a package of version 0 takes no tree before it is upgraded; drafts take the folder when they are sent', async () => {
-  const folder = await writeTree(user.file('late'), { a: 'late' });
+  const folder = await writeFolder(user.file('late'), { a: 'late' });
   await user.ok('publish', CORE_MODULE, '--package', 'test:late', '--version', '1.0.0', ...at());
   const refused = await user.run('publish', folder, '--package', 'test:late', '--version', '2.0.0', '--json', ...at());
   assert.equal(codeOf(refused), 'usage/invalid');
@@ -242,7 +176,7 @@ test('a package of version 0 takes no tree before it is upgraded; drafts take th
   await user.ok('record', 'sign', 'late.json');
   await user.ok('record', 'send', 'late.signed.json', '--content', folder, ...at());
   await user.ok('get', 'test:late', '-o', 'late-again', ...at());
-  assert.deepEqual(await treeAt(user.file('late-again')), { a: 'late' });
+  assert.deepEqual(await filesBelow(user.file('late-again')), { a: 'late' });
 });
 
 test('P4: --kind is signed, and a file that is of another kind is not published', async () => {

@@ -21,6 +21,7 @@ import {
   parseWit,
   type TreeFile,
 } from '@waybill/protocol/content';
+import { Dice, FULL, SEED } from '@waybill/tools/test-scale';
 import { requireClaim } from '../src/content-claim.ts';
 import type { ContentCache } from '../src/ports.ts';
 import { RegistryApi } from '../src/registry-api.ts';
@@ -138,6 +139,38 @@ test('W3: every byte of the index and of the files, changed on the wire, is refu
       assert.equal(await codeOf(get()), 'content/digest');
       assert.equal(cached.has(digestOf(target)), false);
     }
+  }
+});
+
+const LARGE_TREE_FILES = 512;
+/** `npm test` takes one byte of so many. */
+const CHANGE_STEP = FULL ? 1 : 61;
+
+test('W3: of a tree of many files, every byte changed on the wire is refused', async () => {
+  const dice = new Dice(SEED);
+  const names = Array.from({ length: LARGE_TREE_FILES }, (_, i) => `part-${i % 7}/file-${i}.txt`);
+  const contents = names.map((name) => utf8(name.repeat(1 + dice.below(4))));
+  const { index, release } = treeOf(Object.fromEntries(names.map((name, i) => [name, contents[i] ?? assert.fail()])));
+  let lie = asItIs;
+  const { parts, cached } = partsOver([index, ...contents], (digest, bytes) => lie(digest, bytes));
+  const files = await fetchTreeIndex(release, parts);
+  let place = 0;
+  for (const target of [index, ...contents]) {
+    const digest = digestOf(target);
+    const own = files.filter((file) => file.digest === digest);
+    const get = async (): Promise<unknown> =>
+      target === index ? fetchTreeIndex(release, parts) : fetchTreeFiles(own, parts);
+    cached.delete(digest);
+    for (let at = 0; at < target.length; at++) {
+      if (place++ % CHANGE_STEP !== 0) continue;
+      const value = (target[at] ?? 0) ^ (1 + dice.below(255));
+      lie = (asked, bytes) => (asked === digest ? bytes.with(at, value) : bytes);
+      assert.equal(await codeOf(get()), 'content/digest', `byte ${at} of ${digest}`);
+      assert.equal(cached.has(digest), false);
+    }
+    lie = asItIs;
+    await get();
+    assert.ok(cached.has(digest));
   }
 });
 
