@@ -14,9 +14,10 @@ import {
   type ContentPart,
   type PartRun,
 } from '@waybill/protocol/content';
+import { assembledBlocks } from './parts-assembly.ts';
 import { PartsBody } from './parts-body.ts';
-import { planParts, type PartsPlan, type PlanStep } from './parts-plan.ts';
-import type { CachedContent, ContentCache, PartsCache } from './ports.ts';
+import { planParts, type PartsPlan } from './parts-plan.ts';
+import type { ContentCache, PartsCache } from './ports.ts';
 import type { RegistryClient } from './registry-client.ts';
 import { chunksOf } from './transport.ts';
 
@@ -25,9 +26,6 @@ export const PARTS_CONTENT_BYTES_MIN = 1024 * 1024;
 
 /** Of the content that may have to be fetched when it is put together from parts. */
 const MISSING_SHARE_MAX = 0.9;
-
-/** Cached bytes that are held at one time. */
-const COPY_BYTES = 1024 * 1024;
 
 /** After these the content is fetched whole, and whatever is wrong is told of that. */
 const REASONS_FOR_THE_WHOLE: readonly ErrorCode[] = [
@@ -106,10 +104,12 @@ async function assemble(
   const hash = sha256Stream();
   let received = 0;
   try {
-    for await (const chunk of bytesOf(digest, { steps, runs }, parts)) {
-      hash.update(chunk);
-      await writer.write(chunk);
-      parts.onProgress((received += chunk.length), size);
+    for await (const block of blocksOf(digest, { steps, runs }, parts)) {
+      const written = writer.write(block);
+      // Beside the write: neither changes the block.
+      hash.update(block);
+      await written;
+      parts.onProgress((received += block.length), size);
     }
     if (encodeHex(hash.digest()) !== digestHex(digest)) {
       throw new RegistryError('content/digest', `the parts of ${digest} are those of other content`);
@@ -121,22 +121,17 @@ async function assemble(
   }
 }
 
-async function* bytesOf(
+async function* blocksOf(
   digest: Digest,
   { steps, runs }: Pick<PartsPlan, 'steps' | 'runs'>,
   parts: AssemblyParts,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const open = new Map<Digest, CachedContent>();
   const body = await fetchParts(digest, runs, parts);
   try {
-    for (const step of steps) {
-      if (step.from === null) yield* body.take(step.length);
-      else yield* copied(await openedIn(open, step.from, parts.cached), step);
-    }
+    yield* assembledBlocks(steps, body, parts.cached);
     await body.end();
   } finally {
     await body.close();
-    for (const content of open.values()) await content.close();
   }
 }
 
@@ -152,19 +147,3 @@ async function fetchParts(digest: Digest, runs: readonly PartRun[], parts: Assem
 }
 
 async function* noChunks(): AsyncGenerator<Uint8Array, void, undefined> {}
-
-async function openedIn(open: Map<Digest, CachedContent>, digest: Digest, cached: PartsCache): Promise<CachedContent> {
-  const content = open.get(digest) ?? (await cached.open(digest));
-  if (content === null) throw new RegistryError('content/not-found', `content ${digest} has left the cache meanwhile`);
-  open.set(digest, content);
-  return content;
-}
-
-async function* copied(
-  content: CachedContent,
-  { start, end }: Extract<PlanStep, { readonly start: number }>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for (let at = start; at < end; at += COPY_BYTES) {
-    yield await content.read({ start: at, end: Math.min(at + COPY_BYTES, end) });
-  }
-}
