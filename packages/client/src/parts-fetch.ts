@@ -8,15 +8,15 @@ import {
   type ErrorCode,
 } from '@waybill/protocol';
 import {
-  decodePartsListUnverified,
   PARTS_LIST_BYTES_MAX,
+  partKeysUnverified,
   partsRequestBody,
-  type ContentPart,
+  type PartKeys,
   type PartRun,
 } from '@waybill/protocol/content';
 import { assembledBlocks } from './parts-assembly.ts';
 import { PartsBody } from './parts-body.ts';
-import { planParts, type PartsPlan } from './parts-plan.ts';
+import { bytesIn, planParts, type PartsPlan } from './parts-plan.ts';
 import type { ContentCache, PartsCache } from './ports.ts';
 import type { RegistryClient } from './registry-client.ts';
 import { chunksOf } from './transport.ts';
@@ -75,10 +75,7 @@ function placeOf(digest: Digest, { client }: Pick<ContentFetchParts, 'client'>):
 }
 
 /** `null` from a registry that gives none. Throws `content/parts` for one that cannot be of this content. */
-async function fetchList(
-  { digest, size }: WantedContent,
-  parts: ContentFetchParts,
-): Promise<readonly ContentPart[] | null> {
+async function fetchList({ digest, size }: WantedContent, parts: ContentFetchParts): Promise<PartKeys | null> {
   const { transport } = parts.client.api;
   const response = await transport.open(placeOf(digest, parts), { method: 'GET' });
   if (response.status !== 200) {
@@ -87,8 +84,8 @@ async function fetchList(
   }
   const limits = { ...transport.limits, answerBytesMax: PARTS_LIST_BYTES_MAX };
   const { body } = await transport.read(response, limits);
-  const list = decodePartsListUnverified(body);
-  if (list.reduce((sum, { length }) => sum + length, 0) === size) return list;
+  const list = partKeysUnverified(body);
+  if (bytesIn(list) === size) return list;
   throw new RegistryError('content/parts', `the listed parts of ${digest} do not have ${size} bytes in all`);
 }
 
