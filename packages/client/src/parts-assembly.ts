@@ -7,7 +7,7 @@ import type { CachedContent, PartsCache } from './ports.ts';
 const BLOCK_BYTES = 1024 * 1024;
 
 /** Bytes between two slices of cached content that are read along: they cost less than a read of its own. */
-const GAP_BYTES_MAX = 32 * 1024;
+const GAP_BYTES_MAX = 128 * 1024;
 
 interface Slice {
   readonly start: number;
