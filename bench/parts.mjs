@@ -45,11 +45,11 @@ export async function benchParts({ runs, folder, quick }) {
 export function partsTable(rows) {
   const cells = ({ ours, plain }) => `${ours.toFixed(0)} | ${plain.toFixed(0)} | ${(ours / plain).toFixed(2)}`;
   return [
-    '| MB | parts | client: from parts, MB/s | copy, MB/s | of that | slices | server: from slices, MB/s | whole file, MB/s | of that |',
-    '|---|---|---|---|---|---|---|---|---|',
+    '| MB | parts | client: from parts, MB/s | copy, MB/s | of that | MB for a second of CPU | slices | server: from slices, MB/s | whole file, MB/s | of that |',
+    '|---|---|---|---|---|---|---|---|---|---|',
     ...rows.map(
       ({ megabytes, parts, slices, client, server }) =>
-        `| ${megabytes.toFixed(0)} | ${parts} | ${cells(client)} | ${slices} | ${cells(server)} |`,
+        `| ${megabytes.toFixed(0)} | ${parts} | ${cells(client)} | ${client.oursOfCpu.toFixed(0)} | ${slices} | ${cells(server)} |`,
     ),
     '',
     'Client: from a list and two cached contents, whose lists are kept and which have the changed parts by turns, to the file under its name: found, put ' +
@@ -176,13 +176,16 @@ function slicesOf(parts, baseParts) {
 /** After one round that nobody counts: it makes the lists, and warms what a long process has warm. */
 async function turns(runs, bytes, { before, ours, plain }) {
   const speeds = { ours: [], plain: [] };
+  const oursOfCpu = [];
   for (let run = 0; run <= runs; run++) {
     for (const [name, work] of Object.entries({ ours, plain })) {
       await before();
-      const startedMs = performance.now();
+      const [startedMs, cpu] = [performance.now(), process.cpuUsage()];
       await work();
+      const { user, system } = process.cpuUsage(cpu);
+      if (run > 0 && name === 'ours') oursOfCpu.push(bytes / (user + system));
       if (run > 0) speeds[name].push(bytes / 1e3 / (performance.now() - startedMs));
     }
   }
-  return { ours: median(speeds.ours), plain: median(speeds.plain) };
+  return { ours: median(speeds.ours), plain: median(speeds.plain), oursOfCpu: median(oursOfCpu) };
 }
