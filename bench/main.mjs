@@ -2,8 +2,8 @@
 //   npm run bench                        publishing, validation, validation in Chromium, signatures, and verdicts
 //   npm run bench -- --scale             at 10^3, 10^5 and 10^6 records; builds the stores first, some half an hour
 //   npm run bench -- --overload          more publishers than can be served
-//   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, authority, resolve, overload,
-//                                        scale
+//   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, authority, resolve, parts,
+//                                        overload, scale
 //   npm run bench -- --write             keeps the tables in bench/RESULTS.md, each in its section
 //   npm run bench -- --quick             every part once and small: whether it runs, not what it costs
 // The figures of one run are compared with each other, never with another machine's.
@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { authorityTable, benchAuthority } from './authority.mjs';
 import { benchChromium } from './chromium.mjs';
 import { benchOverload, overloadTable } from './overload.mjs';
+import { benchParts, partsTable } from './parts.mjs';
 import { benchPublish, publishTable } from './publish.mjs';
 import { benchResolve, resolveTable } from './resolve.mjs';
 import { benchScale, scaleTable } from './scale.mjs';
@@ -73,6 +74,11 @@ const PARTS = {
     runs: 3,
     table: async (options) => resolveTable(benchResolve(options)),
   },
+  parts: {
+    title: 'Content from parts',
+    runs: 9,
+    table: async (options) => partsTable(await benchParts(options)),
+  },
   overload: {
     title: 'Overload',
     runs: 3,
@@ -101,7 +107,9 @@ function chosenParts() {
     return names;
   }
   if (values.scale || values.overload) return ['overload', 'scale'].filter((name) => values[name]);
-  return QUICK ? Object.keys(PARTS) : ['publish', 'validate', 'chromium', 'signatures', 'authority', 'resolve'];
+  return QUICK
+    ? Object.keys(PARTS)
+    : ['publish', 'validate', 'chromium', 'signatures', 'authority', 'resolve', 'parts'];
 }
 
 async function runPart(name, { title, runs: usualRuns, table }) {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Socket } from 'node:net';
 
 /** One request that passed. */
 export interface PassedRequest {
@@ -8,17 +9,25 @@ export interface PassedRequest {
   readonly status: number;
 }
 
-/** Stands before a registry, passes everything on unchanged, and remembers what it was. */
+/** Stands before a registry, passes everything on, unchanged but for what it is told to drop, and remembers what it was. */
 export interface RecordingProxy {
   readonly url: URL;
   /** In the order of the answers. */
   readonly passed: PassedRequest[];
+  /** That came and went on the side of the client so far, heads of requests and answers included. */
+  bytesMoved(): number;
   stop(): Promise<void>;
 }
 
-export async function startRecordingProxy(target: URL): Promise<RecordingProxy> {
+/** `dropped`: headers of requests that are not passed on, in lower case. */
+export async function startRecordingProxy(target: URL, dropped: readonly string[] = []): Promise<RecordingProxy> {
   const passed: PassedRequest[] = [];
-  const server = createServer((incoming, outgoing) => passOn(target, incoming, outgoing, passed));
+  const sockets: Socket[] = [];
+  const server = createServer((incoming, outgoing) => {
+    for (const name of dropped) delete incoming.headers[name];
+    passOn(target, incoming, outgoing, passed);
+  });
+  server.on('connection', (socket) => sockets.push(socket));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -26,6 +35,7 @@ export async function startRecordingProxy(target: URL): Promise<RecordingProxy> 
   return {
     url: new URL(`http://127.0.0.1:${address.port}/`),
     passed,
+    bytesMoved: () => sockets.reduce((sum, { bytesRead, bytesWritten }) => sum + bytesRead + bytesWritten, 0),
     async stop() {
       server.closeAllConnections();
       server.close();

@@ -8,15 +8,16 @@ import {
   type ErrorCode,
 } from '@waybill/protocol';
 import {
-  decodePartsListUnverified,
   PARTS_LIST_BYTES_MAX,
+  partKeysUnverified,
   partsRequestBody,
-  type ContentPart,
+  type PartKeys,
   type PartRun,
 } from '@waybill/protocol/content';
+import { assembledBlocks } from './parts-assembly.ts';
 import { PartsBody } from './parts-body.ts';
-import { planParts, type PartsPlan, type PlanStep } from './parts-plan.ts';
-import type { CachedContent, ContentCache, PartsCache } from './ports.ts';
+import { bytesIn, planParts, type PartsPlan } from './parts-plan.ts';
+import type { ContentCache, PartsCache } from './ports.ts';
 import type { RegistryClient } from './registry-client.ts';
 import { chunksOf } from './transport.ts';
 
@@ -25,9 +26,6 @@ export const PARTS_CONTENT_BYTES_MIN = 1024 * 1024;
 
 /** Of the content that may have to be fetched when it is put together from parts. */
 const MISSING_SHARE_MAX = 0.9;
-
-/** Cached bytes that are held at one time. */
-const COPY_BYTES = 1024 * 1024;
 
 /** After these the content is fetched whole, and whatever is wrong is told of that. */
 const REASONS_FOR_THE_WHOLE: readonly ErrorCode[] = [
@@ -77,10 +75,7 @@ function placeOf(digest: Digest, { client }: Pick<ContentFetchParts, 'client'>):
 }
 
 /** `null` from a registry that gives none. Throws `content/parts` for one that cannot be of this content. */
-async function fetchList(
-  { digest, size }: WantedContent,
-  parts: ContentFetchParts,
-): Promise<readonly ContentPart[] | null> {
+async function fetchList({ digest, size }: WantedContent, parts: ContentFetchParts): Promise<PartKeys | null> {
   const { transport } = parts.client.api;
   const response = await transport.open(placeOf(digest, parts), { method: 'GET' });
   if (response.status !== 200) {
@@ -89,8 +84,8 @@ async function fetchList(
   }
   const limits = { ...transport.limits, answerBytesMax: PARTS_LIST_BYTES_MAX };
   const { body } = await transport.read(response, limits);
-  const list = decodePartsListUnverified(body);
-  if (list.reduce((sum, { length }) => sum + length, 0) === size) return list;
+  const list = partKeysUnverified(body);
+  if (bytesIn(list) === size) return list;
   throw new RegistryError('content/parts', `the listed parts of ${digest} do not have ${size} bytes in all`);
 }
 
@@ -106,10 +101,12 @@ async function assemble(
   const hash = sha256Stream();
   let received = 0;
   try {
-    for await (const chunk of bytesOf(digest, { steps, runs }, parts)) {
-      hash.update(chunk);
-      await writer.write(chunk);
-      parts.onProgress((received += chunk.length), size);
+    for await (const block of blocksOf(digest, { steps, runs }, parts)) {
+      const written = writer.write(block);
+      // Beside the write: neither changes the block.
+      hash.update(block);
+      await written;
+      parts.onProgress((received += block.length), size);
     }
     if (encodeHex(hash.digest()) !== digestHex(digest)) {
       throw new RegistryError('content/digest', `the parts of ${digest} are those of other content`);
@@ -121,22 +118,17 @@ async function assemble(
   }
 }
 
-async function* bytesOf(
+async function* blocksOf(
   digest: Digest,
   { steps, runs }: Pick<PartsPlan, 'steps' | 'runs'>,
   parts: AssemblyParts,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const open = new Map<Digest, CachedContent>();
   const body = await fetchParts(digest, runs, parts);
   try {
-    for (const step of steps) {
-      if (step.from === null) yield* body.take(step.length);
-      else yield* copied(await openedIn(open, step.from, parts.cached), step);
-    }
+    yield* assembledBlocks(steps, body, parts.cached);
     await body.end();
   } finally {
     await body.close();
-    for (const content of open.values()) await content.close();
   }
 }
 
@@ -152,19 +144,3 @@ async function fetchParts(digest: Digest, runs: readonly PartRun[], parts: Assem
 }
 
 async function* noChunks(): AsyncGenerator<Uint8Array, void, undefined> {}
-
-async function openedIn(open: Map<Digest, CachedContent>, digest: Digest, cached: PartsCache): Promise<CachedContent> {
-  const content = open.get(digest) ?? (await cached.open(digest));
-  if (content === null) throw new RegistryError('content/not-found', `content ${digest} has left the cache meanwhile`);
-  open.set(digest, content);
-  return content;
-}
-
-async function* copied(
-  content: CachedContent,
-  { start, end }: Extract<PlanStep, { readonly start: number }>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for (let at = start; at < end; at += COPY_BYTES) {
-    yield await content.read({ start: at, end: Math.min(at + COPY_BYTES, end) });
-  }
-}

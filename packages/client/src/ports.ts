@@ -31,6 +31,7 @@ export interface LogCache {
 
 /** Bytes of content on their way in; `keep` after the digest was checked. */
 export interface ContentWriter {
+  /** When it resolves, the chunk is the caller's again. */
   write(chunk: Uint8Array): Promise<void>;
   keep(): Promise<void>;
   discard(): Promise<void>;

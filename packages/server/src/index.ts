@@ -4,6 +4,7 @@ export { parseConfig, type Config, type ServerOptions } from './config.ts';
 export { startServer, type RunningServer } from './main.ts';
 // What reads and fills a store without HTTP: benches of large registries, and the operator drill.
 export { openContentFiles } from './blobs/files/content-files.ts';
+export { openContentSharing } from './blobs/files/content-sharing.ts';
 export { openWriteDesk, type WriteDesk } from './commit-thread/write-desk.ts';
 export { openDatabase } from './storage/sqlite/sqlite-module.ts';
 export { openSqliteReader } from './storage/sqlite/sqlite-store.ts';

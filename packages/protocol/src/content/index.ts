@@ -4,6 +4,8 @@ export { PART_BYTES_MAX, PARTS_MAX } from './parts/part-sizes.ts';
 export {
   decodePartsListUnverified,
   encodePartsList,
+  type PartKeys,
+  partKeysUnverified,
   PARTS_LIST_BYTES_MAX,
   partLengthsUnverified,
   PARTS_LIST_MEDIA_TYPE,

@@ -13,7 +13,8 @@ interface Reading {
   readonly fine: [number, number][];
 }
 
-class NotWellFormed extends Error {}
+/** Whatever follows has no seams: it is not well formed, or it has ended. */
+class NoMoreSeams extends Error {}
 
 const GEAR = Array.from({ length: 256 }, (_, byte) =>
   createHash('sha256').update('WAYBILL-PARTS-GEAR-V1:').update(Uint8Array.of(byte)).digest().readUInt32LE(0),
@@ -54,7 +55,7 @@ function readWhole(content: Uint8Array): Reading {
   try {
     readWasm(content, { from: 0, to: Number.POSITIVE_INFINITY, level: 1 }, reading);
   } catch (failure) {
-    if (!(failure instanceof NotWellFormed)) throw failure;
+    if (!(failure instanceof NoMoreSeams)) throw failure;
   }
   return reading;
 }
@@ -64,19 +65,19 @@ function readWasm(
   { from, to, level }: { readonly from: number; readonly to: number; readonly level: number },
   reading: Reading,
 ): void {
-  if (to - from < 8) throw new NotWellFormed();
+  if (to - from < 8) throw new NoMoreSeams();
   const preamble = content.subarray(from, Math.min(from + 8, content.length));
-  if (preamble.some((byte, i) => i < 4 && byte !== [0, 0x61, 0x73, 0x6d][i])) throw new NotWellFormed();
+  if (preamble.some((byte, i) => i < 4 && byte !== [0, 0x61, 0x73, 0x6d][i])) throw new NoMoreSeams();
   if (preamble.length < 8) return;
   const layer = (preamble[6] ?? 0) + 256 * (preamble[7] ?? 0);
-  if (layer > 1) throw new NotWellFormed();
+  if (layer > 1) throw new NoMoreSeams();
   for (let at = from + 8; at < Math.min(to, content.length);) {
     reading.places.push({ at, always: false });
     const id = content[at];
     const { value: size, end: start } = readLength(content, at + 1);
-    if (start > content.length) return;
+    if (start > content.length) throw new NoMoreSeams();
     const end = start + size;
-    if (end > to) throw new NotWellFormed();
+    if (end > to) throw new NoMoreSeams();
     if (layer === 1 && (id === 1 || id === 4) && level < 32) {
       readWasm(content, { from: start, to: end, level: level + 1 }, reading);
     } else if (layer === 0 && id === 11 && size >= 4_096 && size <= 16_777_216) {
@@ -92,9 +93,9 @@ function readWasm(
 function readLength(content: Uint8Array, at: number): { readonly value: number; readonly end: number } {
   const bytes = content.subarray(at, at + 5);
   const last = bytes.findIndex((byte) => byte < 128);
-  if (last < 0 && bytes.length === 5) throw new NotWellFormed();
+  if (last < 0 && bytes.length === 5) throw new NoMoreSeams();
   if (last < 0) return { value: 0, end: content.length + 1 };
   const value = bytes.subarray(0, last + 1).reduce((sum, byte, i) => sum + (byte % 128) * 128 ** i, 0);
-  if (value >= 2 ** 32) throw new NotWellFormed();
+  if (value >= 2 ** 32) throw new NoMoreSeams();
   return { value, end: at + last + 1 };
 }

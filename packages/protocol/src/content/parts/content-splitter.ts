@@ -1,4 +1,4 @@
-import { sha256Stream, type Sha256Stream } from '../../crypto/hash.ts';
+import { sha256, sha256Stream, type Sha256Stream } from '../../crypto/hash.ts';
 import { RegistryError } from '../../errors.ts';
 import { formatDigest, type Digest } from '../../names/digest.ts';
 import { PartCutter } from './part-cutter.ts';
@@ -16,25 +16,33 @@ export class ContentSplitter {
   readonly #walk = new SeamWalk();
   readonly #cutter = new PartCutter();
   readonly #parts: ContentPart[] = [];
-  #hash: Sha256Stream = sha256Stream();
+  /** Over what earlier chunks have of the part; `null` when they have nothing, as of most parts: they are hashed at once. */
+  #begun: Sha256Stream | null = null;
+  /** Where the part starts in this chunk, or goes on. */
+  #from = 0;
 
   /** Throws `content/parts` for content of too many parts. */
   update(chunk: Uint8Array): void {
     const walk = this.#walk;
+    this.#from = 0;
     for (let at = 0; at < chunk.length;) {
       const { seam, opaque } = walk;
-      if (seam === 'contents' || (seam === 'section' && this.#cutter.length >= JOINED_BYTES_MIN)) this.#cut();
+      if (seam === 'contents' || (seam === 'section' && this.#cutter.length >= JOINED_BYTES_MIN)) this.#cut(chunk, at);
       const end = opaque === 0 ? at + 1 : Math.min(chunk.length, at + opaque);
       this.#take(chunk, at, end);
       if (opaque === 0) walk.read(chunk[at] ?? 0);
       else walk.skip(end - at);
       at = end;
     }
+    if (this.#from === chunk.length) return;
+    this.#begun ??= sha256Stream();
+    this.#begun.update(chunk.subarray(this.#from));
   }
 
   /** After the last byte. Throws as {@link update}. */
   finish(): readonly ContentPart[] {
-    this.#cut();
+    this.#from = 0;
+    this.#cut(new Uint8Array(0), 0);
     return this.#parts;
   }
 
@@ -43,21 +51,22 @@ export class ContentSplitter {
     const sizes = this.#walk.isFine ? FINE_PARTS : COARSE_PARTS;
     for (let at = from; at < to;) {
       const stopped = this.#cutter.advance(chunk, { from: at, to }, sizes);
-      const end = stopped < 0 ? ~stopped : stopped;
-      this.#hash.update(chunk.subarray(at, end));
-      if (stopped < 0) this.#cut();
-      at = end;
+      at = stopped < 0 ? ~stopped : stopped;
+      if (stopped < 0) this.#cut(chunk, at);
     }
   }
 
-  #cut(): void {
+  #cut(chunk: Uint8Array, end: number): void {
     const { length } = this.#cutter;
     if (length === 0) return;
     if (this.#parts.length === PARTS_MAX) {
       throw new RegistryError('content/parts', `the content has over ${PARTS_MAX} parts: fetch it whole`);
     }
-    this.#parts.push({ digest: formatDigest(this.#hash.digest()), length });
-    this.#hash = sha256Stream();
+    const bytes = chunk.subarray(this.#from, end);
+    this.#begun?.update(bytes);
+    this.#parts.push({ digest: formatDigest(this.#begun?.digest() ?? sha256(bytes)), length });
+    this.#begun = null;
+    this.#from = end;
     this.#cutter.restart();
   }
 }

@@ -49,6 +49,47 @@ export function partLengthsUnverified(bytes: Uint8Array): Uint32Array {
   return Uint32Array.from(lengths);
 }
 
+/** Parts to look for among others: what a digest is told by, in place of its text, and the lengths. */
+export interface PartKeys {
+  /** The 32 bytes of each digest as 16 characters: the text of it takes ten times as long to make and to look up. */
+  readonly keys: readonly string[];
+  readonly lengths: Uint32Array;
+}
+
+/** Throws as {@link decodePartsListUnverified}, for the same lists. */
+export function partKeysUnverified(bytes: Uint8Array): PartKeys {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const keys: string[] = [];
+  const lengths: number[] = [];
+  readList(bytes, (at, length) => {
+    keys.push(keyAt(view, at));
+    lengths.push(length);
+  });
+  return { keys, lengths: Uint32Array.from(lengths) };
+}
+
+/** Written out: arguments from an array or a loop take three times as long, and a list has up to 131,072 parts. */
+function keyAt(view: DataView, at: number): string {
+  return String.fromCharCode(
+    view.getUint16(at),
+    view.getUint16(at + 2),
+    view.getUint16(at + 4),
+    view.getUint16(at + 6),
+    view.getUint16(at + 8),
+    view.getUint16(at + 10),
+    view.getUint16(at + 12),
+    view.getUint16(at + 14),
+    view.getUint16(at + 16),
+    view.getUint16(at + 18),
+    view.getUint16(at + 20),
+    view.getUint16(at + 22),
+    view.getUint16(at + 24),
+    view.getUint16(at + 26),
+    view.getUint16(at + 28),
+    view.getUint16(at + 30),
+  );
+}
+
 function readList(bytes: Uint8Array, onPart: (digestAt: number, length: number) => void): void {
   if (bytes.length > PARTS_LIST_BYTES_MAX) throw refused(`it is over ${PARTS_LIST_BYTES_MAX} bytes`);
   const reader = new ListReader(bytes);
