@@ -53,7 +53,12 @@ export async function buildStore(data, records, onProgress = () => undefined) {
     const made = await Promise.all(Array.from({ length: count }, (_, i) => makeRecord(first + i, next + i)));
     const { committed } = await desk.run({
       type: 'commit',
-      batch: { records: made.map(({ record }) => record), names: made.map(({ name }) => name), settled: [] },
+      batch: {
+        records: made.map(({ record }) => record),
+        names: made.map(({ name }) => name),
+        holdings: made.map(({ record }) => holdingOf(record)),
+        settled: [],
+      },
     });
     next = committed.head.checkpoint.contents.logLength;
     if (batch % PRUNE_EVERY === 0 || first + count === records) await prune(desk, next);
@@ -93,6 +98,11 @@ async function makeRecord(n, registryIndex) {
   const time = { seconds: 1_700_000_000n + BigInt(n), nanos: 0 };
   const { id, envelope } = await signRecord(PACKAGE_LOG, { prev: null, time, entries }, key);
   return { record: { registryIndex, logId, logPosition: 0, recordId: id, envelope }, name: { logId, name } };
+}
+
+/** The release is the second entry. */
+function holdingOf({ registryIndex }) {
+  return { digest: digestOf(SCALE_CONTENT), registryIndex, entryIndex: 1 };
 }
 
 async function prune(desk, floor) {

@@ -7,6 +7,7 @@ import { bundleCommand } from './commands/bundle.ts';
 import { configCommand } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
 import { typesCommand } from './commands/declarations.ts';
+import { findCommand } from './commands/find.ts';
 import { fsckCommand } from './commands/fsck.ts';
 import { getCommand, verifyCommand } from './commands/get.ts';
 import { keyRoutes } from './commands/key.ts';
@@ -58,6 +59,7 @@ const root = buildRouteMap({
     who: whoCommand,
     record: recordRoutes,
     info: infoCommand,
+    find: findCommand,
     log: logRoutes,
     verify: verifyCommand,
     types: typesCommand,

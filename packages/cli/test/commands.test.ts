@@ -166,6 +166,7 @@ test('every command has help with an example, and shells have completions', asyn
     'revoke',
     'record',
     'info',
+    'find',
     'verify',
     'update',
     'add',

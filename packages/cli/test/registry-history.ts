@@ -92,7 +92,7 @@ async function commitAll(desk: WriteDesk, history: History): Promise<void> {
     lengths.set(logId, logPosition + 1);
     const record = { registryIndex, logId, logPosition, recordId: idOf(one), envelope };
     const names = logPosition === 0 && name !== null ? [{ logId, name }] : [];
-    await desk.run({ type: 'commit', batch: { records: [record], names, settled: [] } });
+    await desk.run({ type: 'commit', batch: { records: [record], names, holdings: [], settled: [] } });
   }
 }
 
@@ -114,7 +114,7 @@ async function passOver(desk: WriteDesk, { storeFile, history, log }: LogOfHisto
     database.prepare('DELETE FROM records WHERE record_id = ?').run(digestBytes(hidden));
     rename.run(aside, digestBytes(recordId));
     const record = { registryIndex, logId: before.logId, logPosition, recordId, envelope: before.envelope };
-    await desk.run({ type: 'commit', batch: { records: [record], names: [], settled: [] } });
+    await desk.run({ type: 'commit', batch: { records: [record], names: [], holdings: [], settled: [] } });
     database.prepare('DELETE FROM records WHERE registry_index = ?').run(registryIndex);
     rename.run(digestBytes(recordId), aside);
   } finally {
@@ -133,7 +133,7 @@ async function repeat(desk: WriteDesk, { storeFile, history, log }: LogOfHistory
     database.close();
   }
   const record = { registryIndex, logId: newest.logId, logPosition, recordId, envelope: newest.envelope };
-  await desk.run({ type: 'commit', batch: { records: [record], names: [], settled: [] } });
+  await desk.run({ type: 'commit', batch: { records: [record], names: [], holdings: [], settled: [] } });
 }
 
 export function idOf(record: HistoryRecord): RecordId {

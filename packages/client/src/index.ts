@@ -18,6 +18,7 @@ export {
   type CarriedRecord,
 } from './carried-record.ts';
 export { readCached, requireClaim } from './content-claim.ts';
+export { lookUpContent, LOOKUP_RELEASES_MAX, type ContentFound } from './content-lookup.ts';
 export { fetchContent } from './content-fetch.ts';
 export type { ContentFetchParts } from './parts-fetch.ts';
 export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
@@ -64,12 +65,21 @@ export {
   releaseWithDigest,
   requirePackage,
   type FoundRelease,
+  type HoldingRelease,
   type ListedPackage,
   type ListedRelease,
   type ReleaseWarning,
 } from './listed-release.ts';
 export { MEMORY_LIMITS, openMemory, type MemoryLimits, type RegistryMemory, type ShortMemory } from './memory.ts';
-export { open, Registry, type FetchedRelease, type FindOptions, type GetOptions, type OpenOptions } from './open.ts';
+export {
+  open,
+  Registry,
+  type FetchedRelease,
+  type FindOptions,
+  type GetOptions,
+  type OpenOptions,
+  type ReleasesWithContent,
+} from './open.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
 export { readCode, readContent, type ContentBytesParts } from './project/content-bytes.ts';

@@ -77,6 +77,14 @@ export interface FoundRelease {
   readonly checkpoint: VerifiedCheckpoint;
 }
 
+/** A release that was found by its content. It was not chosen: nothing says yet whether anybody may have it. */
+export interface HoldingRelease {
+  readonly package: PackageName;
+  readonly release: ListedRelease;
+  /** Why no release of the package is given; `null` where that is not so. */
+  readonly unrooted: string | null;
+}
+
 /** The package under the head of a view. Throws `log/not-found`, saying whether that was proven. */
 export function requirePackage({ packages, absent }: VerifiedView, name: PackageName): VerifiedPackage {
   const found = packages.get(name);
@@ -86,15 +94,23 @@ export function requirePackage({ packages, absent }: VerifiedView, name: Package
 }
 
 export function listPackage(log: VerifiedPackage, checkpoint: VerifiedCheckpoint): ListedPackage {
-  const { name, rootedness, state } = log;
+  const { name, state } = log;
   const places = placesOf(log);
   const releases = [...state.bindings.values()].toSorted((a, b) => compareVersions(b.version, a.version));
   return {
     name,
-    unrooted: rootedness.verdict === 'unrooted' ? unrootedText(name, rootedness) : null,
+    unrooted: unrootedOf(log),
     releases: releases.map((release) => listRelease(log, release, places)),
     checkpoint,
   };
+}
+
+export function heldRelease(log: VerifiedPackage, release: Release): HoldingRelease {
+  return { package: log.name, release: listRelease(log, release, placesOf(log)), unrooted: unrootedOf(log) };
+}
+
+function unrootedOf({ name, rootedness }: VerifiedPackage): string | null {
+  return rootedness.verdict === 'unrooted' ? unrootedText(name, rootedness) : null;
 }
 
 export function foundRelease(

@@ -7,15 +7,19 @@ import {
   RegistryError,
   sha256Stream,
   type Digest,
+  type VerifiedCheckpoint,
 } from '@waybill/protocol';
+import { lookUpContent } from './content-lookup.ts';
 import { fetchContent } from './content-fetch.ts';
 import {
   foundRelease,
+  heldRelease,
   listPackage,
   releaseWithDigest,
   requireListedClaim,
   requirePackage,
   type FoundRelease,
+  type HoldingRelease,
   type ListedPackage,
 } from './listed-release.ts';
 import { openMemory, type RegistryMemory } from './memory.ts';
@@ -65,6 +69,13 @@ export interface GetOptions extends FindOptions {
 /** A release with its content, which is what the log names. */
 export interface FetchedRelease extends FoundRelease {
   readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** What holds a content, under one head. */
+export interface ReleasesWithContent {
+  readonly releases: readonly HoldingRelease[];
+  readonly isWhole: boolean;
+  readonly checkpoint: VerifiedCheckpoint;
 }
 
 const CONTENT_BYTES_MAX = 256 * 1024 * 1024;
@@ -160,6 +171,17 @@ export class Registry {
   async get(wanted: string | FoundRelease, options: GetOptions = {}): Promise<FetchedRelease> {
     const found = typeof wanted === 'string' ? await this.find(wanted, options) : wanted;
     return { ...found, bytes: await this.#content(found, options) };
+  }
+
+  /**
+   * The releases, of whichever package, whose content has this digest, `sha256:…`: those that the registry names, each proven by
+   * its log. What the registry leaves out nobody can see; `isWhole` is false where there were more than are looked at.
+   * Throws `request/unsupported` of a registry that does not look up, `registry/refused` where the content is taken down,
+   * `registry/protocol` where a release that it names is not there, or holds something else.
+   */
+  async releasesWith(digest: string): Promise<ReleasesWithContent> {
+    const { found, isWhole, checkpoint } = await lookUpContent(this.client, parseDigest(digest));
+    return { releases: found.map(({ log, release }) => heldRelease(log, release)), isWhole, checkpoint };
   }
 
   async #content(found: FoundRelease, { bytesMax = CONTENT_BYTES_MAX, onProgress }: GetOptions) {

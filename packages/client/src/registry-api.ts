@@ -12,6 +12,7 @@ import {
   type RecordId,
   type SignedCheckpoint,
 } from '@waybill/protocol';
+import { decodeHeldReleases, type ClaimedReleases } from '@waybill/protocol/content';
 import { authorizationOf, type BearerToken } from './bearer-token.ts';
 import type { Answer, Transport } from './transport.ts';
 
@@ -23,6 +24,9 @@ const RECORD_VERSIONS = { [wargApi.RECORD_VERSIONS_HEADER]: '0,1' };
 
 /** A registry that knows it leaves out logs without a record, and so answers at once. */
 const ABSENT_LOGS = { [wargApi.ABSENT_LOGS_HEADER]: 'omit' };
+
+/** Releases in one page of a look-up, which is what a Waybill registry gives at most. */
+const HELD_RELEASES_ASKED = 100;
 
 /** Gives the token for this registry, if the user has one. */
 export type TokenSource = () => Promise<BearerToken | null>;
@@ -134,6 +138,17 @@ export class RegistryApi {
       { logLength, leafs: [...leafs] },
       wargApi.decodeConsistencyResponse,
     );
+  }
+
+  /**
+   * Releases that hold a content, as the registry says; `after` is where the page before ended. `null` from a registry that does
+   * not look up: one that is not Waybill's.
+   */
+  async heldReleases(digest: Digest, after: string | null): Promise<ClaimedReleases | null> {
+    const query = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+    const path = `api/v1/content/${digest}/releases?limit=${HELD_RELEASES_ASKED}${query}`;
+    const answer = await this.transport.request('GET', path);
+    return [404, 405, 501].includes(answer.status) ? null : decoded(answer, decodeHeldReleases);
   }
 
   async #call<T>(

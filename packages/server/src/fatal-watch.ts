@@ -3,6 +3,7 @@ import type {
   ContentSharing,
   ContentStore,
   ContentUpload,
+  HoldingsWriter,
   PartsListStore,
   PendingWriter,
   RegistryStore,
@@ -28,6 +29,11 @@ export function watchTokenUses(writer: TokenUseWriter, onFatal: OnFatal): TokenU
 /** The same pruning; a write that leaves the disk in doubt ends the process. */
 export function watchPruning(store: Pick<RegistryStore, 'pruneMap'>, onFatal: OnFatal): typeof store {
   return { pruneMap: (floor, after, pages) => watched(store.pruneMap(floor, after, pages), onFatal) };
+}
+
+/** The same writer; a write that leaves the disk in doubt ends the process. */
+export function watchHoldings(writer: HoldingsWriter, onFatal: OnFatal): HoldingsWriter {
+  return { fillHoldings: (range, holdings) => watched(writer.fillHoldings(range, holdings), onFatal) };
 }
 
 /** The same content; a write that leaves the disk in doubt ends the process. */

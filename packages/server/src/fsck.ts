@@ -6,6 +6,7 @@ import { ContentCheck } from './core/fsck/content-check.ts';
 import { Findings, type Flaw } from './core/fsck/findings.ts';
 import { checkRegistry, type RegistryChecked } from './core/fsck/registry-check.ts';
 import { RepairPlan } from './core/fsck/repair-plan.ts';
+import { HoldingsFill } from './core/holdings-fill.ts';
 import { rollbackReason } from './core/signed-mark.ts';
 import { existingDataFolder, lastSignedFileOf, type DataFolder } from './data-folder.ts';
 import { inspectLastSigned } from './last-signed-file.ts';
@@ -13,7 +14,7 @@ import { readLogKeys } from './log-keys.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
 import { openSqliteInspection } from './storage/sqlite/sqlite-inspection.ts';
 import { repairSqliteStore } from './storage/sqlite/sqlite-repair.ts';
-import { openSqliteReader } from './storage/sqlite/sqlite-store.ts';
+import { openSqliteReader, openSqliteStore } from './storage/sqlite/sqlite-store.ts';
 
 export type { Flaw, FlawKind } from './core/fsck/findings.ts';
 
@@ -53,6 +54,7 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
     options.onProgress('repairing');
     try {
       repairSqliteStore(folder.storeFile, plan);
+      if (plan.emptyHoldings) await makeHoldings(folder);
     } catch (failure) {
       if (!isRegistryError(failure)) throw failure;
       before.findings.add('store', 'store', `it could not be repaired: ${messageOf(failure)}`);
@@ -69,6 +71,17 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
     );
   } finally {
     release();
+  }
+}
+
+/** As a server does beside its other work. */
+async function makeHoldings({ storeFile }: DataFolder): Promise<void> {
+  const store = await openSqliteStore(storeFile);
+  try {
+    const filling = new HoldingsFill({ store, writer: store });
+    while (await filling.step());
+  } finally {
+    await store.close();
   }
 }
 

@@ -3,6 +3,7 @@ import type { Digest } from '@waybill/protocol';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ContentReading } from './core/content-reading.ts';
+import { lookupRoutes } from './http/api/lookup-routes.ts';
 import { partsRoutes } from './http/api/parts-routes.ts';
 import { proofRoutes } from './http/api/proof-routes.ts';
 import { recordRoutes } from './http/api/record-routes.ts';
@@ -89,6 +90,7 @@ async function serve(
       recordRoutes({ desk, governanceDesk, intake }),
       proofRoutes(proving, intake),
       partsRoutes({ content, parts: registry.parts, intake }),
+      lookupRoutes({ content, lookup: registry.lookup }),
     ],
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },
   );

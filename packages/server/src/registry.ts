@@ -16,10 +16,12 @@ import { withFileFailures } from './blobs/files/file-failure.ts';
 import { openPartsListFiles } from './blobs/files/parts-list-files.ts';
 import { WriteThread } from './commit-thread/write-thread.ts';
 import type { Config } from './config.ts';
+import { ContentLookup } from './core/content-lookup.ts';
 import { ContentPacking } from './core/content-packing.ts';
 import { ContentParts } from './core/content-parts.ts';
 import { ContentScrub } from './core/content-scrub.ts';
 import { GovernanceDesk } from './core/governance-desk.ts';
+import { HoldingsFill } from './core/holdings-fill.ts';
 import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
 import { OperatorDesk } from './core/operator-desk.ts';
@@ -33,6 +35,7 @@ import { TokenDesk } from './core/token-desk.ts';
 import { TreeTakedowns } from './core/tree-takedowns.ts';
 import {
   watchContent,
+  watchHoldings,
   watchLists,
   watchPending,
   watchPruning,
@@ -66,6 +69,7 @@ export interface Registry {
   readonly content: ContentStore;
   readonly treeTakedowns: TreeTakedowns;
   readonly parts: ContentParts;
+  readonly lookup: ContentLookup;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
 }
@@ -134,10 +138,11 @@ async function openHeld(
   });
   const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length });
   const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
+  const filling = new HoldingsFill({ store: reader, writer: watchHoldings(thread, onFatal) });
   const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
   // Whether today's uses are noted must not keep a stop from ending well.
   onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
-  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, packing, tokens, log }));
+  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, packing, filling, tokens, log }));
   return {
     operatorKeyId,
     commitKeyId,
@@ -153,6 +158,7 @@ async function openHeld(
     content,
     treeTakedowns,
     parts,
+    lookup: new ContentLookup({ store: reader, packages: states.packages, logLength: () => sequencer.length }),
   };
 }
 

@@ -2,8 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { ContentPacking } from './core/content-packing.ts';
 import type { ContentScrub } from './core/content-scrub.ts';
+import type { HoldingsFill } from './core/holdings-fill.ts';
 import {
   HEAD_REFRESH_CHECK_MS,
+  HOLDINGS_CHECK_MS,
+  HOLDINGS_STEP_PAUSE_MS,
   PRUNE_STEP_PAUSE_MS,
   PRUNE_WALK_PAUSE_MS,
   SOURCING_SWEEP_MS,
@@ -20,6 +23,7 @@ export interface UpkeepParts {
   readonly pruner: MapPruner;
   readonly scrub: ContentScrub;
   readonly packing: ContentPacking;
+  readonly filling: HoldingsFill;
   readonly tokens: TokenDesk;
   readonly log: Logger;
 }
@@ -31,6 +35,7 @@ export function startUpkeep({
   pruner,
   scrub,
   packing,
+  filling,
   tokens,
   log,
 }: UpkeepParts): () => Promise<void> {
@@ -57,6 +62,7 @@ export function startUpkeep({
     repeat(async () => ((await pruner.step()) ? PRUNE_STEP_PAUSE_MS : PRUNE_WALK_PAUSE_MS)),
     repeat(() => scrub.step()),
     repeat(() => packing.step()),
+    repeat(async () => ((await filling.step()) ? HOLDINGS_STEP_PAUSE_MS : HOLDINGS_CHECK_MS)),
     repeat(async () => {
       await tokens.writeUses();
       return TOKEN_USES_PAUSE_MS;

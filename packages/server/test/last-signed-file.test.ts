@@ -117,7 +117,7 @@ async function openCommitter(state: MemoryState): Promise<TreeCommitter> {
     const store = new MemoryStore(state);
     const signer = new CheckpointSigner(keyOf('operator'), () => 1_700_000_000_000);
     const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
-    await committer.commit({ records: [sampleRecord(state.records.size)], names: [], settled: [] });
+    await committer.commit({ records: [sampleRecord(state.records.size)], names: [], holdings: [], settled: [] });
     return committer;
   } finally {
     await lastSigned.close();
@@ -195,7 +195,7 @@ test('a crash right after the very first commit does not look like a mark that w
       mark.logLength === 0 ? lastSigned.write(mark) : Promise.reject(new RegistryError('storage/failed', 'the crash')),
   };
   const committer = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned: crashing });
-  const first = committer.commit({ records: [sampleRecord(0)], names: [], settled: [] });
+  const first = committer.commit({ records: [sampleRecord(0)], names: [], holdings: [], settled: [] });
   await assert.rejects(first, failsWith('storage/failed'));
   await lastSigned.close();
   await openCommitter(state);

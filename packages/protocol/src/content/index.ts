@@ -97,3 +97,10 @@ export {
   type ImportName,
 } from './wit/dependency-edges.ts';
 export { trackOf } from './version-track.ts';
+export {
+  type ClaimedReleases,
+  decodeHeldReleases,
+  type HeldRelease,
+  type HeldReleases,
+  heldReleasesBody,
+} from './held-release.ts';

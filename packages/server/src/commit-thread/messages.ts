@@ -1,6 +1,6 @@
 import type { ErrorCode, ErrorDetail, RecordId } from '@waybill/protocol';
 import type { Batch, Committed } from '../core/committing.ts';
-import type { PendingRecord, PruneCursor, StoredHead, TokenUse } from '../core/ports.ts';
+import type { Holding, PendingRecord, PruneCursor, RecordRange, StoredHead, TokenUse } from '../core/ports.ts';
 
 /* What passes between the main thread and the one that writes. Plain data: a class would lose its methods on the way. */
 
@@ -17,6 +17,7 @@ export type WriteCommand =
   | { readonly type: 'pending'; readonly puts: readonly PendingRecord[]; readonly deletes: readonly RecordId[] }
   | { readonly type: 'use-tokens'; readonly uses: readonly TokenUse[] }
   | { readonly type: 'prune'; readonly floor: number; readonly after: PruneCursor | null; readonly pages: number }
+  | { readonly type: 'fill-holdings'; readonly range: RecordRange; readonly holdings: readonly Holding[] }
   | { readonly type: 'close' };
 
 export interface WriteRequest {

@@ -54,6 +54,9 @@ async function runCommand(command: WriteCommand, { store, committer, close }: De
       return { type: 'done' };
     case 'prune':
       return { type: 'pruned', cursor: await store.pruneMap(command.floor, command.after, command.pages) };
+    case 'fill-holdings':
+      await store.fillHoldings(command.range, command.holdings);
+      return { type: 'done' };
     case 'close':
       await close();
       return { type: 'done' };

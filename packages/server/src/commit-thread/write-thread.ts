@@ -1,7 +1,17 @@
 import { Worker } from 'node:worker_threads';
 import { RegistryError, type RecordId } from '@waybill/protocol';
 import type { Batch, Committed, Committer } from '../core/committing.ts';
-import type { PendingRecord, PendingWriter, PruneCursor, StoredHead, TokenUse, TokenUseWriter } from '../core/ports.ts';
+import type {
+  Holding,
+  HoldingsWriter,
+  PendingRecord,
+  PendingWriter,
+  PruneCursor,
+  RecordRange,
+  StoredHead,
+  TokenUse,
+  TokenUseWriter,
+} from '../core/ports.ts';
 import type { WriteAnswer, WriteCommand, WriteFailure, WriteReply, WriterPlaces } from './messages.ts';
 
 interface Waiting {
@@ -19,7 +29,7 @@ interface PendingBatch {
 }
 
 /** The main thread's end of the thread that writes. */
-export class WriteThread implements Committer, PendingWriter, TokenUseWriter {
+export class WriteThread implements Committer, PendingWriter, TokenUseWriter, HoldingsWriter {
   readonly #worker: Worker;
   readonly #onFatal: (failure: unknown) => void;
   readonly #waiting = new Map<number, Waiting>();
@@ -88,6 +98,10 @@ export class WriteThread implements Committer, PendingWriter, TokenUseWriter {
 
   async markTokensUsed(uses: readonly TokenUse[]): Promise<void> {
     await this.#ask({ type: 'use-tokens', uses });
+  }
+
+  async fillHoldings(range: RecordRange, holdings: readonly Holding[]): Promise<void> {
+    await this.#ask({ type: 'fill-holdings', range, holdings });
   }
 
   async pruneMap(floor: number, after: PruneCursor | null, pages: number): Promise<PruneCursor | null> {

@@ -1,6 +1,6 @@
 import { RegistryError, type PackageName, type LogId, type RecordId } from '@waybill/protocol';
 import type { CheckpointSigner } from './checkpoint-signer.ts';
-import type { LastSigned, LogNotes, LogSigner, RegistryStore, StoredHead, StoredRecord } from './ports.ts';
+import type { Holding, LastSigned, LogNotes, LogSigner, RegistryStore, StoredHead, StoredRecord } from './ports.ts';
 import { growTree, loadTree, type RegistryTree } from './registry-tree.ts';
 import { NOTHING_SIGNED, rollbackReason } from './signed-mark.ts';
 import { TreeRecheck } from './tree-recheck.ts';
@@ -10,6 +10,8 @@ export interface Batch {
   readonly records: readonly StoredRecord[];
   /** Names of the packages whose logs start here. */
   readonly names: readonly { readonly logId: LogId; readonly name: PackageName }[];
+  /** Of the records. */
+  readonly holdings: readonly Holding[];
   /** Pending records that this commit settles. */
   readonly settled: readonly RecordId[];
 }
@@ -71,7 +73,7 @@ export class TreeCommitter implements Committer {
    * Throws `storage/full`, `storage/busy` and `head/clock`, after which nothing has changed and a later try may succeed;
    * after anything else the process must end. `head/conflict`: another process has written the store.
    */
-  async commit({ records, names, settled }: Batch): Promise<Committed> {
+  async commit({ records, names, holdings, settled }: Batch): Promise<Committed> {
     const startedMs = performance.now();
     const { store, signer, lastSigned, grow = growTree } = this.#parts;
     const previous = this.#head;
@@ -85,6 +87,7 @@ export class TreeCommitter implements Committer {
     await store.commit(previous?.checkpoint.contents.logLength ?? null, {
       records,
       names,
+      holdings,
       tiles,
       mapPages,
       head,

@@ -139,3 +139,15 @@ export const ENDED_TOKEN_KEPT_SECONDS = 90 * 86_400;
 
 /** How often it is written which tokens were used. */
 export const TOKEN_USES_PAUSE_MS = 60_000;
+
+/** Records gone through in one step of making holdings, the pause between steps, and that between looks for a gap. */
+export const HOLDINGS_STEP_RECORDS = 200;
+export const HOLDINGS_STEP_PAUSE_MS = 10;
+export const HOLDINGS_CHECK_MS = 3_600_000;
+
+/** Releases in one answer about who holds a content: each may cost the replay of a log. */
+export const HELD_RELEASES_DEFAULT = 20;
+export const HELD_RELEASES_MAX = 100;
+
+/** Bytes of record contents that are read for one such answer; the rest comes with the next. */
+export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;

@@ -39,6 +39,22 @@ export interface LogNotes {
   readonly heads: string;
 }
 
+/** A release by the content that it names: entry `entryIndex`, from 0, of the record at `registryIndex`. */
+export interface Holding {
+  readonly digest: Digest;
+  readonly registryIndex: number;
+  readonly entryIndex: number;
+}
+
+/** Where a list of holdings goes on: after this one. */
+export type HoldingPlace = Pick<Holding, 'registryIndex' | 'entryIndex'>;
+
+/** Records from index `from` on, below `to`. */
+export interface RecordRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** `records`: the registry log. `heads`: the log of its heads, one leaf for each length at which one was signed. */
 export type LogName = 'records' | 'heads';
 
@@ -60,6 +76,8 @@ export interface Commit {
   readonly records: readonly StoredRecord[];
   /** Names of the packages whose logs start here. */
   readonly names: readonly { readonly logId: LogId; readonly name: PackageName }[];
+  /** Of the records. */
+  readonly holdings: readonly Holding[];
   readonly tiles: readonly TileWrite[];
   readonly mapPages: readonly MapPageWrite[];
   readonly head: StoredHead;
@@ -111,6 +129,13 @@ export interface RegistryReader {
   readMapFloor(): Promise<number>;
   readPending(recordId: RecordId): Promise<PendingRecord | null>;
   listPending(): Promise<PendingRecord[]>;
+  /** Holdings of a digest with `registryIndex < belowIndex`, by index and entry, at most `limit`. */
+  readHoldings(
+    digest: Digest,
+    range: { readonly after: HoldingPlace | null; readonly belowIndex: number; readonly limit: number },
+  ): Promise<Holding[]>;
+  /** The records that were stored by a build without holdings, and have none yet; `null` when every record's are there. */
+  readHoldingsGap(): Promise<RecordRange | null>;
 }
 
 /** Writes of records that wait. Each is durable when its promise resolves. */
@@ -121,12 +146,21 @@ export interface PendingWriter {
   deletePending(recordId: RecordId): Promise<void>;
 }
 
+/** Writes the holdings of records that were stored without them. */
+export interface HoldingsWriter {
+  /**
+   * Writes the holdings of the first records of the gap, those of `range`, which end it or leave the rest. Does nothing where the
+   * gap begins elsewhere by now. Both in one transaction.
+   */
+  fillHoldings(range: RecordRange, holdings: readonly Holding[]): Promise<void>;
+}
+
 /**
  * The registry's durable state. Every promise of a write resolves only when the write would survive a power cut; one that
  * rejects with `storage/failed` leaves in doubt what is on the disk: the process must end, and the next start reads what is
  * really there.
  */
-export interface RegistryStore extends RegistryReader, PendingWriter {
+export interface RegistryStore extends RegistryReader, PendingWriter, HoldingsWriter {
   /** Both in one transaction. */
   writePending(puts: readonly PendingRecord[], deletes: readonly RecordId[]): Promise<void>;
 
@@ -224,6 +258,9 @@ export interface StoreInspection {
   surveyMap(): Promise<{ readonly pages: number; readonly problems: readonly string[] }>;
   readMapFloor(): Promise<number>;
   readNotes(): Promise<LogNotes | null>;
+  /** `null` in a store that was last opened before there were any. */
+  surveyHoldings(): Promise<{ readonly rows: number; readonly gap: RecordRange | null } | null>;
+  hasHolding(holding: Holding): Promise<boolean>;
 }
 
 /** A tile by the name it is stored under, which may be that of no log. */
@@ -243,6 +280,8 @@ export interface StoreRepairs {
   readonly notes: LogNotes | null;
   readonly recordIds: readonly { readonly registryIndex: number; readonly recordId: RecordId }[];
   readonly names: readonly { readonly registryIndex: number; readonly name: PackageName | null }[];
+  /** All holdings go, and the gap is all records. */
+  readonly emptyHoldings: boolean;
   /** Keys of pending records that cannot be used. */
   readonly pending: readonly string[];
 }

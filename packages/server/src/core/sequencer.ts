@@ -19,6 +19,7 @@ import {
 import type { Batch, Committer } from './committing.ts';
 import { GovernanceGate } from './governance-gate.ts';
 import { BATCH_RECORDS_MAX, HEAD_REFRESH_MS, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX } from './limits.ts';
+import { holdingsOf } from './holding.ts';
 import type { LogStates } from './log-states.ts';
 import { requireDefined } from './namespace-check.ts';
 import type { Observer } from './observer.ts';
@@ -137,7 +138,7 @@ export class Sequencer {
 
   async #resign(): Promise<void> {
     try {
-      await this.#commit({ records: [], names: [], settled: [] });
+      await this.#commit({ records: [], names: [], holdings: [], settled: [] });
     } catch (failure) {
       this.#endUnlessPassing(failure);
     }
@@ -261,7 +262,10 @@ function bytesOf({ record }: Submission): number {
 
 function batchOf(placed: readonly Placed[]): Batch {
   const records = placed.map(({ stored }) => stored);
-  return { records, names: namesOf(placed), settled: records.map(({ recordId }) => recordId) };
+  const holdings = placed.flatMap(({ waiting: { submission }, stored }) =>
+    submission.kind === 'package' ? holdingsOf(submission.record, stored.registryIndex) : [],
+  );
+  return { records, names: namesOf(placed), holdings, settled: records.map(({ recordId }) => recordId) };
 }
 
 function namesOf(placed: readonly Placed[]): Batch['names'] {

@@ -16,6 +16,7 @@ import {
 } from '@waybill/protocol';
 import type {
   Commit,
+  Holding,
   LogNotes,
   MapPageWrite,
   PendingRecord,
@@ -54,6 +55,7 @@ export function registryStoreSuite(driver: string, open: () => Promise<StoreHarn
       checkHeads,
       checkTiles,
       checkPruning,
+      checkHoldings,
     ];
     for (const group of groups) group(check);
     for (const group of [checkPending, checkSettling, checkDurability, checkExactness]) group(check);
@@ -96,8 +98,14 @@ export function sampleCommit(from: number, to: number): Commit {
     mapPages: [{ prefix: '', version: to, bytes: utf8(`page of ${to}`), replaces: from || null }],
     head: sampleHead(to),
     notes: sampleNotes(to),
+    holdings: records.map(({ registryIndex }) => sampleHolding(registryIndex)),
     settled: [],
   };
+}
+
+/** Each record of the sample registry releases one of two contents. */
+function sampleHolding(index: number): Holding {
+  return { digest: digest(`content ${index % 2}`), registryIndex: index, entryIndex: index % 3 };
 }
 
 /** What a sample tile holds for the records from `from` on, below `to`. */
@@ -142,7 +150,8 @@ function failsWith(code: ErrorCode): (thrown: unknown) => boolean {
 
 /** An empty re-signing: the head alone. */
 function resigning(head: StoredHead): Commit {
-  return { records: [], names: [], tiles: [], mapPages: [], head, notes: sampleNotes(0), settled: [] };
+  const notes = sampleNotes(0);
+  return { records: [], names: [], holdings: [], tiles: [], mapPages: [], head, notes, settled: [] };
 }
 
 /** Everything the sample registry could have in `store`, to compare before with after. */
@@ -154,6 +163,7 @@ async function contentsOf(store: RegistryStore): Promise<unknown> {
     names: await store.readNames(logs),
     pending: await store.listPending(),
     tile: await store.readTiles('records', [{ level: 0, index: 0 }]),
+    held: await store.readHoldings(digest('content 0'), { after: null, belowIndex: 1_000, limit: 1_000 }),
   };
 }
 
@@ -173,6 +183,8 @@ function checkEmpty(check: Check): void {
     assert.deepEqual(await store.readMapPages([]), []);
     assert.equal(await store.readPending(recordId), null);
     assert.deepEqual(await store.listPending(), []);
+    assert.deepEqual(await store.readHoldings(digest('content 0'), { after: null, belowIndex: 9, limit: 9 }), []);
+    assert.equal(await store.readHoldingsGap(), null);
   });
 }
 
@@ -224,6 +236,7 @@ function checkAtomicity(check: Check): void {
     ['registry index', (commit) => ({ ...commit, records: withLast(commit, { registryIndex: 1 }) })],
     ['log position', (commit) => ({ ...commit, records: withLast(commit, { logPosition: 0 }) })],
     ['page of the map', (commit) => ({ ...commit, mapPages: sampleCommit(0, 3).mapPages })],
+    ['holding within the commit', (commit) => ({ ...commit, holdings: [...commit.holdings, ...commit.holdings] })],
     ['record id within the commit', (commit) => ({ ...commit, records: [...commit.records, ...commit.records] })],
   ];
   for (const [what, spoil] of clashes) {
@@ -318,6 +331,36 @@ function checkHeads(check: Check): void {
     assert.deepEqual(await store.readHead(), sampleHead(3, 1));
     await store.commit(3, sampleCommit(3, 4));
     assert.deepEqual(await store.readHeadAt(3), sampleHead(3, 1));
+  });
+}
+
+function checkHoldings(check: Check): void {
+  check('releases are found by their content, in order, below an index, in pages', async ({ store, reopen }) => {
+    await store.commit(null, sampleCommit(0, 3));
+    await store.commit(3, sampleCommit(3, 10));
+    const twice = { digest: digest('content 0'), registryIndex: 10, entryIndex: 0 };
+    const holdings = [{ ...twice, entryIndex: 11 }, twice];
+    await store.commit(10, { ...sampleCommit(10, 11), holdings });
+    const even = [...[0, 2, 4, 6, 8].map(sampleHolding), ...holdings.toReversed()];
+    const other = await reopen();
+    for (const each of [store, other]) {
+      const read = async (after: Holding | null, belowIndex: number, limit: number): Promise<Holding[]> =>
+        each.readHoldings(twice.digest, { after, belowIndex, limit });
+      assert.deepEqual(await read(null, 100, 100), even);
+      assert.deepEqual(await read(null, 8, 100), even.slice(0, 4));
+      for (const [i, holding] of even.entries())
+        assert.deepEqual(await read(holding, 100, 2), even.slice(i + 1, i + 3));
+      assert.deepEqual(await each.readHoldings(digest('content 2'), { after: null, belowIndex: 99, limit: 9 }), []);
+      assert.equal(await each.readHoldingsGap(), null);
+    }
+    await other.close();
+  });
+
+  check('without a gap nothing is filled in', async ({ store }) => {
+    await store.commit(null, sampleCommit(0, 3));
+    const before = await contentsOf(store);
+    await store.fillHoldings({ from: 0, to: 3 }, [{ ...sampleHolding(0), entryIndex: 99 }]);
+    assert.deepEqual(await contentsOf(store), before);
   });
 }
 

@@ -41,7 +41,12 @@ async function grownRegistry(records: number) {
 }
 
 function batchOf(from: number, to: number): Batch {
-  return { records: Array.from({ length: to - from }, (_, i) => sampleRecord(from + i)), names: [], settled: [] };
+  return {
+    records: Array.from({ length: to - from }, (_, i) => sampleRecord(from + i)),
+    names: [],
+    holdings: [],
+    settled: [],
+  };
 }
 
 /** Flips one bit of all the bytes taken together; the seed and `name` decide which. */

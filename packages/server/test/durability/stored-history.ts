@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import {
   appendToLog,
   emptyLogEdge,
@@ -16,6 +17,7 @@ import {
   type LogEdge,
   type MapRoot,
 } from '@waybill/protocol';
+import { holdingsOfStored } from '../../src/core/holding.ts';
 import type { RegistryReader, StoredRecord } from '../../src/core/ports.ts';
 
 /** The log, the map and the log of heads, computed again from the records of a store and held against what it has signed. */
@@ -55,6 +57,14 @@ export class StoredHistory {
 
   async #append(record: StoredRecord): Promise<void> {
     assert.equal(record.registryIndex, this.#records.size);
+    for (const holding of holdingsOfStored(record)) {
+      const range = { after: null, belowIndex: record.registryIndex + 1, limit: 1_000 };
+      const found = await this.#store.readHoldings(holding.digest, range);
+      assert.ok(
+        found.some((one) => isDeepStrictEqual(one, holding)),
+        'a release is not found by its content',
+      );
+    }
     this.#records = appendToLog(this.#records, [hashLogLeaf(encodeLogLeaf(record))]).edge;
     const { root, pages } = await updateMap(
       this.#map,

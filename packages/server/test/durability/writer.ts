@@ -48,5 +48,5 @@ function batchAt(registryIndex: number, logPosition: number): Batch {
     const recordId = recordIdOf('package', contents);
     return { registryIndex: registryIndex + i, logId, logPosition: logPosition + i, recordId, envelope };
   });
-  return { records, names: [], settled: [] };
+  return { records, names: [], holdings: [], settled: [] };
 }

@@ -16,6 +16,7 @@ const CONTENTS = [
   'version FROM map_floor',
   '* FROM heads',
   '* FROM notes',
+  '* FROM holdings',
 ];
 
 let sample: SampleRegistry;

@@ -46,6 +46,7 @@ const KEYS: Readonly<Record<string, string>> = {
   tiles: 'log, level, tile',
   map_rows: 'grp, version',
   pending: 'record_id',
+  holdings: 'digest, registry_index, entry_index',
 };
 
 /** Flips one bit of a value in a row of a table. */
@@ -111,6 +112,7 @@ const COLUMNS: readonly (readonly [string, readonly string[], string, FlawKind, 
   ['heads', ['log_length', 'log_root', 'map_root', 'timestamp', 'key_id', 'signature'], '', 'head', false],
   ['heads', ['map_version', 'heads_length'], '', 'head', false],
   ['notes', ['records', 'heads'], '', 'note', true],
+  ['holdings', ['digest', 'registry_index', 'entry_index'], '', 'holding', true],
   ['pending', ['record_id', 'log_id', 'name', 'contents'], '', 'pending', true],
   ['pending', ['key_id', 'signature'], 'WHERE rejection IS NULL', 'pending', true],
 ];
@@ -162,6 +164,11 @@ const SPOILED: readonly (readonly [string, string, FlawKind, boolean])[] = [
   ],
   ['a map floor that is no head', 'INSERT INTO map_floor (one, version) VALUES (1, 1000000)', 'map', true],
   ['no notes', 'DELETE FROM notes', 'note', true],
+  ['a holding that is gone', 'DELETE FROM holdings WHERE digest = (SELECT max(digest) FROM holdings)', 'holding', true],
+  ['all holdings gone', 'DELETE FROM holdings', 'holding', true],
+  ['a holding too many', "INSERT INTO holdings VALUES (x'00', 3, 0)", 'holding', true],
+  ['a gap of records that are not there', 'INSERT INTO holdings_gap VALUES (1, 2, 1000)', 'holding', true],
+  ['a gap that is none', 'INSERT INTO holdings_gap VALUES (1, 3, 3)', 'holding', true],
   ['a name on a later record', "UPDATE records SET name = 'test:many' WHERE log_position = 1", 'name', true],
   ['a name that is gone', "UPDATE records SET name = NULL WHERE name = 'test:one'", 'name', false],
   [
@@ -191,6 +198,22 @@ for (const [what, sql, kind, isRepaired] of SPOILED.filter(([name]) => isChosen(
     assert.equal((await check(data)).flaws.length === 0, isRepaired);
   });
 }
+
+test('holdings that are still to be made are remarked, and no flaw (threats D11)', async () => {
+  const data = await sample.copy();
+  run(data, 'DELETE FROM holdings WHERE registry_index < 20');
+  run(data, 'INSERT INTO holdings_gap VALUES (1, 0, 20)');
+  const { flaws, remarks } = await check(data);
+  assert.deepEqual([flaws, remarks.length], [[], 1]);
+});
+
+test('a store of a build without holdings is looked at as it is (threats D11)', async () => {
+  const data = await sample.copy();
+  run(data, 'DROP TABLE holdings');
+  run(data, 'DROP TABLE holdings_gap');
+  run(data, 'PRAGMA user_version = 5');
+  assert.deepEqual((await check(data)).flaws, []);
+});
 
 /** Files beside the store: what is done to one, and the kind of flaw; `null` for a remark. */
 const FILES: readonly (readonly [string, (data: string) => Promise<void>, FlawKind | null])[] = [

@@ -144,7 +144,7 @@ test('a log that was begun by whom the operator log does not let is named as voi
   const desk = await openWriteDesk({ ...places, dataDirectory: data });
   const registryIndex = desk.head?.checkpoint.contents.logLength ?? assert.fail();
   const records = [{ registryIndex, logId: log.home.log, logPosition: 0, recordId, envelope }];
-  await desk.run({ type: 'commit', batch: { records, names: [], settled: [] } });
+  await desk.run({ type: 'commit', batch: { records, names: [], holdings: [], settled: [] } });
   await desk.run({ type: 'close' });
   const { flaws } = await check(data);
   const [{ kind, at, problem } = assert.fail(), ...others] = flaws;

@@ -223,3 +223,20 @@ test('what a namespace takes down is released in it no more, and elsewhere as ev
   const again = publisher('again', 'alice');
   await again.publish([again.init, releaseOf('1.0.0', content)]);
 });
+
+test('http 4.22: who holds content that is taken down is told with the reason alone, and again once it is reinstated', async () => {
+  const content = wasmOf('looked up');
+  const of = publisher('held', 'alice');
+  await of.publish([of.init, releaseOf('1.0.0', content)], [content]);
+  const digest = digestOf(content);
+  const lookUp = (): Promise<Answer> => registry.get(`api/v1/content/${digest}/releases`);
+  // A namespace speaks for its own packages, and the address of a digest names none.
+  await says(owner, takedown(digest));
+  assert.equal((await lookUp()).status, 200);
+  await says(registryLog, takedown(digest));
+  const refused = await lookUp();
+  assert.equal(refused.headers.get('cache-control'), 'no-store');
+  assertMessage(refused, 451, /malware: steals/);
+  await says(registryLog, reinstate(digest));
+  assert.equal((await lookUp()).status, 200);
+});

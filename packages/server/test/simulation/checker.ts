@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { encodeBase64, formatDigest, type Digest, type RecordId } from '@waybill/protocol';
-import type { SignedMark, StoredHead } from '../../src/core/ports.ts';
+import type { Holding, SignedMark, StoredHead } from '../../src/core/ports.ts';
+import { holdingsOfStored } from '../../src/core/holding.ts';
 import type { MemoryState } from '../../src/storage/memory/memory-store.ts';
 import { headLeaf, PlainMap, plainLogRoot, recordLeaf, type PlainEntry } from './plain-trees.ts';
 
@@ -179,6 +180,7 @@ export class Checker {
   /** Everything once more, at the end of the history. */
   finish(state: MemoryState): void {
     this.guard(() => {
+      checkHoldings(state);
       for (const [recordId, { publishedAt, refused }] of this.#told) {
         if (publishedAt !== null) {
           assert.equal(state.records.get(publishedAt)?.recordId, recordId, `${recordId} was acknowledged, and is lost`);
@@ -222,6 +224,13 @@ export class Checker {
 }
 
 /** One leaf for each length at which a head was signed, and notes over both logs. */
+/** Each release is found by its content, and nothing else is. */
+function checkHoldings({ records, holdings }: MemoryState): void {
+  const right = [...records.values()].flatMap(holdingsOfStored);
+  const text = ({ digest, registryIndex, entryIndex }: Holding): string => `${digest} ${registryIndex} ${entryIndex}`;
+  assert.deepEqual([...holdings.values()].map(text).toSorted(), right.map(text).toSorted(), 'holdings are wrong');
+}
+
 function checkHeadsLog({ heads, newest, notes }: MemoryState): void {
   const lengths = [...heads.keys()].toSorted((a, b) => a - b);
   const leaves = lengths.map((length) => {

@@ -9,6 +9,7 @@ export const MUTANTS: Readonly<Record<string, Assembly>> = {
   'a store that does not compare the head before it swaps it': { ...PRODUCTION, store: withoutComparison },
   'a store that leaves half of a commit behind': { ...PRODUCTION, store: withHalfCommits },
   'a store that prunes pages which are still needed': { ...PRODUCTION, store: withHastyPruning },
+  'a store that does not list releases by their content': { ...PRODUCTION, store: withoutHoldings },
   'a committer that notes only the first head as signed': { ...PRODUCTION, lastSigned: notedOnce },
   'a sequencer that acknowledges before the commit': {
     ...PRODUCTION,
@@ -56,6 +57,12 @@ function withHastyPruning(store: RegistryStore, state: MemoryState): RegistrySto
     state.mapFloor = floor;
     return cursor;
   };
+  return store;
+}
+
+function withoutHoldings(store: RegistryStore): RegistryStore {
+  const commit = store.commit.bind(store);
+  store.commit = (previousLength, wanted) => commit(previousLength, { ...wanted, holdings: [] });
   return store;
 }
 

@@ -56,8 +56,10 @@ export function copyOfState(state: MemoryState): MemoryState {
     mapPages: new Map(state.mapPages),
     heads: new Map(state.heads),
     pending: new Map(state.pending),
+    holdings: new Map(state.holdings),
     newest: state.newest,
     notes: state.notes,
     mapFloor: state.mapFloor,
+    holdingsGap: state.holdingsGap,
   };
 }

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isRegistryError, utf8 } from '@waybill/protocol';
-import type { MapPageWrite } from '../../src/core/ports.ts';
+import type { Holding, MapPageWrite } from '../../src/core/ports.ts';
 import { sampleCommit, sampleHead } from '../../src/storage/conformance.ts';
 import { numberOf } from '../../src/storage/sqlite/row.ts';
 import { asRow, isRow, openDatabase, type SqliteRow } from '../../src/storage/sqlite/sqlite-module.ts';
@@ -123,7 +123,7 @@ test('rows of a map that were sorted by group are sorted by version, and say wha
     ) STRICT, WITHOUT ROWID;
     INSERT INTO by_group SELECT grp, version, pages FROM map_rows;
     DROP TABLE map_rows; ALTER TABLE by_group RENAME TO map_rows; ALTER TABLE map_floor DROP COLUMN pruned;
-    PRAGMA user_version = 4;`);
+    DROP TABLE holdings; DROP TABLE holdings_gap; PRAGMA user_version = 4;`);
   old.close();
   const again = await openSqliteStore(file);
   assert.deepEqual(mapRows(), before);
@@ -143,6 +143,55 @@ test('rows of a map that were sorted by group are sorted by version, and say wha
     ],
   );
 });
+
+test('records of a build without holdings are a gap, which is filled in steps that a kill does not repeat (threats D11)', async () => {
+  const store = await openSqliteStore(file);
+  await store.commit(null, sampleCommit(0, 3));
+  await store.commit(3, sampleCommit(3, 7));
+  await store.close();
+  const rows = holdings();
+  const old = openDatabase(file, 'write');
+  old.exec('DROP TABLE holdings; DROP TABLE holdings_gap; PRAGMA user_version = 5;');
+  old.close();
+  let again = await openSqliteStore(file);
+  assert.deepEqual(await again.readHoldingsGap(), { from: 0, to: 7 });
+  await again.commit(7, sampleCommit(7, 8));
+  const made = [...sampleCommit(0, 7).holdings];
+  await again.fillHoldings({ from: 0, to: 4 }, made.slice(0, 4));
+  await again.close();
+  again = await openSqliteStore(file);
+  assert.deepEqual(await again.readHoldingsGap(), { from: 4, to: 7 });
+  // Another process was faster.
+  await again.fillHoldings({ from: 0, to: 4 }, [{ ...sampleHolding(), entryIndex: 99 }]);
+  await again.fillHoldings({ from: 4, to: 7 }, made.slice(3));
+  assert.equal(await again.readHoldingsGap(), null);
+  await again.close();
+  assert.deepEqual(
+    holdings().filter((row) => row['registry_index'] !== 7),
+    rows,
+  );
+});
+
+test('an empty store has no gap of holdings, whichever build made it', async () => {
+  await (await openSqliteStore(file)).close();
+  const old = openDatabase(file, 'write');
+  old.exec('DROP TABLE holdings; DROP TABLE holdings_gap; PRAGMA user_version = 5;');
+  old.close();
+  const store = await openSqliteStore(file);
+  assert.equal(await store.readHoldingsGap(), null);
+  await store.close();
+});
+
+function sampleHolding(): Holding {
+  return sampleCommit(0, 1).holdings[0] ?? assert.fail();
+}
+
+function holdings(): SqliteRow[] {
+  const database = openDatabase(file, 'read');
+  const rows = database.prepare('SELECT * FROM holdings ORDER BY registry_index, entry_index').all();
+  database.close();
+  return rows.filter(isRow);
+}
 
 function mapRows(): SqliteRow[] {
   const database = openDatabase(file, 'read');

@@ -32,7 +32,7 @@ export interface ChainCheckParts {
   readonly repairs: RepairPlan;
   readonly pending: PendingCheck;
   /** Sees each package record that decodes. */
-  readonly onPackageRecord: (record: SignedRecord<PackageEntry>) => Promise<void>;
+  readonly onPackageRecord: (record: SignedRecord<PackageEntry>, registryIndex: number) => Promise<void>;
   readonly onProgress: (records: number) => void;
   /** Of the registry; `null` when its operator log says nothing. */
   readonly origin: string | null;
@@ -78,7 +78,7 @@ function openChain(logId: LogId, parts: ChainCheckParts): Chain {
 }
 
 interface ChainEvents<E extends { readonly type: string }, P extends string, B> {
-  readonly onRecord: (record: SignedRecord<E>) => Promise<void>;
+  readonly onRecord: (record: SignedRecord<E>, registryIndex: number) => Promise<void>;
   /** With the state that the whole log leads to; not called for a log that is broken. */
   readonly onEnd: (state: LogState<P, B>) => Promise<void>;
 }
@@ -109,7 +109,7 @@ class DialectChain<E extends { readonly type: string }, P extends string, B> imp
     const at = `record ${stored.registryIndex}`;
     try {
       const record = decodeSignedRecord(this.#dialect, stored.envelope);
-      await this.#events.onRecord(record);
+      await this.#events.onRecord(record, stored.registryIndex);
       if (!this.#broken) await this.#judge(record, stored, at);
     } catch (failure) {
       if (!isRegistryError(failure)) throw failure;

@@ -3,6 +3,7 @@ export type FlawKind =
   | 'store'
   | 'record'
   | 'name'
+  | 'holding'
   | 'head'
   | 'tile'
   | 'map'

@@ -14,6 +14,7 @@ import { checkChains } from './chain-check.ts';
 import { CheckQueue } from './check-queue.ts';
 import type { ContentCheck } from './content-check.ts';
 import type { Findings } from './findings.ts';
+import { HoldingCheck } from './holding-check.ts';
 import { PendingCheck } from './pending-check.ts';
 import { replayRegistry, type Replayed } from './registry-replay.ts';
 import type { RepairPlan } from './repair-plan.ts';
@@ -51,6 +52,8 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
   const pending = new PendingCheck({ store, findings, repairs, onContent: (named) => content.expect(named) });
   await guard(findings, () => pending.load());
   await guard(findings, () => checkTokens(store, findings));
+  const holdings = new HoldingCheck({ store, findings, repairs });
+  await guard(findings, () => holdings.load());
   const replayed = await guard(findings, () => replay(parts, queue));
   if (replayed !== null) await guard(findings, () => checkNotes(parts, replayed));
   content.excuse(replayed?.takedowns ?? null);
@@ -62,13 +65,17 @@ export async function checkRegistry(parts: RegistryCheckParts): Promise<Registry
       queue,
       repairs,
       pending,
-      onPackageRecord: (record) => requireContents(record, content),
+      onPackageRecord: async (record, registryIndex) => {
+        await holdings.expect(record, registryIndex);
+        await requireContents(record, content);
+      },
       onProgress: (done) => onProgress(`replaying the logs: ${done} records`),
       origin,
       kinds: replayed?.kinds ?? new LogKinds(),
     }),
   );
   await pending.finish(origin);
+  if (replayed !== null && records !== null) holdings.finish(replayed.rows);
   if (replayed !== null && records !== null && records !== replayed.rows) {
     findings.add('store', 'index of the logs', `it has ${records} records, the registry log ${replayed.rows}`, true);
     repairs.reindex = true;

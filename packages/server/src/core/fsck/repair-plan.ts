@@ -13,6 +13,7 @@ export class RepairPlan {
   map: { readonly floor: number; readonly pages: Iterable<MapPageWrite> } | null = null;
   notes: LogNotes | null = null;
   reindex = false;
+  emptyHoldings = false;
   /**
    * What may be derived from: the newest head is signed by the operator, and the recomputed log has its root, so has the map,
    * and every head stands, so that the log of heads does.
@@ -27,8 +28,11 @@ export class RepairPlan {
     const recordIds = stands.log ? this.recordIds : [];
     const map = stands.map ? this.map : null;
     const notes = stands.heads ? this.notes : null;
+    // What damaged records lead to is not what the log says.
+    const emptyHoldings = this.emptyHoldings && stands.log;
     const lists = [tiles, surplusTiles, recordIds, names, pending];
-    if (!reindex && map === null && notes === null && lists.every((list) => list.length === 0)) return null;
-    return { reindex, tiles, surplusTiles, map, notes, recordIds, names, pending };
+    if (!reindex && !emptyHoldings && map === null && notes === null && lists.every((list) => list.length === 0))
+      return null;
+    return { reindex, tiles, surplusTiles, map, notes, recordIds, names, emptyHoldings, pending };
   }
 }

@@ -1,11 +1,14 @@
-import { RegistryError, type LogId, type PackageName, type RecordId } from '@waybill/protocol';
+import { RegistryError, type Digest, type LogId, type PackageName, type RecordId } from '@waybill/protocol';
 import type { MapPageRef, TileCoordinates } from '@waybill/protocol';
 import type {
   Commit,
+  Holding,
+  HoldingPlace,
   LogName,
   LogNotes,
   PendingRecord,
   PruneCursor,
+  RecordRange,
   RegistryStore,
   StoredHead,
   StoredRecord,
@@ -22,9 +25,11 @@ export interface MemoryState {
   readonly mapPages: Map<string, Uint8Array>;
   readonly heads: Map<number, StoredHead>;
   readonly pending: Map<RecordId, PendingRecord>;
+  readonly holdings: Map<string, Holding>;
   newest: StoredHead | null;
   notes: LogNotes | null;
   mapFloor: number;
+  holdingsGap: RecordRange | null;
 }
 
 /** Nothing yet. */
@@ -38,9 +43,11 @@ export function emptyMemoryState(): MemoryState {
     mapPages: new Map(),
     heads: new Map(),
     pending: new Map(),
+    holdings: new Map(),
     newest: null,
     notes: null,
     mapFloor: 0,
+    holdingsGap: null,
   };
 }
 
@@ -157,6 +164,29 @@ export class MemoryStore implements RegistryStore {
     this.#open().pending.delete(recordId);
   }
 
+  async readHoldings(
+    digest: Digest,
+    { after, belowIndex, limit }: { after: HoldingPlace | null; belowIndex: number; limit: number },
+  ): Promise<Holding[]> {
+    return [...this.#open().holdings.values()]
+      .filter((holding) => holding.digest === digest && holding.registryIndex < belowIndex)
+      .filter((holding) => after === null || inOrder(after, holding) < 0)
+      .toSorted(inOrder)
+      .slice(0, limit);
+  }
+
+  async readHoldingsGap(): Promise<RecordRange | null> {
+    return this.#open().holdingsGap;
+  }
+
+  async fillHoldings({ from, to }: RecordRange, holdings: readonly Holding[]): Promise<void> {
+    const state = this.#open();
+    const gap = state.holdingsGap;
+    if (gap?.from !== from) return;
+    for (const holding of holdings) state.holdings.set(holdingKey(holding), holding);
+    state.holdingsGap = to < gap.to ? { from: to, to: gap.to } : null;
+  }
+
   /** In one step, whatever the number of pages. */
   async pruneMap(floor: number): Promise<PruneCursor | null> {
     const state = this.#open();
@@ -182,24 +212,30 @@ export class MemoryStore implements RegistryStore {
 }
 
 /** Checked before anything is written, so that a commit that does not fit changes nothing. */
-function requireNew(state: MemoryState, { records, names, mapPages }: Commit): void {
+function requireNew(state: MemoryState, { records, names, mapPages, holdings }: Commit): void {
   const taken =
+    holdings.some((holding) => state.holdings.has(holdingKey(holding))) ||
     records.some((record) => state.records.has(record.registryIndex) || state.recordsById.has(record.recordId)) ||
     records.some(({ logId, logPosition }) => state.logs.get(logId)?.has(logPosition)) ||
     names.some(({ logId }) => state.names.has(logId)) ||
     mapPages.some((page) => state.mapPages.has(pageKey(page)));
   const repeated =
+    new Set(holdings.map(holdingKey)).size < holdings.length ||
     new Set(records.map(({ recordId }) => recordId)).size < records.length ||
     new Set(records.map(({ registryIndex }) => registryIndex)).size < records.length ||
     new Set(records.map(({ logId, logPosition }) => `${logId}/${logPosition}`)).size < records.length ||
     new Set(names.map(({ logId }) => logId)).size < names.length ||
     new Set(mapPages.map(pageKey)).size < mapPages.length;
   if (taken || repeated) {
-    throw new RegistryError('storage/damaged', 'the commit brings a record, name or page that is there already');
+    throw new RegistryError(
+      'storage/damaged',
+      'the commit brings a record, name, holding or page that is there already',
+    );
   }
 }
 
-function apply(state: MemoryState, { records, names, tiles, mapPages, head, notes, settled }: Commit): void {
+function apply(state: MemoryState, commit: Commit): void {
+  const { records, names, holdings, tiles, mapPages, head, notes, settled } = commit;
   for (const record of records.map(copyOf)) {
     state.records.set(record.registryIndex, record);
     state.recordsById.set(record.recordId, record);
@@ -207,12 +243,21 @@ function apply(state: MemoryState, { records, names, tiles, mapPages, head, note
     state.logs.set(record.logId, log.set(record.logPosition, record));
   }
   for (const { logId, name } of names) state.names.set(logId, name);
+  for (const holding of holdings) state.holdings.set(holdingKey(holding), holding);
   for (const tile of tiles) state.tiles.set(tileKey(tile), tile.hashes.slice());
   for (const page of mapPages) state.mapPages.set(pageKey(page), page.bytes.slice());
   for (const recordId of settled) state.pending.delete(recordId);
   state.heads.set(head.checkpoint.contents.logLength, head);
   state.newest = head;
   state.notes = notes;
+}
+
+function inOrder(a: HoldingPlace, b: HoldingPlace): number {
+  return a.registryIndex - b.registryIndex || a.entryIndex - b.entryIndex;
+}
+
+function holdingKey({ digest, registryIndex, entryIndex }: Holding): string {
+  return `${digest} ${registryIndex}.${entryIndex}`;
 }
 
 /** The caller may use its buffer again, and so may whoever reads. */

@@ -19,7 +19,15 @@ import {
   type PackageName,
   type TokenId,
 } from '@waybill/protocol';
-import type { LogNotes, PendingRecord, StoredHead, StoredRecord, StoredToken } from '../../core/ports.ts';
+import type {
+  Holding,
+  LogNotes,
+  PendingRecord,
+  RecordRange,
+  StoredHead,
+  StoredRecord,
+  StoredToken,
+} from '../../core/ports.ts';
 import type { SqliteRow, SqliteValue } from './sqlite-module.ts';
 
 /*
@@ -87,6 +95,23 @@ export function pendingValues({ recordId, logId, name, envelope, ...pending }: P
   const rejection = pending.rejection === null ? null : utf8(pending.rejection);
   const ids = [digestBytes(recordId), digestBytes(logId), name];
   return [...ids, ...envelopeValues(envelope), rejection, pending.updatedAtMs, cosignaturesValue(envelope)];
+}
+
+export function holdingOfRow(row: SqliteRow): Holding {
+  return {
+    digest: digestOf(row, 'digest'),
+    registryIndex: numberOf(row, 'registry_index'),
+    entryIndex: numberOf(row, 'entry_index'),
+  };
+}
+
+/** digest, registry_index, entry_index. */
+export function holdingValues({ digest, registryIndex, entryIndex }: Holding): SqliteValue[] {
+  return [digestBytes(digest), registryIndex, entryIndex];
+}
+
+export function gapOfRow(row: SqliteRow): RecordRange {
+  return { from: numberOf(row, 'from_index'), to: numberOf(row, 'to_index') };
 }
 
 export function tokenOfRow(row: SqliteRow): StoredToken {

@@ -65,6 +65,15 @@ const MIGRATIONS: readonly (string | ((database: SqliteDatabase) => void))[] = [
   // Of the signers after the first one; NULL for none.
   'ALTER TABLE records ADD COLUMN cosignatures BLOB; ALTER TABLE pending ADD COLUMN cosignatures BLOB;',
   sortMapRowsByVersion,
+  // Releases by their content, and the records that have no such rows yet, for core makes them from contents; one row, or none.
+  `CREATE TABLE holdings (
+     digest BLOB NOT NULL, registry_index INTEGER NOT NULL, entry_index INTEGER NOT NULL,
+     PRIMARY KEY (digest, registry_index, entry_index)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE holdings_gap (
+     one INTEGER PRIMARY KEY CHECK (one = 1), from_index INTEGER NOT NULL, to_index INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO holdings_gap SELECT 1, 0, registry_index + 1 FROM records ORDER BY registry_index DESC LIMIT 1;`,
 ];
 
 const NEWEST_VERSION = FIRST_VERSION + MIGRATIONS.length - 1;

@@ -3,6 +3,7 @@ import {
   digestBytes,
   RegistryError,
   utf8,
+  type Digest,
   type LogId,
   type MapPageRef,
   type PackageName,
@@ -12,9 +13,12 @@ import {
 } from '@waybill/protocol';
 import type {
   Commit,
+  Holding,
+  HoldingPlace,
   LogName,
   LogNotes,
   PendingRecord,
+  RecordRange,
   StoredHead,
   StoredRecord,
   StoredToken,
@@ -23,8 +27,11 @@ import type {
 import { groupOf, packMapPages, pageInRow, rowWithout } from '../map-rows.ts';
 import {
   bytesOf,
+  gapOfRow,
   headOfRow,
   headValues,
+  holdingOfRow,
+  holdingValues,
   nameOfRow,
   notesOfRow,
   numberOf,
@@ -52,6 +59,8 @@ import {
 const AFTER_ALL_GROUPS = 'g';
 /** Rows of the map that stay in memory are those at its top, the newest of each group: 257 of them, some 2 KB each. */
 const KEPT_GROUP_DIGITS = 2;
+
+const BEFORE_ALL: HoldingPlace = { registryIndex: -1, entryIndex: -1 };
 
 const SQL = {
   newestHead: 'SELECT * FROM heads ORDER BY log_length DESC LIMIT 1',
@@ -85,6 +94,14 @@ const SQL = {
   addToken: 'INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   revokeToken: 'UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL',
   useToken: 'UPDATE tokens SET last_used_day = ?2 WHERE id = ?1 AND (last_used_day IS NULL OR last_used_day < ?2)',
+  holdings: `SELECT * FROM holdings WHERE digest = ?1 AND (registry_index, entry_index) > (?2, ?3) AND registry_index < ?4
+    ORDER BY registry_index, entry_index LIMIT ?5`,
+  putHolding: 'INSERT INTO holdings VALUES (?, ?, ?)',
+  // A store that was repaired halfway, or damaged, may have some.
+  fillHolding: 'INSERT OR IGNORE INTO holdings VALUES (?, ?, ?)',
+  holdingsGap: 'SELECT from_index, to_index FROM holdings_gap',
+  cutHoldingsGap: 'UPDATE holdings_gap SET from_index = ?',
+  endHoldingsGap: 'DELETE FROM holdings_gap WHERE from_index >= to_index',
   forgetTokens: 'DELETE FROM tokens WHERE min(expires_at, coalesce(revoked_at, expires_at)) < ?',
 } as const;
 
@@ -132,6 +149,7 @@ export class SqliteEngine {
         const name = record.logPosition === 0 ? names.get(record.logId) : undefined;
         this.#run('putRecord', ...recordValues(record, name ?? null));
       }
+      for (const holding of commit.holdings) this.#run('putHolding', ...holdingValues(holding));
       for (const { log, level, index, hashes } of commit.tiles) this.#run('putTile', log, level, index, hashes);
       for (const { group, version, replaces, bytes } of mapRows) {
         this.#run('putMapRow', group, version, replacesText(replaces), bytes);
@@ -275,6 +293,27 @@ export class SqliteEngine {
 
   listPending(): PendingRecord[] {
     return this.#read(() => this.#all('allPending').map(pendingOfRow));
+  }
+
+  readHoldings(digest: Digest, after: HoldingPlace | null, belowIndex: number, limit: number): Holding[] {
+    const { registryIndex, entryIndex } = after ?? BEFORE_ALL;
+    return this.#read(() =>
+      this.#all('holdings', digestBytes(digest), registryIndex, entryIndex, belowIndex, limit).map(holdingOfRow),
+    );
+  }
+
+  readHoldingsGap(): RecordRange | null {
+    return this.#read(() => nullable(this.#one('holdingsGap'), gapOfRow));
+  }
+
+  /** See HoldingsWriter.fillHoldings. */
+  fillHoldings({ from, to }: RecordRange, holdings: readonly Holding[]): void {
+    this.#transaction(() => {
+      if (nullable(this.#one('holdingsGap'), gapOfRow)?.from !== from) return;
+      for (const holding of holdings) this.#run('fillHolding', ...holdingValues(holding));
+      this.#run('cutHoldingsGap', to);
+      this.#run('endHoldingsGap');
+    });
   }
 
   readToken(id: TokenId): StoredToken | null {

@@ -8,18 +8,30 @@ import {
   type TileCoordinates,
 } from '@waybill/protocol';
 import type {
+  Holding,
   Inspected,
   InspectedRecord,
   LogName,
   LogNotes,
   PendingRecord,
+  RecordRange,
   StoredHead,
   StoredToken,
   StoredTileName,
   StoreInspection,
 } from '../../core/ports.ts';
 import { countPagesInRow, groupOf, pageInRow } from '../map-rows.ts';
-import { bytesOf, headOfRow, notesOfRow, numberOf, pendingOfRow, recordOfRow, tokenOfRow } from './row.ts';
+import {
+  bytesOf,
+  gapOfRow,
+  headOfRow,
+  holdingValues,
+  notesOfRow,
+  numberOf,
+  pendingOfRow,
+  recordOfRow,
+  tokenOfRow,
+} from './row.ts';
 import { openStoreFile } from './schema.ts';
 import { withStorageFailures } from './sqlite-failure.ts';
 import {
@@ -71,6 +83,10 @@ const SQL = {
     WHERE (map_rows.version, map_rows.grp) > (?, CAST(? AS TEXT)) ORDER BY map_rows.version, map_rows.grp LIMIT ${PAGE_ROWS}`,
   mapFloor: 'SELECT version FROM map_floor',
   notes: 'SELECT * FROM notes',
+  holdingTables: "SELECT count(*) AS tables FROM sqlite_schema WHERE name = 'holdings'",
+  holdingRows: 'SELECT count(*) AS rows FROM holdings',
+  holdingsGap: 'SELECT from_index, to_index FROM holdings_gap',
+  holding: 'SELECT 1 FROM holdings WHERE digest = ? AND registry_index = ? AND entry_index = ?',
 } as const;
 
 /**
@@ -200,6 +216,17 @@ class SqliteInspection implements StoreInspection {
   async readNotes(): Promise<LogNotes | null> {
     const row = this.#one('notes');
     return row && notesOfRow(row);
+  }
+
+  async surveyHoldings(): Promise<{ rows: number; gap: RecordRange | null } | null> {
+    // What is looked at is not brought up to date first.
+    if (numberOf(this.#one('holdingTables') ?? {}, 'tables') === 0) return null;
+    const gap = this.#one('holdingsGap');
+    return { rows: numberOf(this.#one('holdingRows') ?? {}, 'rows'), gap: gap && gapOfRow(gap) };
+  }
+
+  async hasHolding(holding: Holding): Promise<boolean> {
+    return this.#one('holding', ...holdingValues(holding)) !== null;
   }
 
   close(): void {

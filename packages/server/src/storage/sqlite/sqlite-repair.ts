@@ -19,6 +19,7 @@ export function repairSqliteStore(file: string, repairs: StoreRepairs): void {
       repairTiles(database, repairs);
       if (repairs.map !== null) replaceMap(database, repairs.map);
       repairRows(database, repairs);
+      if (repairs.emptyHoldings) database.exec(EMPTY_HOLDINGS);
       database.exec('COMMIT');
       database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch (failure) {
@@ -29,6 +30,9 @@ export function repairSqliteStore(file: string, repairs: StoreRepairs): void {
     }
   });
 }
+
+const EMPTY_HOLDINGS = `DELETE FROM holdings; DELETE FROM holdings_gap;
+  INSERT INTO holdings_gap SELECT 1, 0, registry_index + 1 FROM records ORDER BY registry_index DESC LIMIT 1;`;
 
 function repairTiles(database: SqliteDatabase, { tiles, surplusTiles }: StoreRepairs): void {
   // By row: the name of the log may be damaged into something that is no text.

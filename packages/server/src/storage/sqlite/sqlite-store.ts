@@ -22,6 +22,7 @@ export async function openSqliteStore(file: string): Promise<RegistryStore & Tok
     putPending: async (pending) => engine.writePending([pending], []),
     deletePending: async (recordId) => engine.writePending([], [recordId]),
     pruneMap: async (floor, after, pages) => cursorOf(engine.pruneMap(floor, walkOf(after), pages)),
+    fillHoldings: async (range, holdings) => engine.fillHoldings(range, holdings),
     addToken: async (token) => engine.addToken(token),
     revokeToken: async (id, revokedAt) => engine.revokeToken(id, revokedAt),
     forgetTokens: async (endedBefore) => engine.forgetTokens(endedBefore),
@@ -52,6 +53,8 @@ function readsOf(reader: SqliteEngine): RegistryReader & TokenReader {
     readMapFloor: async () => reader.readMapFloor(),
     readPending: async (recordId) => reader.readPending(recordId),
     listPending: async () => reader.listPending(),
+    readHoldings: async (digest, { after, belowIndex, limit }) => reader.readHoldings(digest, after, belowIndex, limit),
+    readHoldingsGap: async () => reader.readHoldingsGap(),
     readToken: async (id) => reader.readToken(id),
     listTokens: async (limit) => reader.listTokens(limit),
   };

@@ -1,0 +1,110 @@
+import {
+  decodeSignedRecord,
+  PACKAGE_LOG,
+  RegistryError,
+  type Digest,
+  type LogId,
+  type PackageName,
+  type VersionText,
+} from '@waybill/protocol';
+import { claimedKindOf, type HeldRelease, type HeldReleases } from '@waybill/protocol/content';
+import { HELD_RECORD_BYTES_MAX } from './limits.ts';
+import type { Holding, HoldingPlace, RegistryReader, StoredRecord } from './ports.ts';
+import type { PackageStates } from './state-caches.ts';
+
+export interface ContentLookupParts {
+  readonly store: Pick<RegistryReader, 'readHoldings' | 'readHoldingsGap' | 'readRecords' | 'readNames'>;
+  readonly packages: PackageStates;
+  /** Of the registry log, as it is served. */
+  readonly logLength: () => number;
+}
+
+export interface LookupRange {
+  /** Where to go on, as an answer said; `null` for the beginning. */
+  readonly after: HoldingPlace | null;
+  readonly limit: number;
+}
+
+/** Which releases hold a content. What it says is only where to look: whoever asks verifies each in its log. */
+export class ContentLookup {
+  readonly #parts: ContentLookupParts;
+
+  constructor(parts: ContentLookupParts) {
+    this.#parts = parts;
+  }
+
+  /** Throws `storage/busy` while records of an older build are gone through: what is left out could be taken for what is not. */
+  async releasesOf(digest: Digest, { after, limit }: LookupRange): Promise<HeldReleases> {
+    const { store, logLength } = this.#parts;
+    const belowIndex = logLength();
+    if ((await store.readHoldingsGap()) !== null) {
+      throw new RegistryError('storage/busy', 'the releases are still being listed by their content: try again');
+    }
+    const found = await store.readHoldings(digest, { after, belowIndex, limit: limit + 1 });
+    const releases: HeldRelease[] = [];
+    let bytesLeft = HELD_RECORD_BYTES_MAX;
+    let record: StoredRecord | null = null;
+    for (const holding of found.slice(0, limit)) {
+      if (record?.registryIndex !== holding.registryIndex) {
+        if (bytesLeft <= 0) break;
+        record = await this.#recordOf(holding);
+        bytesLeft -= record.envelope.contents.length;
+      }
+      releases.push(await this.#releaseOf(holding, record));
+    }
+    const last = found[releases.length - 1];
+    return { logLength: belowIndex, releases, next: last && releases.length < found.length ? formatPlace(last) : null };
+  }
+
+  async #recordOf(holding: Holding): Promise<StoredRecord> {
+    const [record] = await this.#parts.store.readRecords(holding.registryIndex, 1);
+    if (record?.registryIndex === holding.registryIndex) return record;
+    throw damaged(holding);
+  }
+
+  async #releaseOf(holding: Holding, stored: StoredRecord): Promise<HeldRelease> {
+    const { logId, recordId, registryIndex, envelope } = stored;
+    const entry = decodeSignedRecord(PACKAGE_LOG, envelope).entries[holding.entryIndex];
+    if (entry?.type !== 'release' || entry.content !== holding.digest) throw damaged(holding);
+    const { version, claim = null } = entry;
+    const name = (await this.#parts.store.readNames([logId])).get(logId);
+    if (name === undefined) throw damaged(holding);
+    const release = {
+      package: name,
+      version,
+      recordId,
+      registryIndex,
+      state: await this.#stateOf(logId, version, name),
+    };
+    const said = claim === null ? {} : { mediaType: claim.mediaType, size: claim.size };
+    return { ...release, kind: claimedKindOf(claim?.mediaType ?? null), ...said };
+  }
+
+  #stateOf(logId: LogId, version: VersionText, name: PackageName): Promise<'released' | 'yanked'> {
+    return this.#parts.packages.read(logId, ({ bindings }) => {
+      const release = bindings.get(version);
+      if (release !== undefined) return release.state.status;
+      throw new RegistryError('storage/damaged', `the log of ${name} does not lead to its release ${version}`);
+    });
+  }
+}
+
+function damaged({ registryIndex, entryIndex, digest }: Holding): RegistryError {
+  const message = `entry ${entryIndex} of record ${registryIndex} is listed for ${digest}, but does not release it: waybill fsck`;
+  return new RegistryError('storage/damaged', message);
+}
+
+/** Throws `request/invalid`. */
+export function parsePlace(text: string): HoldingPlace {
+  const [, index, entry] = /^(0|[1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,15})$/.exec(text) ?? [];
+  const place = { registryIndex: Number(index), entryIndex: Number(entry) };
+  if (Number.isSafeInteger(place.registryIndex) && Number.isSafeInteger(place.entryIndex)) return place;
+  throw new RegistryError(
+    'request/invalid',
+    'this is no place of a list of releases: give what the answer before said',
+  );
+}
+
+function formatPlace({ registryIndex, entryIndex }: HoldingPlace): string {
+  return `${registryIndex}.${entryIndex}`;
+}

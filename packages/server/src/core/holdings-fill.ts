@@ -1,0 +1,41 @@
+import { holdingsOfStored } from './holding.ts';
+import { FETCH_PAGE_RECORDS, HOLDINGS_STEP_RECORDS } from './limits.ts';
+import type { Holding, HoldingsWriter, RecordRange, RegistryReader } from './ports.ts';
+
+export interface HoldingsFillParts {
+  readonly store: Pick<RegistryReader, 'readHoldingsGap' | 'readRecords'>;
+  readonly writer: HoldingsWriter;
+}
+
+/**
+ * Makes the holdings of records that a build without them has stored, a few records at a time. Each step is durable with how far
+ * it has come, so that whoever starts again goes on there.
+ */
+export class HoldingsFill {
+  readonly #parts: HoldingsFillParts;
+
+  constructor(parts: HoldingsFillParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves with false when there is no gap. */
+  async step(): Promise<boolean> {
+    const { store, writer } = this.#parts;
+    const gap = await store.readHoldingsGap();
+    if (gap === null) return false;
+    const range = { from: gap.from, to: Math.min(gap.from + HOLDINGS_STEP_RECORDS, gap.to) };
+    await writer.fillHoldings(range, await this.#holdingsOf(range));
+    return true;
+  }
+
+  async #holdingsOf({ from, to }: RecordRange): Promise<readonly Holding[]> {
+    const holdings: Holding[] = [];
+    for (let next = from; next < to;) {
+      const page = await this.#parts.store.readRecords(next, Math.min(FETCH_PAGE_RECORDS, to - next));
+      const inRange = page.filter(({ registryIndex }) => registryIndex < to);
+      for (const record of inRange) holdings.push(...holdingsOfStored(record));
+      next = (inRange.at(-1)?.registryIndex ?? to - 1) + 1;
+    }
+    return holdings;
+  }
+}
