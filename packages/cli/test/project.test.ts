@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { createServer, request as httpRequest } from 'node:http';
 import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { formatLock, parseLock, type ProjectLock } from '@waybill/client';
 import { digestOf, recordIdOf, utf8, type ErrorCode } from '@waybill/protocol';
+import { filesOf } from './folder-states.ts';
 import { listenLocally } from './local-server.ts';
 import { codeOf, openRegistry, openUser, type TestRegistry, type TestUser } from './registry.ts';
 import { sampleOf } from './scale.ts';
@@ -75,18 +75,8 @@ async function openProject(dependencies: readonly string[]): Promise<TestUser> {
   return other;
 }
 
-/** Every file in a folder with its bytes, as text. */
-async function treeOf(folder: string): Promise<Record<string, string>> {
-  const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  const files = names.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
-  const read = files.map(
-    async (file) => [path.relative(folder, file), (await readFile(file)).toString('hex')] as const,
-  );
-  return Object.fromEntries((await Promise.all(read)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-}
-
 async function installedIn(project: TestUser): Promise<Record<string, string>> {
-  return { ...(await treeOf(project.file('wasm'))), ...(await treeOf(project.file('wit'))) };
+  return { ...(await filesOf(project.file('wasm'))), ...(await filesOf(project.file('wit'))) };
 }
 
 test('ten dependencies, three deep: installed, the same on a machine without anything, and updated', async () => {
@@ -112,7 +102,7 @@ test('ten dependencies, three deep: installed, the same on a machine without any
       /^package test:types@0\.2\.0;/,
     );
     // What it uses is not there as text: the binary form has copies.
-    assert.ok('deps/test-lone-0.1.0.wasm' in (await treeOf(project.file('wit'))));
+    assert.ok('deps/test-lone-0.1.0.wasm' in (await filesOf(project.file('wit'))));
     assert.equal(Object.keys(files).length, taken.length);
     assert.equal(
       Buffer.from(files['deps/test-text-1.0.0.wasm'] ?? '', 'hex').toString('latin1'),
@@ -369,9 +359,8 @@ test('an install that is interrupted leaves the old files, and the next one ends
     assert.deepEqual(await installedIn(project), old);
     assert.equal(await readFile(project.file('waybill.lock'), 'utf8'), lock);
 
-    // Between the two renames, and after a kill in the middle of staging.
-    await rename(project.file('wasm/deps'), project.file('wasm/.deps.old'));
-    await mkdir(project.file('wasm/.deps.x.tmp/half'), { recursive: true });
+    // Between the two renames.
+    await rename(project.file('wasm/deps'), project.file('wasm/.deps.waybill-old'));
     await project.ok('add', 'test:sql');
     const whole = await installedIn(project);
     assert.equal(whole['deps/mine/note'], Buffer.from('mine').toString('hex'));
@@ -412,8 +401,8 @@ test('nothing is installed, or cleared away, through a link that leads out of th
   const project = await openProject(['log ^1']);
   const elsewhere = await openUser();
   try {
-    await mkdir(elsewhere.file('deps/.deps.old'), { recursive: true });
-    await mkdir(elsewhere.file('.deps.x.tmp'));
+    await mkdir(elsewhere.file('deps'));
+    await mkdir(elsewhere.file('.deps.waybill-old'));
     const untouched = await readdir(elsewhere.home, { recursive: true });
     await symlink(elsewhere.home, project.file('wasm'), 'dir');
     assert.equal(codeOf(await project.run('install', '--json')), 'usage/invalid');

@@ -81,7 +81,7 @@ async function types(
   const name = nameOf(flags.name ?? ownName);
   const map = (flags.map ?? []).map(mapping);
   const output = outputOf(flags.output ?? ownName);
-  await requireReplaceableFolder(output, path.resolve(output.folder));
+  await requireReplaceableFolder(output);
   const fetched = await fetchVerified(context, flags, progress, target);
   progress.step('making the bindings');
   const request = {

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '@waybill/protocol';
-import { hasCode } from './durable-file.ts';
+import { hasCode, unlessMissing } from './file-failure.ts';
+import { clearTemporaries, isRunning, temporaryBeside } from './temporary-file.ts';
 
 const TURN_FILE = '.waybill-turn';
 const LOOK_MS = 100;
 const LOOKS_MAX = 1_200;
+const NAMELESS_MS_MAX = 2_000;
 
 /** Turns of this process: the system says of a process only that it runs. */
 const OWN = new Set<string>();
@@ -24,6 +26,7 @@ export async function inTurn<T>(folder: string, work: () => Promise<T>): Promise
   await take(file, own);
   OWN.add(own);
   try {
+    await clearTemporaries(folder);
     return await work();
   } finally {
     OWN.delete(own);
@@ -35,7 +38,7 @@ async function take(file: string, own: string): Promise<void> {
   for (let looks = 0; looks < LOOKS_MAX; looks++) {
     if (await created(file, own)) return;
     const holder = await heldBy(file);
-    if (holder !== null && hasEnded(holder)) await takeAway(file, holder);
+    if (holder !== null && (await hasEnded(file, holder))) await takeAway(file, holder);
     else await sleep(LOOK_MS);
   }
   const message = `another waybill has been changing this project for ${(LOOK_MS * LOOKS_MAX) / 1000} s (${(await heldBy(file)) ?? ''}): wait for it; if there is none, remove ${file}`;
@@ -62,21 +65,22 @@ async function heldBy(file: string): Promise<string | null> {
 }
 
 /** Whoever cannot be told, as one of another machine, or one that is just writing its name, is taken to be at work. */
-function hasEnded(holder: string): boolean {
+async function hasEnded(file: string, holder: string): Promise<boolean> {
   if (OWN.has(holder)) return false;
+  if (holder === '') return isNameless(file);
   const [, host, id] = /^\{"host":"([^"]*)","process":(\d{1,10}),/.exec(holder) ?? [];
   if (id === undefined || host !== hostname()) return false;
-  if (Number(id) === process.pid) return true;
-  try {
-    process.kill(Number(id), 0);
-    return false;
-  } catch (failure) {
-    return hasCode(failure, 'ESRCH');
-  }
+  return Number(id) === process.pid || !isRunning(Number(id));
+}
+
+/** Of a process that was killed before it wrote its name. */
+async function isNameless(file: string): Promise<boolean> {
+  const found = await stat(file).catch(unlessMissing);
+  return found !== undefined && found.size === 0 && Date.now() - found.mtimeMs > NAMELESS_MS_MAX;
 }
 
 async function takeAway(file: string, holder: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}.tmp`;
+  const aside = await temporaryBeside(file);
   try {
     await rename(file, aside);
   } catch (failure) {
