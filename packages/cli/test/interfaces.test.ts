@@ -154,7 +154,12 @@ test('P4: what was released past the command under another name is neither read 
   const text = 'package test:victim@1.0.0;\ninterface log { say: func(); }';
   const bytes = encodeWit(parseWit({ main: [{ path: 'a.wit', text }], dependencies: [] }));
   await publishUnchecked('test:liar', bytes);
-  await user.ok('get', 'test:liar', '-o', 'liar.wasm', ...at());
+  const got = await user.run('get', 'test:liar', '-o', 'liar.wasm', '--json', ...at());
+  assert.match(
+    got.stderr,
+    /^warning: content says that it is the WIT package test:victim@1\.0\.0, and its release is test:liar@/,
+  );
+  assert.equal(JSON.parse(got.stdout).warnings.length, 1);
   assert.equal(codeOf(await user.run('wit', 'test:liar', '--json', ...at())), 'content/policy');
   const project = await openUser();
   try {

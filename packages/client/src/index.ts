@@ -41,6 +41,7 @@ export type {
   TrustRevision,
   TrustStore,
 } from './ports.ts';
+export { InnerName } from './inner-name.ts';
 export {
   interfaceChange,
   ownWorld,

@@ -67,6 +67,8 @@ export type ReleaseWarning = { readonly version: VersionText; readonly text: str
       readonly advisories: readonly Advisory[];
       readonly takedown: TakedownInForce | null;
     }
+  /** Its content says that it is another package or version: told when it is got. */
+  | { readonly kind: 'contradicted' }
 );
 
 /** A release that was chosen. */

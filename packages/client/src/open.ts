@@ -9,6 +9,7 @@ import {
   type Digest,
 } from '@waybill/protocol';
 import { fetchContent } from './content-fetch.ts';
+import { InnerName } from './inner-name.ts';
 import {
   foundRelease,
   listPackage,
@@ -154,12 +155,18 @@ export class Registry {
 
   /**
    * The content of what {@link find} gives for a text, or of what it gave before. The bytes are those that the log names: their
-   * digest is, and so is their size where the release says one.
+   * digest is, and so is their size where the release says one. Where they say themselves that they are another package or
+   * version, `warnings` says so.
    * Throws as {@link find}, and `content/digest`, `content/size`, `content/not-found`, `registry/refused` where it is withheld.
    */
   async get(wanted: string | FoundRelease, options: GetOptions = {}): Promise<FetchedRelease> {
     const found = typeof wanted === 'string' ? await this.find(wanted, options) : wanted;
-    return { ...found, bytes: await this.#content(found, options) };
+    const bytes = await this.#content(found, options);
+    const { version } = found.release;
+    const inner = new InnerName({ name: found.package, version });
+    inner.update(bytes);
+    const contradicted = inner.contradictions().map((text) => ({ kind: 'contradicted', version, text }) as const);
+    return { ...found, warnings: [...found.warnings, ...contradicted], bytes };
   }
 
   async #content(found: FoundRelease, { bytesMax = CONTENT_BYTES_MAX, onProgress }: GetOptions) {

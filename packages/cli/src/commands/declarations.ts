@@ -109,10 +109,14 @@ async function fetchVerified(
   const registry = await openRegistry(context, flags);
   const found = await registry.find(target, { advisories: flags.allowAdvisory ? 'allow' : 'pass over' });
   for (const { text } of found.warnings) context.process.stderr.write(`warning: ${visibleLine(text)}\n`);
-  return registry.get(found, {
+  const fetched = await registry.get(found, {
     bytesMax: CONTENT_BYTES_MAX,
     onProgress: (received) => progress.step(`received ${formatBytes(received)}`),
   });
+  for (const { kind, text } of fetched.warnings) {
+    if (kind === 'contradicted') context.process.stderr.write(`warning: ${visibleLine(text)}\n`);
+  }
+  return fetched;
 }
 
 function nameOf(text: string): string {
