@@ -70,7 +70,15 @@ export {
   type ReleaseWarning,
 } from './listed-release.ts';
 export { MEMORY_LIMITS, openMemory, type MemoryLimits, type RegistryMemory, type ShortMemory } from './memory.ts';
-export { open, Registry, type FetchedRelease, type FindOptions, type GetOptions, type OpenOptions } from './open.ts';
+export {
+  open,
+  Registry,
+  type FetchedCode,
+  type FetchedRelease,
+  type FindOptions,
+  type GetOptions,
+  type OpenOptions,
+} from './open.ts';
 export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
 export { readCode, readContent, type ContentBytesParts } from './project/content-bytes.ts';

@@ -8,9 +8,11 @@ import {
   sha256Stream,
   type Digest,
 } from '@waybill/protocol';
+import { readCached } from './content-claim.ts';
 import { fetchContent } from './content-fetch.ts';
 import { InnerName } from './inner-name.ts';
 import {
+  claimOf,
   foundRelease,
   listPackage,
   releaseWithDigest,
@@ -24,6 +26,7 @@ import type { Clock, ContentCache } from './ports.ts';
 import { RegistryApi } from './registry-api.ts';
 import { CHECKPOINT_AGE_SECONDS_MAX, RegistryClient } from './registry-client.ts';
 import { parseRequirement, resolveRelease, type AdvisoryPolicy } from './requirement.ts';
+import { fetchTreeComponent, isTreeClaim } from './tree-fetch.ts';
 import {
   isLoopbackHost,
   parseRegistryUrl,
@@ -61,6 +64,13 @@ export interface GetOptions extends FindOptions {
   readonly bytesMax?: number;
   /** Bytes so far, and in all where the source says so. */
   readonly onProgress?: (received: number, total: number | null) => void;
+}
+
+/** A release with what runs of it: its content, or the component of a tree. */
+export interface FetchedCode extends FoundRelease {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Of these bytes: that of the release, or the one that the index of the tree names. */
+  readonly digest: Digest;
 }
 
 /** A release with its content, which is what the log names. */
@@ -161,12 +171,26 @@ export class Registry {
    */
   async get(wanted: string | FoundRelease, options: GetOptions = {}): Promise<FetchedRelease> {
     const found = typeof wanted === 'string' ? await this.find(wanted, options) : wanted;
-    const bytes = await this.#content(found, options);
-    const { version } = found.release;
-    const inner = new InnerName({ name: found.package, version });
-    inner.update(bytes);
-    const contradicted = inner.contradictions().map((text) => ({ kind: 'contradicted', version, text }) as const);
-    return { ...found, warnings: [...found.warnings, ...contradicted], bytes };
+    return withBytes(found, await this.#content(found, options));
+  }
+
+  /**
+   * As {@link get}, and of a tree its component alone: the index and that file are fetched. Throws as {@link get}, and
+   * `content/not-found` for a tree without one, `content/tree`, `content/policy`.
+   */
+  async getCode(wanted: string | FoundRelease, options: GetOptions = {}): Promise<FetchedCode> {
+    const found = typeof wanted === 'string' ? await this.find(wanted, options) : wanted;
+    const { digest, version } = found.release;
+    const claim = claimOf(found.release);
+    if (!isTreeClaim(claim)) return { ...(await this.get(found, options)), digest };
+    const { bytesMax = CONTENT_BYTES_MAX } = options;
+    const parts = { client: this.client, cache: this.#contents, onProgress: () => undefined };
+    const tree = { release: { version, claim }, content: digest };
+    const component = await this.client.reading(() => fetchTreeComponent(tree, bytesMax, parts));
+    const bytes = await gathered(await readCached(this.#contents, component), component, (length) => {
+      if (length > bytesMax) throw tooLarge(found, bytesMax);
+    });
+    return { ...withBytes(found, bytes), digest: component };
   }
 
   async #content(found: FoundRelease, { bytesMax = CONTENT_BYTES_MAX, onProgress }: GetOptions) {
@@ -182,9 +206,7 @@ export class Registry {
       onProgress?.(received, total);
     };
     await client.reading(() => fetchContent(digest, { client, cache, onProgress: progress }));
-    const kept = await cache.read(digest);
-    if (kept === null) throw new RegistryError('content/not-found', `content ${digest} has left the cache: try again`);
-    const bytes = await gathered(kept, digest, requireSmall);
+    const bytes = await gathered(await readCached(cache, digest), digest, requireSmall);
     await requireListedClaim(found.package, found.release, bytes);
     return bytes;
   }
@@ -208,6 +230,14 @@ export class Registry {
     await requireListedClaim(found.package, found.release, bytes);
     return found;
   }
+}
+
+function withBytes(found: FoundRelease, bytes: Uint8Array<ArrayBuffer>): FetchedRelease {
+  const { version } = found.release;
+  const inner = new InnerName({ name: found.package, version });
+  inner.update(bytes);
+  const contradicted = inner.contradictions().map((text) => ({ kind: 'contradicted', version, text }) as const);
+  return { ...found, warnings: [...found.warnings, ...contradicted], bytes };
 }
 
 function requireSame(digest: Digest, { package: name, release }: FoundRelease): void {
