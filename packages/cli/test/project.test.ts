@@ -270,6 +270,14 @@ test('U5: a lock of true releases is refused where they are not those that are a
         ...lock,
         releases: [{ ...cache, dependencies: [...cache.dependencies, foreign] }, log, text, foreign],
       },
+      'the host, of what the registry has': {
+        ...lock,
+        releases: [{ ...cache, dependencies: [], hosts: ['test:text ^1.0.0'] }],
+      },
+      'the host, of what the registry has, deeper': {
+        ...lock,
+        releases: [cache, { ...text, dependencies: [], hosts: ['test:log ^1.0.0'] }],
+      },
       'the host, of what nobody asks': { ...lock, releases: [{ ...cache, hosts: ['a:b\nwarning: x'] }, log, text] },
     };
     const old = await installedIn(project);
@@ -281,6 +289,26 @@ test('U5: a lock of true releases is refused where they are not those that are a
   } finally {
     await project.dispose();
     await other.dispose();
+  }
+});
+
+test("U5: what was the host's when the lock was made stays that, and what begins later is taken by an update", async () => {
+  await publish('early', '1.0.0', componentOf(['test:later/x@1.0.0'], 'early@1.0.0'));
+  const project = await openProject(['early']);
+  try {
+    assert.match(await project.ok('install'), /left to the host: test:later \^1\.0\.0/);
+    await publish('later', '1.0.0', componentOf([], 'later@1.0.0'));
+    await project.ok('install', '--frozen');
+    await project.ok('install');
+    assert.match(await project.ok('update'), /\+ test:later@1\.0\.0/);
+    const lock = parseLock(await readFile(project.file('waybill.lock'), 'utf8'));
+    const early = lock.releases.find(({ name }) => name === 'test:early');
+    if (early === undefined) assert.fail('an empty lock');
+    const forged = { ...early, dependencies: [], hosts: ['test:later ^1.0.0'] };
+    await writeFile(project.file('waybill.lock'), formatLock({ ...lock, releases: [forged] }));
+    assert.equal(codeOf(await project.run('install', '--frozen', '--json')), 'lock/invalid');
+  } finally {
+    await project.dispose();
   }
 });
 

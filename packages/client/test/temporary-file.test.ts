@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { FolderSwap } from '../src/node/folder-swap.ts';
@@ -57,11 +57,24 @@ test('a swap that fails puts back what stood there, and an empty one leaves an e
   assert.deepEqual(await readdir(folder), []);
 });
 
-test('a turn of a process that was killed before it wrote its name is taken', async () => {
+test('the turn of a process that was killed is taken, and what it has left is cleared away', async () => {
   const turn = path.join(folder, '.waybill-turn');
-  await writeFile(turn, '');
-  await utimes(turn, new Date(), new Date(Date.now() - 60_000));
+  await writeFile(turn, JSON.stringify({ host: hostname(), process: ENDED, id: 'x' }));
   await writeFile(await temporaryOf(ENDED, 'waybill.lock'), 'half');
-  assert.equal(await inTurn(folder, async () => (await readFile(turn, 'utf8')).length > 0), true);
+  const named = await inTurn(folder, () => readFile(turn, 'utf8'));
+  assert.equal(JSON.parse(named).process, process.pid);
+  assert.deepEqual(await readdir(folder), []);
+});
+
+test('of many that want a turn at once, one has it at a time', async () => {
+  let inside = 0;
+  const turns = Array.from({ length: 20 }, () =>
+    inTurn(folder, async () => {
+      assert.equal(++inside, 1);
+      await readdir(folder);
+      inside--;
+    }),
+  );
+  await Promise.all(turns);
   assert.deepEqual(await readdir(folder), []);
 });
