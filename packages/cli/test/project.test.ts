@@ -76,7 +76,8 @@ async function openProject(dependencies: readonly string[]): Promise<TestUser> {
 }
 
 async function installedIn(project: TestUser): Promise<Record<string, string>> {
-  return { ...(await filesOf(project.file('wasm'))), ...(await filesOf(project.file('wit'))) };
+  const files = { ...(await filesOf(project.file('wasm'))), ...(await filesOf(project.file('wit'))) };
+  return Object.fromEntries(Object.entries(files).filter(([name]) => name !== '.deps.waybill-list'));
 }
 
 test('ten dependencies, three deep: installed, the same on a machine without anything, and updated', async () => {
@@ -393,7 +394,7 @@ test('an install that is interrupted leaves the old files, and the next one ends
     const whole = await installedIn(project);
     assert.equal(whole['deps/mine/note'], Buffer.from('mine').toString('hex'));
     assert.ok('deps/test-sql-1.0.0.wasm' in whole);
-    assert.deepEqual((await readdir(project.file('wasm'))).toSorted(), ['deps']);
+    assert.deepEqual((await readdir(project.file('wasm'))).toSorted(), ['.deps.waybill-list', 'deps']);
   } finally {
     await failing.close();
     await project.dispose();
@@ -415,7 +416,7 @@ test('those who change a project at once do it one after the other', async () =>
       assert.ok(`deps/test-${name}-1.0.0.wasm` in whole, name);
     }
     await project.ok('install', '--frozen');
-    assert.deepEqual(await readdir(project.file('wasm')), ['deps']);
+    assert.deepEqual((await readdir(project.file('wasm'))).toSorted(), ['.deps.waybill-list', 'deps']);
     assert.deepEqual(
       (await readdir(project.home)).filter((name) => name.startsWith('.waybill')),
       [],
@@ -445,9 +446,9 @@ test('nothing is installed, or cleared away, through a link that leads out of th
   }
 });
 
-test('a lock that comes from elsewhere leaves no second version of a package behind', async () => {
-  const project = await openProject(['log ~1.0', 'io']);
-  const other = await openProject(['log ~1.1', 'io']);
+test('a lock that comes from elsewhere leaves no second version of a package behind, and none that it does not name', async () => {
+  const project = await openProject(['log ~1.0', 'io', 'queue']);
+  const other = await openProject(['log ~1.1']);
   try {
     await project.ok('install');
     await other.ok('install');
@@ -457,6 +458,7 @@ test('a lock that comes from elsewhere leaves no second version of a package beh
     await project.ok('install', '--frozen');
     const there = await readdir(project.file('wasm/deps'));
     assert.deepEqual(there.toSorted(), ['log-1.0.0', 'test-log-1.1.0.wasm', 'test-log-notes', 'test-other-1.0.0']);
+    assert.ok(!(await readdir(project.home)).includes('wit'));
   } finally {
     await project.dispose();
     await other.dispose();
