@@ -130,7 +130,12 @@ async function openHeld(
   const pruner = new MapPruner({ reader, store: pruning, clock, keptSeconds: config.mapProofsKeptSeconds });
   const scrub = new ContentScrub({
     content,
-    observer: { contentDamaged: (digest) => tellDamage(digest, log, observer) },
+    observer: {
+      contentDamaged(digest) {
+        publishing.noteDamage(digest);
+        tellDamage(digest, log, observer);
+      },
+    },
   });
   const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length });
   const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
@@ -189,7 +194,7 @@ async function openLog(
 }
 
 function tellDamage(digest: Digest, log: Logger, observer: Observer): void {
-  log.error({ digest }, 'content is damaged: put it back from a backup or a mirror');
+  log.error({ digest }, 'content is damaged: put it back from a backup or a mirror, or publish it again');
   observer.contentDamaged(digest);
 }
 

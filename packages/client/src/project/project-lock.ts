@@ -44,8 +44,8 @@ export interface ProvenLock {
 
 /** Holds a resolution fast under one head, proven as {@link verifyLock} proves it. */
 export async function makeLock({ client, asked, resolution, sizeOf, previous }: LockParts): Promise<ProvenLock> {
-  const hosts = [...resolution.hosts, ...resolution.releases.flatMap((release) => release.hosts)];
-  const view = await client.view([...new Set([...resolution.releases, ...hosts].map(({ name }) => name))]);
+  const left = [...resolution.hosts, ...resolution.releases.flatMap((release) => release.hosts)];
+  const view = await client.view([...new Set([...resolution.releases, ...left].map(({ name }) => name))]);
   if (previous !== null) await requireContinued(client, view, previous);
   const releases = resolution.releases.map((chosen): LockedRelease => {
     const { name, version, dependencies, hosts } = chosen;
