@@ -9,7 +9,7 @@ export interface KillMoment {
   readonly afterMs: number;
 }
 
-const LOOK_MS = 1;
+const LOOK_MS = 2;
 
 /** Runs a command as a process of its own and kills it, so that it has no say in it. False where it had ended before. */
 export function killedRun(user: TestUser, args: readonly string[], moment: KillMoment): Promise<boolean> {
