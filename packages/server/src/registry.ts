@@ -130,12 +130,7 @@ async function openHeld(
   const pruner = new MapPruner({ reader, store: pruning, clock, keptSeconds: config.mapProofsKeptSeconds });
   const scrub = new ContentScrub({
     content,
-    observer: {
-      contentDamaged(digest) {
-        publishing.noteDamage(digest);
-        tellDamage(digest, log, observer);
-      },
-    },
+    observer: { contentDamaged: (digest) => tellDamage(digest, { log, observer, publishing }) },
   });
   const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length });
   const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
@@ -193,7 +188,12 @@ async function openLog(
   }));
 }
 
-function tellDamage(digest: Digest, log: Logger, observer: Observer): void {
+interface DamageEars extends Pick<Surroundings, 'log' | 'observer'> {
+  readonly publishing: Publishing;
+}
+
+function tellDamage(digest: Digest, { log, observer, publishing }: DamageEars): void {
+  publishing.noteDamage(digest);
   log.error({ digest }, 'content is damaged: put it back from a backup or a mirror, or publish it again');
   observer.contentDamaged(digest);
 }
