@@ -1,5 +1,6 @@
-import { concatBytes, isRegistryError } from '@waybill/protocol';
+import { isRegistryError } from '@waybill/protocol';
 import {
+  KeptBytes,
   kindsOfBytes,
   requireReleaseName,
   WasmOutlineReader,
@@ -17,9 +18,7 @@ import { isVersion } from './requirement.ts';
 export class InnerName {
   readonly #release: ReleaseName;
   readonly #outline = new WasmOutlineReader();
-  /** `null` once there are more than a WIT package has. */
-  #kept: Uint8Array[] | null = [];
-  #size = 0;
+  readonly #kept = new KeptBytes(WIT_PACKAGE_BYTES_MAX);
   #isReadable = true;
 
   constructor(release: ReleaseName) {
@@ -36,9 +35,7 @@ export class InnerName {
 
   update(chunk: Uint8Array): void {
     if (!this.#isReadable) return;
-    this.#size += chunk.length;
-    if (this.#size > WIT_PACKAGE_BYTES_MAX) this.#kept = null;
-    this.#kept?.push(chunk.slice());
+    this.#kept.add(chunk);
     this.#read(() => this.#outline.update(chunk));
   }
 
@@ -50,8 +47,8 @@ export class InnerName {
   }
 
   #contradictedName({ kind }: WasmOutline): string | null {
-    if (kind !== 'wit-package' || this.#kept === null) return null;
-    const { packageId } = kindsOfBytes(concatBytes(...this.#kept));
+    const bytes = kind === 'wit-package' ? this.#kept.take() : null;
+    const packageId = bytes === null ? null : kindsOfBytes(bytes).packageId;
     if (packageId === null) return null;
     try {
       requireReleaseName(packageId, this.#release);
@@ -76,7 +73,6 @@ export class InnerName {
     } catch (failure) {
       if (!isRegistryError(failure, 'content/malformed', 'content/policy', 'content/not-analysed')) throw failure;
       this.#isReadable = false;
-      this.#kept = null;
       return null;
     }
   }
