@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dependencyEdges, DependencyReader, type ImportName } from '../../src/content/wit/dependency-edges.ts';
-import { bytes, component, extern, imported, importSection, name, typeSection, uleb } from './wasm-bytes.ts';
+import {
+  bytes,
+  component,
+  extern,
+  imported,
+  importSection,
+  name as nameBytes,
+  typeSection,
+  uleb,
+} from './wasm-bytes.ts';
 
 function plain(name: string): ImportName {
   return { name, implements: null, versionSuffix: null };
@@ -75,7 +84,7 @@ test('P12: names made to keep a pattern busy are read in no time', () => {
 test('P12: of a large component the dependencies are read, and nothing else of it is kept', () => {
   const chunk = new Uint8Array(64 * 1024);
   const chunks = 4_096;
-  const title = name('big');
+  const title = nameBytes('big');
   const reader = new DependencyReader();
   reader.update(bytes(component(), 0, uleb(title.length + chunk.length * chunks), title));
   const before = process.memoryUsage().arrayBuffers;
