@@ -150,8 +150,9 @@ export async function install(
     async onStaged() {
       if (manifestText !== null) await files.write(MANIFEST_FILE, manifestText);
       if (lock === project.lock) return;
-      await files.write(LOCK_FILE, formatLock(lock));
+      // Before our own: as long as that is the old one, whoever is interrupted here chooses again, and writes both.
       if (await files.isWkgProject()) await files.write(WKG_LOCK_FILE, wkgLockText(lock, client));
+      await files.write(LOCK_FILE, formatLock(lock));
     },
   });
 }

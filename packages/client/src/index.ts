@@ -42,6 +42,7 @@ export type {
   TrustRevision,
   TrustStore,
 } from './ports.ts';
+export { InnerName } from './inner-name.ts';
 export {
   interfaceChange,
   ownWorld,
@@ -74,6 +75,7 @@ export { MEMORY_LIMITS, openMemory, type MemoryLimits, type RegistryMemory, type
 export {
   open,
   Registry,
+  type FetchedCode,
   type FetchedRelease,
   type FindOptions,
   type GetOptions,

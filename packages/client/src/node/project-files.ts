@@ -13,7 +13,7 @@ import {
   type WkgLocked,
 } from '../project/wkg-files.ts';
 import { fileWriter } from './cache-files.ts';
-import { hasCode } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
 
 /** Others read and commit what stands in a project. */
 const PROJECT_FILE_MODE = 0o644;

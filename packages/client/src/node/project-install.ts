@@ -107,7 +107,7 @@ interface StageParts {
 async function requireNeeds(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<void> {
   const code = await readCode(bytes, release.kind, parts);
   if (code === null) return trees.requireAnswered({ ...release, who: releaseText(release), needs: [] });
-  const survey = parts.reader(code);
+  const survey = await parts.reader(whole(code));
   trees.requireAnswered({ ...release, who: releaseText(release), needs: needsOf(release, survey, parts.overrides) });
   for (const pinned of survey.integrities) requireIntegrity(release, pinned, parts.proven.lock);
 }
@@ -128,7 +128,7 @@ function requireIntegrity(
 }
 
 async function stageFile(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<string> {
-  const { isWit } = parts.reader(bytes);
+  const { isWit } = await parts.reader(whole(bytes));
   if (isWit) requireOwnName(release, bytes);
   const text = isWit
     ? witTextOf(bytes, (other) => parts.proven.lock.releases.some((each) => releaseText(each) === other))

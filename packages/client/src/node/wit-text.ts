@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError } from '@waybill/protocol';
 import type { WitSource, WitText } from '@waybill/protocol/content';
-import { hasCode } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
 
 /** All files of one reading; the whole of WASI's WIT has 0.3 MB. */
 const WIT_TEXT_BYTES_MAX = 32 * 1024 * 1024;

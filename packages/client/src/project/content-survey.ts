@@ -1,10 +1,12 @@
 import { isRegistryError } from '@waybill/protocol';
-import { contentDependencies, decodeWit, isWitText, printWit } from '@waybill/protocol/content';
+import { decodeWit, DependencyReader, isWitText, printWit } from '@waybill/protocol/content';
 import type { ContentReader } from './project-source.ts';
 
 /** What content is and needs, by the names in it. What is no WebAssembly needs nothing. */
-export const surveyContent: ContentReader = (bytes) => {
-  const { kind, edges } = contentDependencies(bytes);
+export const surveyContent: ContentReader = async (bytes) => {
+  const reader = new DependencyReader();
+  for await (const chunk of bytes) reader.update(chunk);
+  const { kind, edges } = reader.finish();
   const needs = edges.map(({ name, range, isInterface }) => ({ name, range, mayBeHosts: isInterface }));
   const integrities = edges.flatMap(({ name, range, integrity }) =>
     integrity === null ? [] : [{ name, range, integrity }],
