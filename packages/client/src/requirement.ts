@@ -138,7 +138,7 @@ function judgedReleases(log: ResolvableLog, policy: AdvisoryPolicy): JudgedRelea
 }
 
 /** Nothing asked for means what is stable. */
-function isInRange(version: VersionText, range: string | null): boolean {
+export function isInRange(version: VersionText, range: string | null): boolean {
   return range === null ? isStable(version) : semver.satisfies(version, range);
 }
 
