@@ -130,7 +130,7 @@ interface keys {
 interface Stage {
   readonly wkg: Wkg;
   /** A project with that WIT and these dependencies. */
-  newProject(dependencies: readonly string[]): Promise<WaybillPerson>;
+  readonly newProject: (dependencies: readonly string[]) => Promise<WaybillPerson>;
 }
 
 /** A registry with packages of WIT, which wkg can have as well. */
