@@ -488,6 +488,8 @@ test('wkg.lock is written beside ours, read where there is no other, and held ag
   const project = await openProject(['log ^1']);
   try {
     await writeFile(project.file('wkg.toml'), '[overrides]\n"test:log" = { version = "=1.0.0" }\n');
+    await mkdir(project.file('wit'));
+    await writeFile(project.file('wit/app.wit'), 'package test:app;\n');
     await project.ok('install');
     const text = await readFile(project.file('wkg.lock'), 'utf8');
     assert.match(

@@ -111,11 +111,11 @@ export {
   parseWkgLock,
   parseWkgManifest,
   WKG_LOCK_FILE,
-  wkgLockedOf,
   WKG_MANIFEST_FILE,
   type WkgLocked,
   type WkgOverride,
 } from './project/wkg-files.ts';
+export { wkgLockOf, type WkgLockParts, type WkgNeed } from './project/wkg-needs.ts';
 export {
   needText,
   releaseText,

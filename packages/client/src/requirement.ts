@@ -160,6 +160,11 @@ function rangeOf(text: string): semver.Range | null {
   }
 }
 
+/** Nothing asked for means what is stable. */
+export function isInRange(version: VersionText, range: string | null): boolean {
+  return range === null ? isStable(version) : semver.satisfies(version, range);
+}
+
 /** What a resolver that chooses for many at once may do with one package. */
 export interface ResolvablePackage {
   readonly log: ResolvableLog;

@@ -31,6 +31,12 @@ export async function readWitText(source: string): Promise<WitText> {
   return { main, dependencies: dependencies.filter(({ length }) => length > 0) };
 }
 
+/** The WIT text of a package without what it names: a file, or those in a folder. Empty where there is none. */
+export async function readOwnWitText(source: string): Promise<WitSource[]> {
+  const budget = { bytes: WIT_TEXT_BYTES_MAX };
+  return source.endsWith(WIT) ? [await readSource(source, budget)] : readPackage(source, budget);
+}
+
 /** What is left to read. */
 interface Budget {
   bytes: number;

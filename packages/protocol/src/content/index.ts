@@ -88,7 +88,7 @@ export { compareWorlds } from './wit/compare-world.ts';
 export { encodeWit } from './wit/encode-package.ts';
 export { type WitSource } from './wit/parse-source.ts';
 export { isWitText } from './wit/parse-tokens.ts';
-export { parseWit, type WitText } from './wit/resolve-document.ts';
+export { packagesNamed, parseWit, type WitText } from './wit/resolve-document.ts';
 export { decodeEmbeddedWit } from './wit/embedded.ts';
 export {
   contentDependencies,
