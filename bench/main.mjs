@@ -3,7 +3,7 @@
 //   npm run bench -- --scale             at 10^3, 10^5 and 10^6 records; builds the stores first, some half an hour
 //   npm run bench -- --overload          more publishers than can be served
 //   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, authority, resolve, content,
-//                                        parts, overload, scale
+//                                        parts, get, overload, scale
 //   npm run bench -- --write             keeps the tables in bench/RESULTS.md, each in its section
 //   npm run bench -- --quick             every part once and small: whether it runs, not what it costs
 // The figures of one run are compared with each other, never with another machine's.
@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { authorityTable, benchAuthority } from './authority.mjs';
 import { benchChromium } from './chromium.mjs';
 import { benchContent, contentTable } from './content.mjs';
+import { benchGet, getTable } from './get.mjs';
 import { benchOverload, overloadTable } from './overload.mjs';
 import { benchParts, partsTable } from './parts.mjs';
 import { benchPublish, publishTable } from './publish.mjs';
@@ -85,6 +86,11 @@ const PARTS = {
     runs: 5,
     table: async (options) => contentTable(await benchContent(options)),
   },
+  get: {
+    title: 'Getting a large file',
+    runs: 7,
+    table: async (options) => getTable(await benchGet(options)),
+  },
   overload: {
     title: 'Overload',
     runs: 3,
@@ -115,7 +121,7 @@ function chosenParts() {
   if (values.scale || values.overload) return ['overload', 'scale'].filter((name) => values[name]);
   return QUICK
     ? Object.keys(PARTS)
-    : ['publish', 'validate', 'chromium', 'signatures', 'authority', 'resolve', 'content', 'parts'];
+    : ['publish', 'validate', 'chromium', 'signatures', 'authority', 'resolve', 'content', 'parts', 'get'];
 }
 
 async function runPart(name, { title, runs: usualRuns, table }) {

@@ -42,7 +42,7 @@ export async function writeOutput({ file, mode, mayReplace }: Output, bytes: Uin
     if (!(await createFile(path.resolve(file), bytes, mode))) throw thereAlready(file);
     return;
   }
-  const writer = await fileWriter(path.resolve(file), mode);
+  const writer = await fileWriter(path.resolve(file), { mode });
   try {
     await writer.write(bytes);
     await writer.keep();

@@ -11,7 +11,7 @@ import {
   TRANSPORT_LIMITS,
   type TokenSource,
 } from '@waybill/client';
-import { KeyStore, openContentCache, openMemoryFiles, TokenFiles } from '@waybill/client/node';
+import { KeyStore, openContentCache, openHttpBody, openMemoryFiles, TokenFiles } from '@waybill/client/node';
 import { parseDigest, RegistryError, type Digest, type JosePrivateKey } from '@waybill/protocol';
 import { foldersOf, openKeyring, type CliContext } from './context.ts';
 import { parseDuration } from './duration.ts';
@@ -63,7 +63,7 @@ export async function openClient(context: CliContext, flags: RegistryFlags): Pro
   const { trust, logs } = openMemoryFiles(foldersOf(context.process.env).cache, url.href);
   return new RegistryClient({
     api: new RegistryApi(
-      new Transport(url, fetch, { 'user-agent': AGENT }, TRANSPORT_LIMITS),
+      new Transport(url, fetch, { 'user-agent': AGENT }, TRANSPORT_LIMITS, openHttpBody),
       tokenSource(context, url),
     ),
     trust,

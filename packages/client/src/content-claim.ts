@@ -2,6 +2,16 @@ import { RegistryError, type Digest, type PackageName, type Release } from '@way
 import { claimedKindOf, kindCheckOf, kindDemand } from '@waybill/protocol/content';
 import type { ContentCache } from './ports.ts';
 
+/** What hears the bytes of content in order, and says at the end whether they are what they are to be. */
+export interface ClaimCheck {
+  /** Throws as {@link requireClaim}. */
+  update(chunk: Uint8Array): void;
+  /** After the last byte. Throws as {@link requireClaim}. */
+  finish(): void;
+}
+
+type ClaimingRelease = Pick<Release, 'version' | 'claim'>;
+
 /**
  * Holds content against what its release says of it: a grant may have allowed the release for its kind and size
  * (spec/version1.md 5.4, spec/content.md 3.2 and 3.5). A release of version 0 says nothing. Throws `content/size`, `content/policy`,
@@ -9,20 +19,32 @@ import type { ContentCache } from './ports.ts';
  */
 export async function requireClaim(
   name: PackageName,
-  { version, claim }: Pick<Release, 'version' | 'claim'>,
+  release: ClaimingRelease,
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  if (claim === null) return;
+  const check = claimCheck(name, release);
+  for await (const chunk of bytes) check.update(chunk);
+  check.finish();
+}
+
+/** {@link requireClaim} for bytes that are on their way to somebody else. */
+export function claimCheck(name: PackageName, { version, claim }: ClaimingRelease): ClaimCheck {
+  if (claim === null) return { update: () => undefined, finish: () => undefined };
   const check = kindCheckOf(kindDemand(claimedKindOf(claim.mediaType), { name, version }));
   let size = 0;
-  for await (const chunk of bytes) {
-    size += chunk.length;
-    if (size <= claim.size) check.update(chunk);
-  }
-  if (size !== claim.size) {
-    throw new RegistryError('content/size', `version ${version} says that it has ${claim.size} bytes, and has ${size}`);
-  }
-  check.finish();
+  return {
+    update(chunk) {
+      size += chunk.length;
+      if (size <= claim.size) check.update(chunk);
+    },
+    finish() {
+      if (size !== claim.size) {
+        const message = `version ${version} says that it has ${claim.size} bytes, and has ${size}`;
+        throw new RegistryError('content/size', message);
+      }
+      check.finish();
+    },
+  };
 }
 
 /** Throws `content/not-found` for what another process has dropped meanwhile. */

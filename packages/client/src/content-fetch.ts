@@ -10,6 +10,7 @@ import {
 import { fetchByParts, type ContentFetchParts } from './parts-fetch.ts';
 import type { ContentCache } from './ports.ts';
 import { chunksOf } from './transport.ts';
+import { joinedBlocks, writeVerified } from './verified-write.ts';
 
 /** Content larger than this is refused while it arrives; a version 0 record does not say how large it is. */
 const CONTENT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
@@ -74,39 +75,33 @@ interface ContentOrigin {
   readonly bytesMax: number;
 }
 
-async function fetchFrom(
+async function fetchFrom(origin: ContentOrigin, digest: Digest, parts: ContentFetchParts): Promise<void> {
+  await writeVerified(joinedBlocks(receivedFrom(origin, parts)), await parts.cache.writer(digest), {
+    digest,
+    otherwise(found) {
+      return new RegistryError('content/digest', `${origin.url.href} gave ${found}, not ${digest}`, { found });
+    },
+  });
+}
+
+async function* receivedFrom(
   { url, total, bytesMax }: ContentOrigin,
-  digest: Digest,
-  { client, cache, onProgress }: ContentFetchParts,
-): Promise<void> {
-  const { transport } = client.api;
-  const writer = await cache.writer(digest);
-  const hash = sha256Stream();
+  { client, onProgress }: ContentFetchParts,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let received = 0;
-  try {
-    const response = await transport.open(url, { method: 'GET' });
-    if (response.status === STATUS_WITHHELD) throw await client.api.refusalOf(response);
-    if (!response.ok) {
-      // Unread, it would keep the process alive for as long as the source likes. Not awaited, as it may never end.
-      void response.body?.cancel().catch(() => undefined);
-      throw new RegistryError('content/not-found', `${url.href} answered ${response.status}`);
-    }
-    for await (const chunk of chunksOf(response, transport.limits)) {
-      received += chunk.length;
-      if (received > bytesMax) throw new RegistryError('content/size', `content is over ${bytesMax} bytes`);
-      hash.update(chunk);
-      await writer.write(chunk);
-      onProgress(received, total);
-    }
-    const found = encodeHex(hash.digest());
-    if (found !== digestHex(digest)) {
-      throw new RegistryError('content/digest', `${url.href} gave sha256:${found}, not ${digest}`, {
-        found: `sha256:${found}`,
-      });
-    }
-    await writer.keep();
-  } catch (failure) {
-    await writer.discard();
-    throw failure;
+  for await (const chunk of (await client.api.transport.body(url)) ?? (await fetchedBody(url, client))) {
+    received += chunk.length;
+    if (received > bytesMax) throw new RegistryError('content/size', `content is over ${bytesMax} bytes`);
+    yield chunk;
+    onProgress(received, total);
   }
+}
+
+async function fetchedBody(url: URL, { api }: ContentFetchParts['client']): Promise<AsyncIterable<Uint8Array>> {
+  const response = await api.transport.open(url, { method: 'GET' });
+  if (response.status === STATUS_WITHHELD) throw await api.refusalOf(response);
+  if (response.ok) return chunksOf(response, api.transport.limits);
+  // Unread, it would keep the process alive for as long as the source likes. Not awaited, as it may never end.
+  void response.body?.cancel().catch(() => undefined);
+  throw new RegistryError('content/not-found', `${url.href} answered ${response.status}`);
 }

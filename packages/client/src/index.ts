@@ -17,9 +17,10 @@ export {
   type CarriedLogs,
   type CarriedRecord,
 } from './carried-record.ts';
-export { readCached, requireClaim } from './content-claim.ts';
+export { claimCheck, readCached, requireClaim, type ClaimCheck } from './content-claim.ts';
 export { lookUpContent, LOOKUP_RELEASES_MAX, type ContentFound } from './content-lookup.ts';
 export { fetchContent } from './content-fetch.ts';
+export { writeVerified } from './verified-write.ts';
 export type { ContentFetchParts } from './parts-fetch.ts';
 export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
 export type { TakedownInForce, VerifiedGovernance, VerifiedPackage } from './governance-view.ts';
@@ -156,8 +157,10 @@ export {
   parseRegistryUrl,
   Transport,
   TRANSPORT_LIMITS,
+  type BodySource,
   type Exchange,
   type Fetch,
+  type IncomingBody,
   type TransportLimits,
 } from './transport.ts';
 export { compareTrees, type FileDifference, type FileFate } from './tree-comparison.ts';

@@ -2,9 +2,7 @@ import { RegistryError, type Digest } from '@waybill/protocol';
 import type { PartsBody } from './parts-body.ts';
 import type { PlanStep } from './parts-plan.ts';
 import type { CachedContent, PartsCache } from './ports.ts';
-
-/** Bytes that are handed on in one go, and the most that one read takes of cached content: each source holds as many. */
-const BLOCK_BYTES = 1024 * 1024;
+import { BLOCK_BYTES, joinedBlocks } from './verified-write.ts';
 
 /** Bytes between two slices of cached content that are read along: they cost less than a read of its own. */
 const GAP_BYTES_MAX = 128 * 1024;
@@ -15,9 +13,8 @@ interface Slice {
 }
 
 /**
- * The bytes of the steps, in blocks: parts are small, and what each of them would cost by itself is a way to the disk and back.
- * The next block takes the place of the one before it. Throws `content/not-found` where the cache has less than was planned
- * with, and what the body throws.
+ * The bytes of the steps in blocks, as {@link joinedBlocks} has them: parts are small. Throws `content/not-found` where the cache
+ * has less than was planned with, and what the body throws.
  */
 export async function* assembledBlocks(
   steps: readonly PlanStep[],
@@ -25,26 +22,19 @@ export async function* assembledBlocks(
   cached: PartsCache,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const slices = new CachedSlices(steps, cached);
-  const block = new Uint8Array(BLOCK_BYTES);
-  let filled = 0;
   try {
-    for (const step of steps) {
-      for await (const piece of step.from === null ? body.take(step.length) : slices.take(step)) {
-        for (let at = 0; at < piece.length;) {
-          const taken = piece.subarray(at, at + BLOCK_BYTES - filled);
-          block.set(taken, filled);
-          at += taken.length;
-          filled += taken.length;
-          if (filled < BLOCK_BYTES) continue;
-          yield block;
-          filled = 0;
-        }
-      }
-    }
-    if (filled > 0) yield block.subarray(0, filled);
+    yield* joinedBlocks(piecesOf(steps, body, slices));
   } finally {
     await slices.close();
   }
+}
+
+async function* piecesOf(
+  steps: readonly PlanStep[],
+  body: PartsBody,
+  slices: CachedSlices,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (const step of steps) yield* step.from === null ? body.take(step.length) : slices.take(step);
 }
 
 type CachedStep = Extract<PlanStep, Slice>;

@@ -1,12 +1,4 @@
-import {
-  digestHex,
-  encodeHex,
-  isRegistryError,
-  RegistryError,
-  sha256Stream,
-  type Digest,
-  type ErrorCode,
-} from '@waybill/protocol';
+import { isRegistryError, RegistryError, type Digest, type ErrorCode } from '@waybill/protocol';
 import {
   PARTS_LIST_BYTES_MAX,
   partKeysUnverified,
@@ -20,6 +12,7 @@ import { bytesIn, planParts, type PartsPlan } from './parts-plan.ts';
 import type { ContentCache, PartsCache } from './ports.ts';
 import type { RegistryClient } from './registry-client.ts';
 import { chunksOf } from './transport.ts';
+import { writeVerified } from './verified-write.ts';
 
 /** Smaller content is fetched whole: the list and a second request cost as much. */
 export const PARTS_CONTENT_BYTES_MIN = 1024 * 1024;
@@ -98,23 +91,21 @@ async function assemble(
   parts: AssemblyParts,
 ): Promise<void> {
   const writer = await parts.cache.writer(digest);
-  const hash = sha256Stream();
+  await writeVerified(counted(blocksOf(digest, { steps, runs }, parts), size, parts), writer, {
+    digest,
+    otherwise: () => new RegistryError('content/digest', `the parts of ${digest} are those of other content`),
+  });
+}
+
+async function* counted(
+  blocks: AsyncIterable<Uint8Array>,
+  size: number,
+  { onProgress }: AssemblyParts,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let received = 0;
-  try {
-    for await (const block of blocksOf(digest, { steps, runs }, parts)) {
-      const written = writer.write(block);
-      // Beside the write: neither changes the block.
-      hash.update(block);
-      await written;
-      parts.onProgress((received += block.length), size);
-    }
-    if (encodeHex(hash.digest()) !== digestHex(digest)) {
-      throw new RegistryError('content/digest', `the parts of ${digest} are those of other content`);
-    }
-    await writer.keep();
-  } catch (failure) {
-    await writer.discard();
-    throw failure;
+  for await (const block of blocks) {
+    yield block;
+    onProgress((received += block.length), size);
   }
 }
 

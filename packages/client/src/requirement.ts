@@ -107,11 +107,11 @@ export function resolveRelease(
 ): ResolvedRelease {
   requireRooted(log);
   if (version !== null && isVersion(version)) return named(log, parseVersion(version));
-  const isInRange = rangeTest(version, (text) => semver.parse(text));
+  const isWanted = rangeTest(version, (text) => semver.parse(text));
   const passedOver: PassedOver[] = [];
   let deprecated: ResolvedRelease | null = null;
   for (const candidate of judgedReleases(log, policy)) {
-    if (candidate.verdict === 'yanked' || !isInRange(candidate.version)) continue;
+    if (candidate.verdict === 'yanked' || !isWanted(candidate.version)) continue;
     if (candidate.verdict === 'passed over') passedOver.push(candidate);
     else if (candidate.verdict === 'taken') return resolved(log, candidate.version, [...passedOver]);
     else deprecated ??= resolved(log, candidate.version, [...passedOver]);
@@ -162,7 +162,7 @@ function rangeOf(text: string): semver.Range | null {
 
 /** Nothing asked for means what is stable. */
 export function isInRange(version: VersionText, range: string | null): boolean {
-  return range === null ? isStable(version) : semver.satisfies(version, range);
+  return rangeTest(range, (text) => semver.parse(text))(version);
 }
 
 /** What a resolver that chooses for many at once may do with one package. */
@@ -186,11 +186,11 @@ export function releasesOf({ log, policy, locked }: ResolvablePackage): PackageR
   const read = new Map(versions.map(({ version }) => [version, semver.parse(version)]));
   const takes = (range: string | null): VersionText[] => {
     const isExact = range !== null && isVersion(range);
-    const isInRange = rangeTest(range, (version) => read.get(version) ?? null);
+    const isAsked = rangeTest(range, (version) => read.get(version) ?? null);
     const taken = versions.filter((release) => {
       if (isExact) return release.version === range && release.takedown === null;
       const isWelcome = release.verdict === 'taken' || release.verdict === 'taken last' || locked.has(release.version);
-      return isWelcome && release.takedown === null && isInRange(release.version);
+      return isWelcome && release.takedown === null && isAsked(release.version);
     });
     return taken.map(({ version }) => version);
   };

@@ -47,19 +47,40 @@ export interface Answer {
 /** The fetch function of the platform, or a test's. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
+/** A body on its way. */
+export interface IncomingBody {
+  /** `null` at the end. */
+  readonly read: () => Promise<Uint8Array | null>;
+  readonly cancel: () => void;
+}
+
+/**
+ * What a platform has for many bytes beside {@link Fetch}: the body of a plain GET that is answered with 200. `null` for any other
+ * answer, and for none within the time: then it is asked by `fetch`, which says what is wrong.
+ */
+export type BodySource = (url: URL, startMsMax: number) => Promise<IncomingBody | null>;
+
 /** HTTP to one registry: bounded in size and time, and with a memory of what was said. */
 export class Transport {
   readonly baseUrl: URL;
   readonly limits: TransportLimits;
   readonly #fetch: Fetch;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #bodies: BodySource | null;
   #exchanges: Exchange[] = [];
 
-  constructor(baseUrl: URL, fetch: Fetch, headers: Readonly<Record<string, string>>, limits: TransportLimits) {
+  constructor(
+    baseUrl: URL,
+    fetch: Fetch,
+    headers: Readonly<Record<string, string>>,
+    limits: TransportLimits,
+    bodies: BodySource | null = null,
+  ) {
     this.baseUrl = baseUrl;
     this.#fetch = fetch;
     this.#headers = headers;
     this.limits = limits;
+    this.#bodies = bodies;
   }
 
   /** The last exchanges, oldest first. */
@@ -126,6 +147,12 @@ export class Transport {
     }
   }
 
+  /** The body of what any URL answers with 200, as {@link chunksOf} gives it; `null` where {@link open} has to say what it is. */
+  async body(url: URL): Promise<AsyncIterable<Uint8Array> | null> {
+    const body = this.#bodies === null ? null : await this.#bodies(url, this.limits.startMsMax);
+    return body === null ? null : paced(body, this.limits);
+  }
+
   #remember(exchange: Exchange): void {
     this.#exchanges = [...this.#exchanges.slice(1 - EXCHANGES_KEPT), exchange];
   }
@@ -186,35 +213,74 @@ export async function* chunksOf(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
+  const body: IncomingBody = {
+    async read() {
+      const { done, value } = await reader.read();
+      return done ? null : value;
+    },
+    // Not awaited: a body that never comes must not hold up the error about it.
+    cancel: () => void reader.cancel().catch(() => undefined),
+  };
+  yield* paced(body, limits);
+}
+
+async function* paced(body: IncomingBody, limits: TransportLimits): AsyncGenerator<Uint8Array, void, undefined> {
+  const watch = new StallWatch(body, limits.chunkMsMax);
   const startedMs = performance.now();
   let received = 0;
   try {
     for (;;) {
-      const { done, value } = await withTimeout(reader.read(), limits.chunkMsMax);
-      if (done) return;
-      received += value.length;
+      const chunk = await watch.read();
+      if (chunk === null) return;
+      received += chunk.length;
       const lateMs = performance.now() - startedMs - limits.graceMs;
       if (lateMs > (received * 1000) / limits.bytesPerSecondMin) throw new Error('it comes too slowly');
-      yield value;
+      yield chunk;
     }
   } catch (cause) {
     if (cause instanceof RegistryError) throw cause;
     throw new RegistryError('registry/unreachable', `the answer broke off: ${messageOf(cause)}`, {}, { cause });
   } finally {
-    // Not awaited: a body that never comes must not hold up the error about it.
-    void reader.cancel().catch(() => undefined);
+    watch.end();
+    body.cancel();
   }
 }
 
-async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('it stopped in the middle')), ms);
-  });
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
+/** How often a wait is looked at in the longest that is allowed. */
+const LOOKS = 8;
+
+/** Ends a body of which nothing comes for too long. One timer for all of it: one for each chunk costs as much as to hash that. */
+class StallWatch {
+  readonly #body: IncomingBody;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #waitingSinceMs: number | null = null;
+  #isStalled = false;
+
+  constructor(body: IncomingBody, waitMsMax: number) {
+    this.#body = body;
+    this.#timer = setInterval(() => {
+      if (this.#waitingSinceMs === null || performance.now() - this.#waitingSinceMs < waitMsMax) return;
+      this.#isStalled = true;
+      // Whoever waits for it is answered by that.
+      body.cancel();
+    }, waitMsMax / LOOKS);
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    this.#waitingSinceMs = performance.now();
+    try {
+      const chunk = await this.#body.read();
+      if (!this.#isStalled) return chunk;
+    } catch (failure) {
+      if (!this.#isStalled) throw failure;
+    } finally {
+      this.#waitingSinceMs = null;
+    }
+    throw new Error('it stopped in the middle');
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
   }
 }
 

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { RegistryClient, ResolvedRelease } from '@waybill/client';
+import { writeVerified, type RegistryClient, type ResolvedRelease } from '@waybill/client';
 import { fileWriter } from '@waybill/client/node';
 import { digestHex, encodeHex, RegistryError, sha256Stream, type Digest, type PackageName } from '@waybill/protocol';
 import type { CliContext } from '../context.ts';
@@ -44,24 +44,12 @@ export function bareName(name: PackageName): string {
 /** Hashes once more on the way out: the file is put in place only when it is what the log names. */
 export async function deliver(bytes: AsyncIterable<Uint8Array>, digest: Digest, output: string): Promise<void> {
   if (output === '-') return deliverToPipe(bytes, digest);
-  const writer = await fileWriter(path.resolve(output), OUTPUT_MODE);
-  const hash = sha256Stream();
-  try {
-    for await (const chunk of bytes) {
-      hash.update(chunk);
-      await writer.write(chunk);
-    }
-    requireDigest(hash.digest(), digest);
-    await writer.keep();
-  } catch (failure) {
-    await writer.discard();
-    throw failure;
-  }
+  const writer = await fileWriter(path.resolve(output), { mode: OUTPUT_MODE });
+  await writeVerified(bytes, writer, { digest, otherwise: () => changed(digest) });
 }
 
-function requireDigest(found: Uint8Array, digest: Digest): void {
-  if (encodeHex(found) !== digestHex(digest))
-    throw new RegistryError('content/digest', `${digest} changed in the cache`);
+function changed(digest: Digest): RegistryError {
+  return new RegistryError('content/digest', `${digest} changed in the cache`);
 }
 
 async function deliverToPipe(bytes: AsyncIterable<Uint8Array>, digest: Digest): Promise<void> {
@@ -71,7 +59,7 @@ async function deliverToPipe(bytes: AsyncIterable<Uint8Array>, digest: Digest): 
       hash.update(chunk);
       yield chunk;
     }
-    requireDigest(hash.digest(), digest);
+    if (encodeHex(hash.digest()) !== digestHex(digest)) throw changed(digest);
   };
   await writeStandardOutput(hashed());
 }

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { stat } from 'node:fs/promises';
 import { buildCommand, type Command } from '@stricli/core';
 import {
+  claimCheck,
   fetchContent,
   InnerName,
   isTreeClaim,
@@ -13,6 +14,7 @@ import {
   requirePackage,
   resolveRelease,
   takedownText,
+  type ContentCache,
   type RegistryClient,
   type Requirement,
   type ResolvedRelease,
@@ -24,6 +26,7 @@ import { action, type CommandResult } from '../action.ts';
 import { warningLines } from '../annotation-text.ts';
 import type { CliContext } from '../context.ts';
 import { digestOfFile } from '../file-digest.ts';
+import { FileDelivery, type ContentListener } from '../file-delivery.ts';
 import { argument, registryFlags, requiredFlag, textFlag } from '../flags.ts';
 import { formatBytes, type Progress } from '../progress.ts';
 import { contentCacheOf, openClient, type RegistryFlags } from '../session.ts';
@@ -100,30 +103,63 @@ async function get(
   return getFile({ context, client, progress, flags }, { name, resolved, warnings });
 }
 
-async function getFile(
-  { context, client, progress, flags }: GetParts,
-  { name, resolved, warnings }: FoundRelease,
-): Promise<CommandResult | null> {
+async function getFile(parts: GetParts, found: FoundRelease): Promise<CommandResult | null> {
+  const { context, flags } = parts;
+  const { name, resolved, warnings } = found;
   const { release, content } = resolved;
-  const cache = contentCacheOf(context);
-  await client.reading(() =>
-    fetchContent(content, {
-      client,
-      cache,
-      onProgress: (received, total) => progress.step(progressText(received, total)),
-    }),
-  );
-  await requireClaim(name, release, await readCached(cache, content));
   const output = flags.output ?? `${bareName(name)}.wasm`;
-  progress.step(`writing ${output}`);
-  const inner = new InnerName({ name, version: release.version });
-  await deliver(inner.hear(await readCached(cache, content)), content, output);
-  const contradicted = inner.contradictions();
+  const contradicted = await (output === '-' ? getToPipe(parts, found) : getToFile(parts, found, output));
   warn(context, contradicted);
   if (output === '-') return null;
   const size = formatBytes((await stat(output)).size);
   const json = { ...releaseBody(name, resolved), file: path.resolve(output), warnings: [...warnings, ...contradicted] };
   return { text: `${name}@${release.version} → ${output} (${size}, ${content}, verified)`, json };
+}
+
+/** Gives what the content says against its release. */
+async function getToFile(
+  parts: GetParts,
+  { name, resolved }: FoundRelease,
+  output: string,
+): Promise<readonly string[]> {
+  const { release, content } = resolved;
+  let inner = new InnerName({ name, version: release.version });
+  const listen = (): ContentListener => {
+    inner = new InnerName({ name, version: release.version });
+    const claim = claimCheck(name, release);
+    return {
+      update(chunk) {
+        claim.update(chunk);
+        inner.update(chunk);
+      },
+      finish: () => claim.finish(),
+    };
+  };
+  const delivery = new FileDelivery({ cache: contentCacheOf(parts.context), digest: content, output, listen });
+  try {
+    await fetchInto(delivery.cache, content, parts);
+    await delivery.finish();
+  } catch (failure) {
+    await delivery.discard();
+    throw failure;
+  }
+  return inner.contradictions();
+}
+
+/** A pipe does not give back what it was given: the claim is judged before the first byte. */
+async function getToPipe(parts: GetParts, { name, resolved }: FoundRelease): Promise<readonly string[]> {
+  const { release, content } = resolved;
+  const cache = contentCacheOf(parts.context);
+  await fetchInto(cache, content, parts);
+  await requireClaim(name, release, await readCached(cache, content));
+  const inner = new InnerName({ name, version: release.version });
+  await deliver(inner.hear(await readCached(cache, content)), content, '-');
+  return inner.contradictions();
+}
+
+async function fetchInto(cache: ContentCache, content: Digest, { client, progress }: GetParts): Promise<void> {
+  const onProgress = (received: number, total: number | null): void => progress.step(progressText(received, total));
+  await client.reading(() => fetchContent(content, { client, cache, onProgress }));
 }
 
 function warn({ process }: CliContext, lines: readonly string[]): void {

@@ -3,6 +3,7 @@ import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, utf8, wargApi, type Digest } from '@waybill/protocol';
 import type { ContentCache, ContentWriter, LogCache } from '../ports.ts';
+import { BLOCK_BYTES } from '../verified-write.ts';
 import { FILE_MODE, FOLDER_MODE, replaceFile, requireReplaceable } from './durable-file.ts';
 import { hasCode } from './file-failure.ts';
 import { openPartsCache } from './parts-cache-files.ts';
@@ -40,24 +41,35 @@ export function openContentCache(folder: string): ContentCache {
   return {
     parts: openPartsCache(folder),
     size: sizeOf,
-    read: async (digest) => ((await sizeOf(digest)) === null ? null : createReadStream(fileOf(digest))),
-    writer: (digest) => fileWriter(fileOf(digest)),
+    read: async (digest) =>
+      (await sizeOf(digest)) === null ? null : createReadStream(fileOf(digest), { highWaterMark: BLOCK_BYTES }),
+    // Not synced: whoever reads here hashes, and what a crash has damaged is fetched anew.
+    writer: (digest) => fileWriter(fileOf(digest), { isSynced: false }),
     forget: (digest) => rm(fileOf(digest), { force: true }),
   };
 }
 
+interface FileWriterOptions {
+  readonly mode?: number;
+  /** Whether the bytes are on the disk before the name is. */
+  readonly isSynced?: boolean;
+}
+
 /** Writes beside `target` and renames on `keep`; nothing stays after `discard`. */
-export async function fileWriter(target: string, mode: number = FILE_MODE): Promise<ContentWriter> {
+export async function fileWriter(
+  target: string,
+  { mode = FILE_MODE, isSynced = true }: FileWriterOptions = {},
+): Promise<ContentWriter> {
   await requireReplaceable(target);
   await mkdir(path.dirname(target), { recursive: true, mode: FOLDER_MODE });
   const temporary = await temporaryBeside(target);
   const handle = await open(temporary, 'wx', mode);
   return {
     async write(chunk) {
-      await handle.writeFile(chunk);
+      for (let at = 0; at < chunk.length;) at += (await handle.write(chunk, at)).bytesWritten;
     },
     async keep() {
-      await handle.sync();
+      if (isSynced) await handle.sync();
       await handle.close();
       await rename(temporary, target);
     },

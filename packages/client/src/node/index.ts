@@ -1,6 +1,7 @@
 /* What the client keeps on a computer's disk. */
 
 export { fileWriter, openContentCache, openLogFiles } from './cache-files.ts';
+export { openHttpBody } from './http-body.ts';
 export { createFile, replaceFile } from './durable-file.ts';
 export { hasCode } from './file-failure.ts';
 export { FolderSwap } from './folder-swap.ts';

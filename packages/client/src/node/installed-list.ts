@@ -26,7 +26,7 @@ export async function readInstalledList(file: string): Promise<ReadonlySet<strin
 export async function writeInstalledList(file: string, names: Iterable<string>): Promise<void> {
   const lines = [...new Set(names)].toSorted();
   if (lines.length === 0) return rm(file, { force: true });
-  const writer = await fileWriter(file, LIST_MODE);
+  const writer = await fileWriter(file, { mode: LIST_MODE });
   try {
     await writer.write(new TextEncoder().encode(`${lines.join('\n')}\n`));
     await writer.keep();

@@ -83,7 +83,7 @@ export class ProjectFiles {
 
   /** Replaces a file at once. */
   async write(name: string, text: string): Promise<void> {
-    const writer = await fileWriter(path.join(this.folder, name), PROJECT_FILE_MODE);
+    const writer = await fileWriter(path.join(this.folder, name), { mode: PROJECT_FILE_MODE });
     try {
       await writer.write(new TextEncoder().encode(text));
       await writer.keep();
