@@ -8,17 +8,20 @@ import type { GovernanceBinding, Policy, Starters } from './binding.ts';
 /** spec/governance.md 2.4. */
 export const POLICY_KEYS_MAX = 64;
 
-/** Says who may start packages, and whether the registry may for others. */
+/** Says who may start packages, whether the registry may for others, and what is asked of versions. */
 export interface PolicyEntry {
   readonly type: 'policy';
   readonly starters: Starters;
   readonly gateway: Policy['gateway'];
+  readonly interfaceSteps: Policy['interfaceSteps'];
 }
 
 const START_OPEN = 1;
 const START_LISTED = 2;
 /** In the order of their numbers, from 1. */
 const GATEWAYS: readonly Policy['gateway'][] = ['allowed', 'refused'];
+/** In the order of their numbers, from 0: the first is what a policy says that does not speak of it. */
+const INTERFACE_STEPS: readonly Policy['interfaceSteps'][] = ['free', 'required'];
 
 /** spec/governance.md 3.4. */
 export const policyKind: EntryKind<PolicyEntry, never, GovernanceBinding> = {
@@ -27,24 +30,29 @@ export const policyKind: EntryKind<PolicyEntry, never, GovernanceBinding> = {
     [1, 'varint'],
     [2, 'string'],
     [3, 'varint'],
+    [4, 'varint'],
   ]),
   needs: null,
   keyCount: (message) => message.count(2),
   read(message) {
     const gateway = GATEWAYS[message.uint32(3) - 1];
     if (gateway === undefined) throw new RegistryError('wire/shape', 'a policy does not say whether a gateway may');
-    return { type: 'policy', starters: readStarters(message.uint32(1), message.repeatedStrings(2)), gateway };
+    const interfaceSteps = INTERFACE_STEPS[message.uint32(4)];
+    if (interfaceSteps === undefined) throw new RegistryError('wire/shape', 'a policy says what nobody knows of steps');
+    const starters = readStarters(message.uint32(1), message.repeatedStrings(2));
+    return { type: 'policy', starters, gateway, interfaceSteps };
   },
-  write({ starters, gateway }) {
+  write({ starters, gateway, interfaceSteps }) {
     const isOpen = starters === 'open';
     return new ProtoWriter()
       .varint(1, isOpen ? START_OPEN : START_LISTED)
       .strings(2, isOpen ? [] : starters.map(({ text }) => text))
       .varint(3, GATEWAYS.indexOf(gateway) + 1)
+      .varint(4, INTERFACE_STEPS.indexOf(interfaceSteps))
       .finish();
   },
-  apply(draft, { starters, gateway }, { recordId, time }) {
-    draft.bind('policy', { about: 'policy', starters, gateway, recordId, time });
+  apply(draft, { starters, gateway, interfaceSteps }, { recordId, time }) {
+    draft.bind('policy', { about: 'policy', starters, gateway, interfaceSteps, recordId, time });
   },
 };
 
