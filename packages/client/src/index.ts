@@ -42,14 +42,6 @@ export type {
   TrustRevision,
   TrustStore,
 } from './ports.ts';
-export {
-  interfaceChange,
-  ownWorld,
-  readInterface,
-  type InterfaceChange,
-  type InterfaceReading,
-  type VersionedInterface,
-} from './interface-change.ts';
 export { judgedAs } from './log-refusal.ts';
 export {
   contentNamedBy,

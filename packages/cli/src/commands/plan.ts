@@ -1,13 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { createReadStream, openAsBlob } from 'node:fs';
-import {
-  authorOf,
-  draftPublish,
-  publish,
-  readInterface,
-  type InterfaceReading,
-  type RegistryClient,
-} from '@waybill/client';
+import { authorOf, draftPublish, publish, type RegistryClient } from '@waybill/client';
 import { readWitText, walkTree } from '@waybill/client/node';
 import {
   concatBytes,
@@ -34,8 +27,11 @@ import {
   kindCheckOf,
   kindDemand,
   parseWit,
+  readInterface,
   requireReleaseName,
+  STEP_CONTENT_BYTES_MAX,
   type ClaimedKind,
+  type InterfaceReading,
   type KindDemand,
   type ReleaseName,
 } from '@waybill/protocol/content';
@@ -187,9 +183,6 @@ export interface ReleaseSource {
   readonly isWit: boolean;
 }
 
-/** Larger content is released unread. */
-export const READING_BYTES_MAX = 32 * 1024 * 1024;
-
 /**
  * A release of a file or a folder: read now, uploaded later. Throws `usage/invalid`, `content/policy`, `content/tree`,
  * `content/wit`.
@@ -268,11 +261,11 @@ async function readFileOnce(file: string, demand: KindDemand): Promise<FileReadi
     hash.update(chunk);
     size += chunk.length;
     refusal ??= refusalOf(() => check.update(chunk));
-    if (refusal === null && size <= READING_BYTES_MAX) kept.push(chunk);
+    if (refusal === null && size <= STEP_CONTENT_BYTES_MAX) kept.push(chunk);
     else kept = [];
   }
   refusal ??= refusalOf(() => check.finish());
-  const isRead = refusal === null && size <= READING_BYTES_MAX;
+  const isRead = refusal === null && size <= STEP_CONTENT_BYTES_MAX;
   const reading = isRead ? readingOf(concatBytes(...kept)) : null;
   return { content: parseDigest(`sha256:${encodeHex(hash.digest())}`), size, refusal, reading };
 }
