@@ -36,9 +36,10 @@ export const policyKind: EntryKind<PolicyEntry, never, GovernanceBinding> = {
   keyCount: (message) => message.count(2),
   read(message) {
     const gateway = GATEWAYS[message.uint32(3) - 1];
-    if (gateway === undefined) throw new RegistryError('wire/shape', 'a policy does not say whether a gateway may');
     const interfaceSteps = INTERFACE_STEPS[message.uint32(4)];
-    if (interfaceSteps === undefined) throw new RegistryError('wire/shape', 'a policy says what nobody knows of steps');
+    if (gateway === undefined || interfaceSteps === undefined) {
+      throw new RegistryError('wire/shape', 'a policy says nothing known of gateways or steps');
+    }
     const starters = readStarters(message.uint32(1), message.repeatedStrings(2));
     return { type: 'policy', starters, gateway, interfaceSteps };
   },
