@@ -2,8 +2,8 @@
 //   npm run bench                        publishing, validation, validation in Chromium, signatures, and verdicts
 //   npm run bench -- --scale             at 10^3, 10^5 and 10^6 records; builds the stores first, some half an hour
 //   npm run bench -- --overload          more publishers than can be served
-//   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, authority, resolve, parts,
-//                                        overload, scale
+//   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, authority, resolve, content,
+//                                        parts, overload, scale
 //   npm run bench -- --write             keeps the tables in bench/RESULTS.md, each in its section
 //   npm run bench -- --quick             every part once and small: whether it runs, not what it costs
 // The figures of one run are compared with each other, never with another machine's.
@@ -13,6 +13,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { authorityTable, benchAuthority } from './authority.mjs';
 import { benchChromium } from './chromium.mjs';
+import { benchContent, contentTable } from './content.mjs';
 import { benchOverload, overloadTable } from './overload.mjs';
 import { benchParts, partsTable } from './parts.mjs';
 import { benchPublish, publishTable } from './publish.mjs';
@@ -79,6 +80,11 @@ const PARTS = {
     runs: 9,
     table: async (options) => partsTable(await benchParts(options)),
   },
+  content: {
+    title: 'Reading WebAssembly',
+    runs: 5,
+    table: async (options) => contentTable(await benchContent(options)),
+  },
   overload: {
     title: 'Overload',
     runs: 3,
@@ -109,13 +115,13 @@ function chosenParts() {
   if (values.scale || values.overload) return ['overload', 'scale'].filter((name) => values[name]);
   return QUICK
     ? Object.keys(PARTS)
-    : ['publish', 'validate', 'chromium', 'signatures', 'authority', 'resolve', 'parts'];
+    : ['publish', 'validate', 'chromium', 'signatures', 'authority', 'resolve', 'content', 'parts'];
 }
 
 async function runPart(name, { title, runs: usualRuns, table }) {
   const runs = QUICK ? 1 : Number(values.runs ?? usualRuns);
   const began = new Date().toISOString().slice(0, 16).replace('T', ' ');
-  const body = await table({ runs, folder, quick: QUICK });
+  const body = await table({ runs, folder, quick: QUICK, write: values.write });
   const times = QUICK ? 'one run, far smaller than the rows say' : `medians of ${runs} runs that take turns`;
   const how = `\`npm run bench -- --only ${name}\`: ${began} UTC, ${machine()}; ${times}.`;
   console.log(`## ${title}\n\n${how}\n\n${body}\n`);

@@ -1,22 +1,24 @@
 // Choosing releases for a project: the resolver alone, over graphs that are made up and in memory. What a registry takes to
 // answer comes on top, once for each layer of a graph and not for each package.
 import { spawnSync } from 'node:child_process';
-import { resolveProject } from '@waybill/client';
-import { compareVersions } from '@waybill/protocol';
+import { readFileSync } from 'node:fs';
+import { releasesOf, resolveProject } from '@waybill/client';
 import { largeGraph } from '@waybill/tools/package-graph';
-import semver from 'semver';
 import { median } from './servers.mjs';
 
 const SIZES = [100, 1_000, 1_900];
+/** More than are read: what is measured is how long that takes to say. */
+const SIZE_REFUSED = 10_000;
 /** Graphs of one size, each in a process of its own: a command line resolves once. */
 const SEEDS = [1, 2, 3];
 
 /** Milliseconds and rounds of reading by number of packages, medians of `runs` runs over several graphs. */
 export function benchResolve({ runs, quick }) {
-  return (quick ? [100] : SIZES).map((packages) => {
+  return (quick ? [100] : [...SIZES, SIZE_REFUSED]).map((packages) => {
     const found = Array.from({ length: runs }, () => SEEDS.map((seed) => measureApart(packages, seed))).flat();
     return {
       packages,
+      isRefused: found.every(({ isRefused }) => isRefused),
       coldMs: median(found.map(({ coldMs }) => coldMs)),
       warmMs: median(found.map(({ warmMs }) => warmMs)),
       rounds: median(found.map(({ rounds }) => rounds)),
@@ -27,14 +29,15 @@ export function benchResolve({ runs, quick }) {
 /** A table in Markdown. */
 export function resolveTable(rows) {
   return [
-    '| packages | ms, the first time in a process | ms, the fifth time | rounds of reading |',
+    '| packages | ms of processor, the first time in a process | ms, the fifth time | rounds of reading |',
     '|---|---|---|---|',
     ...rows.map(
-      ({ packages, coldMs, warmMs, rounds }) =>
-        `| ${packages.toLocaleString('en')} | ${coldMs.toFixed(0)} | ${warmMs.toFixed(0)} | ${rounds} |`,
+      ({ packages, isRefused, coldMs, warmMs, rounds }) =>
+        `| ${packages.toLocaleString('en')}${isRefused ? ', refused' : ''} | ${coldMs.toFixed(0)} | ${warmMs.toFixed(0)} | ${rounds} |`,
     ),
     '',
-    'Five releases each, up to four needs of a release, some of them narrow enough to conflict.',
+    'Five releases each, up to four needs of a release, some of them narrow enough to conflict; which of them a range takes is',
+    'judged as for a real log. Aimed at: 1,000 packages in 200 ms, the first time. More than 2,000 are refused before more is read.',
   ].join('\n');
 }
 
@@ -49,15 +52,28 @@ async function measure(packages, seed) {
   const graph = largeGraph(packages, seed);
   const times = [];
   let rounds = 0;
+  let isRefused = false;
   for (let i = 0; i < 5; i++) {
     const source = sourceOf(graph);
-    const start = performance.now();
-    const { releases } = await resolveProject([needOf('p0 ^1')], { source, clock: () => 0 });
-    times.push(performance.now() - start);
-    if (releases.length !== packages) throw new Error(`${releases.length} of ${packages} packages were chosen`);
+    const start = processorMs();
+    const chosen = await resolveProject([needOf('p0 ^1')], { source, clock: Date.now }).catch(refusalOf);
+    times.push(processorMs() - start);
+    isRefused = chosen === null;
+    if (!isRefused && chosen.releases.length !== packages) throw new Error('not every package was chosen');
     rounds = source.rounds();
   }
-  return { coldMs: times[0], warmMs: times.at(-1), rounds };
+  return { isRefused, coldMs: times[0], warmMs: times.at(-1), rounds };
+}
+
+/** Of the thread that resolves, which waits for nothing: other programs of the machine do not count. */
+function processorMs() {
+  return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+}
+
+/** `null` for what is larger than anything that is resolved. */
+function refusalOf(failure) {
+  if (failure.code === 'resolution/limit') return null;
+  throw failure;
 }
 
 /** A source in memory that counts what it is asked. */
@@ -67,7 +83,7 @@ function sourceOf(graph) {
     rounds: () => rounds,
     async releases(names) {
       rounds++;
-      return new Map(names.map((name) => [name, releasesOf(graph[name.slice(5)])]));
+      return new Map(names.map((name) => [name, judgedReleases(name, Object.keys(graph[name.slice(5)]))]));
     },
     async needs(releases) {
       rounds++;
@@ -76,10 +92,17 @@ function sourceOf(graph) {
   };
 }
 
-function releasesOf(releases) {
-  const versions = Object.keys(releases).toSorted((a, b) => compareVersions(b, a));
-  const takes = (range) => versions.filter((version) => semver.satisfies(version, range));
-  return { versions, takes, whyNone: (range) => `nothing in ${range}` };
+/** As of a log of which nothing is yanked and nothing said. */
+function judgedReleases(name, versions) {
+  const bindings = versions.map((version) => [version, { version, state: { status: 'released' } }]);
+  const log = {
+    name,
+    state: { bindings: new Map(bindings) },
+    annotations: { deprecationOf: () => null, advisoriesOf: () => [] },
+    rootedness: { verdict: 'rooted' },
+    takedownOf: () => null,
+  };
+  return releasesOf({ log, policy: 'pass over', locked: new Set() });
 }
 
 function needOf(text) {

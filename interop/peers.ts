@@ -14,7 +14,8 @@ export type PeerName =
   | 'wycheproof'
   | 'wasm-tools'
   | 'corpus'
-  | 'components';
+  | 'components'
+  | 'wkg';
 
 const INSTALL = 'node interop/peers.mjs';
 

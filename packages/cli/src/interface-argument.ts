@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { isTreeClaim, parseRequirement, type Registry } from '@waybill/client';
+import { parseRequirement, type Registry } from '@waybill/client';
 import { hasCode, readWitText } from '@waybill/client/node';
 import {
   digestOf,
@@ -50,9 +50,9 @@ export function isReleaseText(text: string): boolean {
 }
 
 /**
- * Reads the interface of a release, fetched and verified, or of a file: WebAssembly, or WIT text as a file or a folder. Throws
- * as {@link Registry.get} and {@link readInterface}, `content/policy` for a WIT package that says that it is another release,
- * `usage/invalid` for a tree, and `content/wit`.
+ * Reads the interface of a release, fetched and verified, of a tree that of its component, or of a file: WebAssembly, or WIT text as a file or a folder. Throws
+ * as {@link Registry.getCode} and {@link readInterface}, `content/policy` for a WIT package that says that it is another release,
+ * and `content/wit`.
  */
 export async function readInterfaceArgument(parts: ArgumentParts, text: string): Promise<NamedInterface> {
   return isReleaseText(text) ? readRelease(parts, text) : readPath(text);
@@ -73,15 +73,9 @@ export async function readFound(
   found: Awaited<ReturnType<Registry['find']>>,
   { bytesMax, progress }: { readonly bytesMax: number; readonly progress: Progress },
 ): Promise<NamedInterface> {
-  const { mediaType, size, version, digest } = found.release;
+  const { version } = found.release;
   const title = `${found.package}@${version}`;
-  if (isTreeClaim(mediaType === null ? null : { mediaType, size: size ?? 0 })) {
-    throw new RegistryError(
-      'usage/invalid',
-      `${title} is a tree of files: get its component first, waybill get ${title}/component.wasm`,
-    );
-  }
-  const { bytes } = await registry.get(found, {
+  const { bytes, digest } = await registry.getCode(found, {
     bytesMax,
     onProgress: (received) => progress.step(`received ${formatBytes(received)}`),
   });

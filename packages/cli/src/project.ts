@@ -11,7 +11,7 @@ import {
   surveyContent,
   verifyLock,
   WKG_LOCK_FILE,
-  wkgLockedOf,
+  wkgLockOf,
   type ProjectLock,
   type ProjectWishes,
   type ProvenLock,
@@ -108,7 +108,7 @@ export async function choose(
   { context, flags, progress, client }: ProjectSession,
 ): Promise<ProvenLock> {
   const wkg = kept === null ? await project.files.wkgLock() : null;
-  const proven = await chooseReleases(
+  return chooseReleases(
     { wishes: project.wishes, kept: kept ?? wkg ?? [], previous: project.lock },
     {
       client,
@@ -119,8 +119,6 @@ export async function choose(
       onStep: (what) => progress.step(what),
     },
   );
-  requireAgreement(proven.lock, wkg ?? []);
-  return proven;
 }
 
 /** What is put into a project. */
@@ -129,15 +127,18 @@ export interface Installation {
   readonly proven: ProvenLock;
   /** Written with it; `null` where it stays. */
   readonly manifestText: string | null;
+  /** Of files that say what is needed none is written, whatever they lack. */
+  readonly isFrozen: boolean;
 }
 
 /** Fetches what a lock names, and puts it in place together with the files that say so. */
 export async function install(
-  { project, proven, manifestText }: Installation,
+  { project, proven, manifestText, isFrozen }: Installation,
   { context, progress, client }: ProjectSession,
 ): Promise<InstalledFile[]> {
   const { files } = project;
   const { lock } = proven;
+  const wkgLock = await wkgLockText(project, lock, client);
   return installProject({
     folder: files.folder,
     proven,
@@ -148,18 +149,29 @@ export async function install(
     overrides: project.wishes.overrides,
     onStep: (what) => progress.step(what),
     async onStaged() {
+      if (isFrozen) return;
       if (manifestText !== null) await files.write(MANIFEST_FILE, manifestText);
-      if (lock === project.lock) return;
-      await files.write(LOCK_FILE, formatLock(lock));
-      if (await files.isWkgProject()) await files.write(WKG_LOCK_FILE, wkgLockText(lock, client));
+      // Before our own: as long as that is the old one, whoever is interrupted here chooses again, and writes both.
+      if (wkgLock !== null) await files.write(WKG_LOCK_FILE, wkgLock);
+      if (lock !== project.lock) await files.write(LOCK_FILE, formatLock(lock));
     },
   });
 }
 
-/** The same for wkg, which names a registry by its host. */
-function wkgLockText({ releases }: ProjectLock, { api }: RegistryClient): string {
-  const { host } = api.transport.baseUrl;
-  return formatWkgLock(releases.map((release) => wkgLockedOf(release, host)));
+/**
+ * The same for wkg, which names a registry by its host where its configuration says nothing else; `null` where wkg has no use for
+ * it. Throws `lock/invalid` where wkg has locked something else than the log holds.
+ */
+async function wkgLockText(
+  { files, wishes }: Installation['project'],
+  lock: ProjectLock,
+  { api }: RegistryClient,
+): Promise<string | null> {
+  const previous = (await files.wkgLock()) ?? [];
+  requireAgreement(lock, previous);
+  const needs = await files.wkgNeeds(wishes.overrides);
+  const registry = api.transport.baseUrl.host;
+  return needs === null ? null : formatWkgLock(wkgLockOf({ needs, lock, previous, registry }));
 }
 
 /** Holds a lock against the log. */

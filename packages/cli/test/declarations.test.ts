@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -124,6 +124,15 @@ test('an interface: all of its interfaces, type-checked', async () => {
   assert.equal(await typeCheck(user.file('use.ts')), '');
   assert.equal(codeOf(await user.run('types', 'test:faces', '--world', 'none', '-o', 'x', '--json')), 'usage/invalid');
   assert.equal(codeOf(await user.run('types', 'test:faces', '--transpile', '-o', 'x', '--json')), 'usage/invalid');
+});
+
+test('of a tree the declarations are those of its component', async () => {
+  await mkdir(user.file('tree'));
+  await cp(user.file('sums.wasm'), user.file('tree/component.wasm'));
+  await writeFile(user.file('tree/page.html'), '<p>');
+  await user.ok('publish', 'tree', '--package', 'test:tree', '--version', '1.0.0');
+  const { files } = JSON.parse(await user.ok('types', 'test:tree', '--name', 'sums', '-o', 'of-tree', '--json'));
+  assert.deepEqual(files, ['interfaces/test-sums-sums.d.ts', 'sums.d.ts']);
 });
 
 test('what is not made leaves nothing', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { authorOf, publish } from '@waybill/client';
@@ -154,7 +154,12 @@ test('P4: what was released past the command under another name is neither read 
   const text = 'package test:victim@1.0.0;\ninterface log { say: func(); }';
   const bytes = encodeWit(parseWit({ main: [{ path: 'a.wit', text }], dependencies: [] }));
   await publishUnchecked('test:liar', bytes);
-  await user.ok('get', 'test:liar', '-o', 'liar.wasm', ...at());
+  const got = await user.run('get', 'test:liar', '-o', 'liar.wasm', '--json', ...at());
+  assert.match(
+    got.stderr,
+    /^warning: content says that it is the WIT package test:victim@1\.0\.0, and its release is test:liar@/,
+  );
+  assert.equal(JSON.parse(got.stdout).warnings.length, 1);
   assert.equal(codeOf(await user.run('wit', 'test:liar', '--json', ...at())), 'content/policy');
   const project = await openUser();
   try {
@@ -240,6 +245,40 @@ test('target says whether a component runs in a profile, and what is missing', a
     ['fits.wasm', 'bare.wit'],
   ] as const) {
     assert.equal((await user.run('target', component, profile)).code === 0, false, `${component} ${profile}`);
+  }
+});
+
+test('of a tree the component is read, and nothing but that and the index is fetched', async () => {
+  const publishTree = async (version: string, imports: readonly string[], ...flags: readonly string[]) => {
+    await mkdir(user.file(`app-${version}`), { recursive: true });
+    await writeFile(user.file(`app-${version}/component.wasm`), componentOf(imports, 'app'));
+    await writeFile(user.file(`app-${version}/page.html`), '<p>');
+    const words = ['--package', 'test:app', '--version', version, ...flags, ...at()];
+    return user.run('publish', `app-${version}`, ...words);
+  };
+  assert.equal((await publishTree('1.0.0', ['test:steps/log@1.0.0'])).code, 0);
+  const told = await publishTree('1.0.1', ['test:steps/log@1.0.0', 'test:far/away@1.0.0']);
+  assert.match(told.stderr, /^warning: since test:app@1\.0\.0 .*too small/m);
+  const refused = await publishTree('1.0.2', ['test:far/off@1.0.0'], '--check-interface', '--json');
+  assert.equal(codeOf(refused), 'release/step');
+
+  const reader = await openUser();
+  try {
+    const words = (...first: readonly string[]): readonly string[] => [...first, '--json', ...at()];
+    const { wit, kind } = JSON.parse(await reader.ok(...words('wit', 'test:app@1.0.0')));
+    assert.equal(kind, 'component');
+    assert.match(wit, /import test:steps\/log@1\.0\.0;/);
+    const there = await readdir(reader.file('.cache/waybill/content/sha256'));
+    assert.equal(there.length, 2);
+    assert.equal(JSON.parse(await reader.ok(...words('target', 'test:app@1.0.0', 'test:steps@1.1.0'))).runs, true);
+    await mkdir(user.file('pages'));
+    await writeFile(user.file('pages/page.html'), '<p>');
+    await user.ok('publish', 'pages', '--package', 'test:pages', '--version', '1.0.0', ...at());
+    const none = await reader.run(...words('wit', 'test:pages'));
+    assert.equal(codeOf(none), 'content/not-found');
+    assert.match(none.stderr, /without component\.wasm/);
+  } finally {
+    await reader.dispose();
   }
 });
 

@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { createServer, request as httpRequest } from 'node:http';
 import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { formatLock, parseLock, type ProjectLock } from '@waybill/client';
 import { digestOf, recordIdOf, utf8, type ErrorCode } from '@waybill/protocol';
+import { filesOf } from './folder-states.ts';
 import { listenLocally } from './local-server.ts';
 import { codeOf, openRegistry, openUser, type TestRegistry, type TestUser } from './registry.ts';
 import { sampleOf } from './scale.ts';
@@ -75,18 +75,9 @@ async function openProject(dependencies: readonly string[]): Promise<TestUser> {
   return other;
 }
 
-/** Every file in a folder with its bytes, as text. */
-async function treeOf(folder: string): Promise<Record<string, string>> {
-  const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  const files = names.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
-  const read = files.map(
-    async (file) => [path.relative(folder, file), (await readFile(file)).toString('hex')] as const,
-  );
-  return Object.fromEntries((await Promise.all(read)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-}
-
 async function installedIn(project: TestUser): Promise<Record<string, string>> {
-  return { ...(await treeOf(project.file('wasm'))), ...(await treeOf(project.file('wit'))) };
+  const files = { ...(await filesOf(project.file('wasm'))), ...(await filesOf(project.file('wit'))) };
+  return Object.fromEntries(Object.entries(files).filter(([name]) => name !== '.deps.waybill-list'));
 }
 
 test('ten dependencies, three deep: installed, the same on a machine without anything, and updated', async () => {
@@ -112,7 +103,7 @@ test('ten dependencies, three deep: installed, the same on a machine without any
       /^package test:types@0\.2\.0;/,
     );
     // What it uses is not there as text: the binary form has copies.
-    assert.ok('deps/test-lone-0.1.0.wasm' in (await treeOf(project.file('wit'))));
+    assert.ok('deps/test-lone-0.1.0.wasm' in (await filesOf(project.file('wit'))));
     assert.equal(Object.keys(files).length, taken.length);
     assert.equal(
       Buffer.from(files['deps/test-text-1.0.0.wasm'] ?? '', 'hex').toString('latin1'),
@@ -280,6 +271,14 @@ test('U5: a lock of true releases is refused where they are not those that are a
         ...lock,
         releases: [{ ...cache, dependencies: [...cache.dependencies, foreign] }, log, text, foreign],
       },
+      'the host, of what the registry has': {
+        ...lock,
+        releases: [{ ...cache, dependencies: [], hosts: ['test:text ^1.0.0'] }],
+      },
+      'the host, of what the registry has, deeper': {
+        ...lock,
+        releases: [cache, { ...text, dependencies: [], hosts: ['test:log ^1.0.0'] }],
+      },
       'the host, of what nobody asks': { ...lock, releases: [{ ...cache, hosts: ['a:b\nwarning: x'] }, log, text] },
     };
     const old = await installedIn(project);
@@ -291,6 +290,26 @@ test('U5: a lock of true releases is refused where they are not those that are a
   } finally {
     await project.dispose();
     await other.dispose();
+  }
+});
+
+test("U5: what was the host's when the lock was made stays that, and what begins later is taken by an update", async () => {
+  await publish('early', '1.0.0', componentOf(['test:later/x@1.0.0'], 'early@1.0.0'));
+  const project = await openProject(['early']);
+  try {
+    assert.match(await project.ok('install'), /left to the host: test:later \^1\.0\.0/);
+    await publish('later', '1.0.0', componentOf([], 'later@1.0.0'));
+    await project.ok('install', '--frozen');
+    await project.ok('install');
+    assert.match(await project.ok('update'), /\+ test:later@1\.0\.0/);
+    const lock = parseLock(await readFile(project.file('waybill.lock'), 'utf8'));
+    const early = lock.releases.find(({ name }) => name === 'test:early');
+    if (early === undefined) assert.fail('an empty lock');
+    const forged = { ...early, dependencies: [], hosts: ['test:later ^1.0.0'] };
+    await writeFile(project.file('waybill.lock'), formatLock({ ...lock, releases: [forged] }));
+    assert.equal(codeOf(await project.run('install', '--frozen', '--json')), 'lock/invalid');
+  } finally {
+    await project.dispose();
   }
 });
 
@@ -369,14 +388,13 @@ test('an install that is interrupted leaves the old files, and the next one ends
     assert.deepEqual(await installedIn(project), old);
     assert.equal(await readFile(project.file('waybill.lock'), 'utf8'), lock);
 
-    // Between the two renames, and after a kill in the middle of staging.
-    await rename(project.file('wasm/deps'), project.file('wasm/.deps.old'));
-    await mkdir(project.file('wasm/.deps.x.tmp/half'), { recursive: true });
+    // Between the two renames.
+    await rename(project.file('wasm/deps'), project.file('wasm/.deps.waybill-old'));
     await project.ok('add', 'test:sql');
     const whole = await installedIn(project);
     assert.equal(whole['deps/mine/note'], Buffer.from('mine').toString('hex'));
     assert.ok('deps/test-sql-1.0.0.wasm' in whole);
-    assert.deepEqual((await readdir(project.file('wasm'))).toSorted(), ['deps']);
+    assert.deepEqual((await readdir(project.file('wasm'))).toSorted(), ['.deps.waybill-list', 'deps']);
   } finally {
     await failing.close();
     await project.dispose();
@@ -398,7 +416,7 @@ test('those who change a project at once do it one after the other', async () =>
       assert.ok(`deps/test-${name}-1.0.0.wasm` in whole, name);
     }
     await project.ok('install', '--frozen');
-    assert.deepEqual(await readdir(project.file('wasm')), ['deps']);
+    assert.deepEqual((await readdir(project.file('wasm'))).toSorted(), ['.deps.waybill-list', 'deps']);
     assert.deepEqual(
       (await readdir(project.home)).filter((name) => name.startsWith('.waybill')),
       [],
@@ -412,8 +430,8 @@ test('nothing is installed, or cleared away, through a link that leads out of th
   const project = await openProject(['log ^1']);
   const elsewhere = await openUser();
   try {
-    await mkdir(elsewhere.file('deps/.deps.old'), { recursive: true });
-    await mkdir(elsewhere.file('.deps.x.tmp'));
+    await mkdir(elsewhere.file('deps'));
+    await mkdir(elsewhere.file('.deps.waybill-old'));
     const untouched = await readdir(elsewhere.home, { recursive: true });
     await symlink(elsewhere.home, project.file('wasm'), 'dir');
     assert.equal(codeOf(await project.run('install', '--json')), 'usage/invalid');
@@ -428,9 +446,9 @@ test('nothing is installed, or cleared away, through a link that leads out of th
   }
 });
 
-test('a lock that comes from elsewhere leaves no second version of a package behind', async () => {
-  const project = await openProject(['log ~1.0', 'io']);
-  const other = await openProject(['log ~1.1', 'io']);
+test('a lock that comes from elsewhere leaves no second version of a package behind, and none that it does not name', async () => {
+  const project = await openProject(['log ~1.0', 'io', 'queue']);
+  const other = await openProject(['log ~1.1']);
   try {
     await project.ok('install');
     await other.ok('install');
@@ -440,6 +458,7 @@ test('a lock that comes from elsewhere leaves no second version of a package beh
     await project.ok('install', '--frozen');
     const there = await readdir(project.file('wasm/deps'));
     assert.deepEqual(there.toSorted(), ['log-1.0.0', 'test-log-1.1.0.wasm', 'test-log-notes', 'test-other-1.0.0']);
+    assert.ok(!(await readdir(project.home)).includes('wit'));
   } finally {
     await project.dispose();
     await other.dispose();
@@ -469,6 +488,8 @@ test('wkg.lock is written beside ours, read where there is no other, and held ag
   const project = await openProject(['log ^1']);
   try {
     await writeFile(project.file('wkg.toml'), '[overrides]\n"test:log" = { version = "=1.0.0" }\n');
+    await mkdir(project.file('wit'));
+    await writeFile(project.file('wit/app.wit'), 'package test:app;\n');
     await project.ok('install');
     const text = await readFile(project.file('wkg.lock'), 'utf8');
     assert.match(

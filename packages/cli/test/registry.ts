@@ -7,7 +7,7 @@ import { FULL } from '@waybill/tools/test-scale';
 import { runCommandLine } from '../src/main.ts';
 import { parseConfig, startServer, type RunningServer, type ServerOptions } from '@waybill/server';
 
-const COMMAND = fileURLToPath(new URL('../../bin/waybill.mjs', import.meta.url));
+export const COMMAND = fileURLToPath(new URL('../../bin/waybill.mjs', import.meta.url));
 const REPOSITORY = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /** A real component, built by people who do not know of Waybill. */

@@ -42,6 +42,7 @@ export type {
   TrustRevision,
   TrustStore,
 } from './ports.ts';
+export { InnerName } from './inner-name.ts';
 export { judgedAs } from './log-refusal.ts';
 export {
   contentNamedBy,
@@ -66,6 +67,7 @@ export { MEMORY_LIMITS, openMemory, type MemoryLimits, type RegistryMemory, type
 export {
   open,
   Registry,
+  type FetchedCode,
   type FetchedRelease,
   type FindOptions,
   type GetOptions,
@@ -101,11 +103,11 @@ export {
   parseWkgLock,
   parseWkgManifest,
   WKG_LOCK_FILE,
-  wkgLockedOf,
   WKG_MANIFEST_FILE,
   type WkgLocked,
   type WkgOverride,
 } from './project/wkg-files.ts';
+export { wkgLockOf, type WkgLockParts, type WkgNeed } from './project/wkg-needs.ts';
 export {
   needText,
   releaseText,

@@ -7,6 +7,7 @@ import {
   RegistryError,
   type Advisory,
   type AnyHash,
+  type ContentClaim,
   type Deprecation,
   type Digest,
   type FetchableRelease,
@@ -71,6 +72,8 @@ export type ReleaseWarning = { readonly version: VersionText; readonly text: str
       readonly advisories: readonly Advisory[];
       readonly takedown: TakedownInForce | null;
     }
+  /** Its content says that it is another package or version: told when it is got. */
+  | { readonly kind: 'contradicted' }
 );
 
 /** A release that was chosen. */
@@ -149,11 +152,15 @@ export function releaseWithDigest(log: VerifiedPackage, digest: Digest): Fetchab
 /** Throws as {@link requireClaim}. */
 export async function requireListedClaim(
   name: PackageName,
-  { version, size, mediaType }: Pick<ListedRelease, 'version' | 'size' | 'mediaType'>,
+  release: Pick<ListedRelease, 'version' | 'size' | 'mediaType'>,
   bytes: Uint8Array,
 ): Promise<void> {
-  const claim = size === null || mediaType === null ? null : { size, mediaType };
-  await requireClaim(name, { version, claim }, whole(bytes));
+  await requireClaim(name, { version: release.version, claim: claimOf(release) }, whole(bytes));
+}
+
+/** What a release says of its content. */
+export function claimOf({ size, mediaType }: Pick<ListedRelease, 'size' | 'mediaType'>): ContentClaim | null {
+  return size === null || mediaType === null ? null : { size, mediaType };
 }
 
 async function* whole(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {

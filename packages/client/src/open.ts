@@ -10,8 +10,11 @@ import {
   type VerifiedCheckpoint,
 } from '@waybill/protocol';
 import { lookUpContent } from './content-lookup.ts';
+import { readCached } from './content-claim.ts';
 import { fetchContent } from './content-fetch.ts';
+import { InnerName } from './inner-name.ts';
 import {
+  claimOf,
   foundRelease,
   heldRelease,
   listPackage,
@@ -27,6 +30,7 @@ import type { Clock, ContentCache } from './ports.ts';
 import { RegistryApi } from './registry-api.ts';
 import { CHECKPOINT_AGE_SECONDS_MAX, RegistryClient } from './registry-client.ts';
 import { parseRequirement, resolveRelease, type AdvisoryPolicy } from './requirement.ts';
+import { fetchTreeComponent, isTreeClaim } from './tree-fetch.ts';
 import {
   isLoopbackHost,
   parseRegistryUrl,
@@ -64,6 +68,13 @@ export interface GetOptions extends FindOptions {
   readonly bytesMax?: number;
   /** Bytes so far, and in all where the source says so. */
   readonly onProgress?: (received: number, total: number | null) => void;
+}
+
+/** A release with what runs of it: its content, or the component of a tree. */
+export interface FetchedCode extends FoundRelease {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Of these bytes: that of the release, or the one that the index of the tree names. */
+  readonly digest: Digest;
 }
 
 /** A release with its content, which is what the log names. */
@@ -165,12 +176,32 @@ export class Registry {
 
   /**
    * The content of what {@link find} gives for a text, or of what it gave before. The bytes are those that the log names: their
-   * digest is, and so is their size where the release says one.
+   * digest is, and so is their size where the release says one. Where they say themselves that they are another package or
+   * version, `warnings` says so.
    * Throws as {@link find}, and `content/digest`, `content/size`, `content/not-found`, `registry/refused` where it is withheld.
    */
   async get(wanted: string | FoundRelease, options: GetOptions = {}): Promise<FetchedRelease> {
     const found = typeof wanted === 'string' ? await this.find(wanted, options) : wanted;
-    return { ...found, bytes: await this.#content(found, options) };
+    return withBytes(found, await this.#content(found, options));
+  }
+
+  /**
+   * As {@link get}, and of a tree its component alone: the index and that file are fetched. Throws as {@link get}, and
+   * `content/not-found` for a tree without one, `content/tree`, `content/policy`.
+   */
+  async getCode(wanted: string | FoundRelease, options: GetOptions = {}): Promise<FetchedCode> {
+    const found = typeof wanted === 'string' ? await this.find(wanted, options) : wanted;
+    const { digest, version } = found.release;
+    const claim = claimOf(found.release);
+    if (!isTreeClaim(claim)) return { ...(await this.get(found, options)), digest };
+    const { bytesMax = CONTENT_BYTES_MAX } = options;
+    const parts = { client: this.client, cache: this.#contents, onProgress: () => undefined };
+    const tree = { release: { version, claim }, content: digest };
+    const component = await this.client.reading(() => fetchTreeComponent(tree, bytesMax, parts));
+    const bytes = await gathered(await readCached(this.#contents, component), component, (length) => {
+      if (length > bytesMax) throw tooLarge(found, bytesMax);
+    });
+    return { ...withBytes(found, bytes), digest: component };
   }
 
   /**
@@ -197,9 +228,7 @@ export class Registry {
       onProgress?.(received, total);
     };
     await client.reading(() => fetchContent(digest, { client, cache, onProgress: progress }));
-    const kept = await cache.read(digest);
-    if (kept === null) throw new RegistryError('content/not-found', `content ${digest} has left the cache: try again`);
-    const bytes = await gathered(kept, digest, requireSmall);
+    const bytes = await gathered(await readCached(cache, digest), digest, requireSmall);
     await requireListedClaim(found.package, found.release, bytes);
     return bytes;
   }
@@ -223,6 +252,14 @@ export class Registry {
     await requireListedClaim(found.package, found.release, bytes);
     return found;
   }
+}
+
+function withBytes(found: FoundRelease, bytes: Uint8Array<ArrayBuffer>): FetchedRelease {
+  const { version } = found.release;
+  const inner = new InnerName({ name: found.package, version });
+  inner.update(bytes);
+  const contradicted = inner.contradictions().map((text) => ({ kind: 'contradicted', version, text }) as const);
+  return { ...found, warnings: [...found.warnings, ...contradicted], bytes };
 }
 
 function requireSame(digest: Digest, { package: name, release }: FoundRelease): void {

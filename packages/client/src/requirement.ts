@@ -107,10 +107,11 @@ export function resolveRelease(
 ): ResolvedRelease {
   requireRooted(log);
   if (version !== null && isVersion(version)) return named(log, parseVersion(version));
+  const isInRange = rangeTest(version, (text) => semver.parse(text));
   const passedOver: PassedOver[] = [];
   let deprecated: ResolvedRelease | null = null;
   for (const candidate of judgedReleases(log, policy)) {
-    if (candidate.verdict === 'yanked' || !isInRange(candidate.version, version)) continue;
+    if (candidate.verdict === 'yanked' || !isInRange(candidate.version)) continue;
     if (candidate.verdict === 'passed over') passedOver.push(candidate);
     else if (candidate.verdict === 'taken') return resolved(log, candidate.version, [...passedOver]);
     else deprecated ??= resolved(log, candidate.version, [...passedOver]);
@@ -137,8 +138,30 @@ function judgedReleases(log: ResolvableLog, policy: AdvisoryPolicy): JudgedRelea
   });
 }
 
+/** As `semver.satisfies`, with the range read once. Nothing asked for means what is stable. */
+function rangeTest(
+  range: string | null,
+  readVersion: (version: VersionText) => semver.SemVer | null,
+): (version: VersionText) => boolean {
+  if (range === null) return isStable;
+  const wanted = rangeOf(range);
+  return (version) => {
+    const read = readVersion(version);
+    return read !== null && wanted !== null && wanted.test(read);
+  };
+}
+
+/** `null` for what npm's rules do not read. */
+function rangeOf(text: string): semver.Range | null {
+  try {
+    return new semver.Range(text);
+  } catch {
+    return null;
+  }
+}
+
 /** Nothing asked for means what is stable. */
-function isInRange(version: VersionText, range: string | null): boolean {
+export function isInRange(version: VersionText, range: string | null): boolean {
   return range === null ? isStable(version) : semver.satisfies(version, range);
 }
 
@@ -159,12 +182,15 @@ export function releasesOf({ log, policy, locked }: ResolvablePackage): PackageR
   const rank = ({ version, verdict }: JudgedRelease): number =>
     locked.has(version) ? 0 : verdict === 'taken' ? 1 : verdict === 'taken last' ? 2 : 3;
   const versions = judged.toSorted((a, b) => rank(a) - rank(b));
+  // A package that many need is asked about many ranges.
+  const read = new Map(versions.map(({ version }) => [version, semver.parse(version)]));
   const takes = (range: string | null): VersionText[] => {
     const isExact = range !== null && isVersion(range);
+    const isInRange = rangeTest(range, (version) => read.get(version) ?? null);
     const taken = versions.filter((release) => {
       if (isExact) return release.version === range && release.takedown === null;
       const isWelcome = release.verdict === 'taken' || release.verdict === 'taken last' || locked.has(release.version);
-      return isWelcome && release.takedown === null && isInRange(release.version, range);
+      return isWelcome && release.takedown === null && isInRange(release.version);
     });
     return taken.map(({ version }) => version);
   };

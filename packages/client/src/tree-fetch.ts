@@ -1,4 +1,4 @@
-import { digestOf, RegistryError, type ContentClaim, type Digest, type FetchableRelease } from '@waybill/protocol';
+import { digestOf, RegistryError, type ContentClaim, type Digest, type Release } from '@waybill/protocol';
 import {
   claimedKindOf,
   decodeTreeIndex,
@@ -28,12 +28,18 @@ export function isTreeClaim(claim: ContentClaim | null): boolean {
   return claim !== null && claimedKindOf(claim.mediaType) === 'tree';
 }
 
+/** What of a release says that it is a tree, and which. */
+export interface TreeRelease {
+  readonly release: Pick<Release, 'version' | 'claim'>;
+  readonly content: Digest;
+}
+
 /**
  * The files of a release that is a tree, by its content index, which is fetched and checked by the release alone. Throws
  * `content/tree` for a release that is none or breaks the rules of trees, `content/size`, and what {@link fetchContentUpTo} does.
  */
 export async function fetchTreeIndex(
-  { release, content }: FetchableRelease,
+  { release, content }: TreeRelease,
   parts: TreeFetchParts,
 ): Promise<readonly TreeFile[]> {
   const { claim, version } = release;
@@ -81,6 +87,22 @@ export async function fetchTreeFiles(files: readonly TreeFile[], parts: TreeFetc
   });
   const component = files.find(({ path }) => path === TREE_COMPONENT_PATH);
   if (component !== undefined) await requireComponent(component.digest, parts);
+}
+
+/**
+ * The component of a release that is a tree: the index and this one file are fetched, and checked by the release alone. Throws
+ * `content/not-found` for a tree without one, and as {@link fetchTreeIndex} and {@link fetchTreeFiles}.
+ */
+export async function fetchTreeComponent(tree: TreeRelease, bytesMax: number, parts: TreeFetchParts): Promise<Digest> {
+  const files = await fetchTreeIndex(tree, parts);
+  const component = files.find(({ path }) => path === TREE_COMPONENT_PATH);
+  if (component === undefined) {
+    const message = `version ${tree.release.version} is a tree of files without ${TREE_COMPONENT_PATH}, so nothing in it runs: get one of its files by its path`;
+    throw new RegistryError('content/not-found', message, { path: TREE_COMPONENT_PATH });
+  }
+  await fetchContentUpTo(bytesMax, component.digest, { ...parts, onProgress: () => undefined });
+  await requireComponent(component.digest, parts);
+  return component.digest;
 }
 
 async function requireComponent(digest: Digest, { cache }: TreeFetchParts): Promise<void> {

@@ -134,7 +134,7 @@ async function openHeld(
   const pruner = new MapPruner({ reader, store: pruning, clock, keptSeconds: config.mapProofsKeptSeconds });
   const scrub = new ContentScrub({
     content,
-    observer: { contentDamaged: (digest) => tellDamage(digest, log, observer) },
+    observer: { contentDamaged: (digest) => tellDamage(digest, { log, observer, publishing }) },
   });
   const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length });
   const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
@@ -194,8 +194,13 @@ async function openLog(
   }));
 }
 
-function tellDamage(digest: Digest, log: Logger, observer: Observer): void {
-  log.error({ digest }, 'content is damaged: put it back from a backup or a mirror');
+interface DamageEars extends Pick<Surroundings, 'log' | 'observer'> {
+  readonly publishing: Publishing;
+}
+
+function tellDamage(digest: Digest, { log, observer, publishing }: DamageEars): void {
+  publishing.noteDamage(digest);
+  log.error({ digest }, 'content is damaged: put it back from a backup or a mirror, or publish it again');
   observer.contentDamaged(digest);
 }
 

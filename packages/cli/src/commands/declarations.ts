@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { buildCommand, type Command } from '@stricli/core';
-import { parseRequirement, type FetchedRelease } from '@waybill/client';
+import { parseRequirement, type FetchedCode } from '@waybill/client';
 import { parseJson, RegistryError, utf8, type JsonValue } from '@waybill/protocol';
 import { action, type CommandResult } from '../action.ts';
 import { BINDING_LIMITS, makeBindings, requireTool, type Bindings } from '../bindings.ts';
@@ -33,7 +33,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 export const typesCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Write TypeScript declarations of a package, verified, and a module that runs',
-    fullDescription: `Of a component: what it exports and imports. Of an interface (a WIT package): its only world, the one that --world names,
+    fullDescription: `Of a component, or the component.wasm of a tree: what it exports and imports. Of an interface (a WIT package): its only world, the one that --world names,
 or all of its interfaces. With --transpile the component as an ES module, beside its core Wasm files. Imports of WASI come from
 @bytecodealliance/preview2-shim, which the program that runs it installs, and which gives a program in Node.js the files and
 the network of whoever runs it; every other import must be given with --map.
@@ -81,7 +81,7 @@ async function types(
   const name = nameOf(flags.name ?? ownName);
   const map = (flags.map ?? []).map(mapping);
   const output = outputOf(flags.output ?? ownName);
-  await requireReplaceableFolder(output, path.resolve(output.folder));
+  await requireReplaceableFolder(output);
   const fetched = await fetchVerified(context, flags, progress, target);
   progress.step('making the bindings');
   const request = {
@@ -104,15 +104,19 @@ async function fetchVerified(
   flags: TypesFlags,
   progress: Progress,
   target: string,
-): Promise<FetchedRelease> {
+): Promise<FetchedCode> {
   progress.step('verifying the log');
   const registry = await openRegistry(context, flags);
   const found = await registry.find(target, { advisories: flags.allowAdvisory ? 'allow' : 'pass over' });
   for (const { text } of found.warnings) context.process.stderr.write(`warning: ${visibleLine(text)}\n`);
-  return registry.get(found, {
+  const fetched = await registry.getCode(found, {
     bytesMax: CONTENT_BYTES_MAX,
     onProgress: (received) => progress.step(`received ${formatBytes(received)}`),
   });
+  for (const { kind, text } of fetched.warnings) {
+    if (kind === 'contradicted') context.process.stderr.write(`warning: ${visibleLine(text)}\n`);
+  }
+  return fetched;
 }
 
 function nameOf(text: string): string {
@@ -147,13 +151,13 @@ function requireRunnable({ kind }: Bindings, { transpile }: TypesFlags): void {
 }
 
 /** What the folder is made of. */
-function markOf({ package: name, release }: FetchedRelease, { kind, files, imports }: Bindings) {
+function markOf({ package: name, release }: FetchedCode, { kind, files, imports }: Bindings) {
   const { version, digest, recordId } = release;
   return { package: name, version, digest, recordId, kind, files: [...files.keys()].toSorted(), imports: [...imports] };
 }
 
 function resultOf(
-  { package: name, release, warnings }: FetchedRelease,
+  { package: name, release, warnings }: FetchedCode,
   { files, imports }: Bindings,
   { folder }: OutputFolder,
   mark: { readonly [key: string]: JsonValue },

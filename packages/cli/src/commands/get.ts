@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { buildCommand, type Command } from '@stricli/core';
 import {
   fetchContent,
+  InnerName,
   isTreeClaim,
   parseRequirement,
   parseTarget,
@@ -36,7 +37,8 @@ export const getCommand: Command<CliContext> = buildCommand({
     fullDescription: `Resolves the version, verifies the log, the proofs and the bytes, and writes the file.
 Without a version: the newest stable release. Ranges are those of npm and skip pre-releases. A release that an advisory affects
 is passed over, and a deprecated one taken only where there is no other; a full version is given with a warning. Content that a
-governance log takes down is given to nobody, and nothing of a package that was started by somebody who might not.
+governance log takes down is given to nobody, and nothing of a package that was started by somebody who might not. Content that says
+that it is another package or version than its release is given with a warning.
 
 A tree of files becomes a folder, all of it or nothing. A folder that is there is left alone, unless it is the same or --force is given,
 which replaces the whole folder. A path, a folder or a glob after the version gets that part alone, checked as strictly.
@@ -85,8 +87,8 @@ async function get(
   progress.step('verifying the log');
   const policy = flags.allowAdvisory ? 'allow' : 'pass over';
   const resolved = resolveRelease(await verifiedPackage(client, requirement), requirement, policy);
-  warn(context, requirement.name, resolved);
   const warnings = warningsOf(requirement.name, resolved);
+  warn(context, warnings);
   const name = requirement.name;
   if (isTreeClaim(resolved.release.claim)) {
     return getTree({ context, client, progress, flags }, { name, resolved, wanted, warnings });
@@ -114,15 +116,18 @@ async function getFile(
   await requireClaim(name, release, await readCached(cache, content));
   const output = flags.output ?? `${bareName(name)}.wasm`;
   progress.step(`writing ${output}`);
-  await deliver(await readCached(cache, content), content, output);
+  const inner = new InnerName({ name, version: release.version });
+  await deliver(inner.hear(await readCached(cache, content)), content, output);
+  const contradicted = inner.contradictions();
+  warn(context, contradicted);
   if (output === '-') return null;
   const size = formatBytes((await stat(output)).size);
-  const json = { ...releaseBody(name, resolved), file: path.resolve(output), warnings: [...warnings] };
+  const json = { ...releaseBody(name, resolved), file: path.resolve(output), warnings: [...warnings, ...contradicted] };
   return { text: `${name}@${release.version} → ${output} (${size}, ${content}, verified)`, json };
 }
 
-function warn({ process }: CliContext, name: PackageName, resolved: ResolvedRelease): void {
-  for (const line of warningsOf(name, resolved)) process.stderr.write(`warning: ${visibleLine(line)}\n`);
+function warn({ process }: CliContext, lines: readonly string[]): void {
+  for (const line of lines) process.stderr.write(`warning: ${visibleLine(line)}\n`);
 }
 
 /** What whoever takes a release is told. */

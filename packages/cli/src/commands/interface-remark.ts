@@ -1,4 +1,4 @@
-import type { ListedPackage, ListedRelease } from '@waybill/client';
+import { isTreeClaim, type ListedPackage, type ListedRelease } from '@waybill/client';
 import { isRegistryError, messageOf, namespaceOf, RegistryError, type JsonValue } from '@waybill/protocol';
 import {
   changeText,
@@ -37,13 +37,19 @@ export async function interfaceRemark(
   const judged = await judge(parts, planned, previous.release);
   if (isAsked) requireEnough(judged, planned.release, previous.release);
   if (judged.fits !== false) return judged.remark;
-  if (previous.interfaceSteps === 'required' && planned.reading?.kind !== 'module') {
+  if (previous.interfaceSteps === 'required' && isUnderPolicy(planned)) {
     const why = `the policy for namespace ${namespaceOf(planned.release.name)} asks for enough`;
     throw stepError(`${judged.remark.text}, and ${why}`, judged);
   }
   // Whoever has the result in a pipe sees it all the same.
   parts.context.process.stderr.write(`warning: ${visibleLine(judged.remark.text)}\n`);
   return { ...judged.remark, text: '' };
+}
+
+/** A policy is about components and WIT packages: spec/admission.md 8.3. */
+function isUnderPolicy({ entry, reading }: PlannedRelease): boolean {
+  const isTree = entry.type === 'release' && isTreeClaim(entry.claim ?? null);
+  return !isTree && reading?.kind !== 'module';
 }
 
 /** Throws `release/step`. */

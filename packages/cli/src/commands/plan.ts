@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createReadStream, openAsBlob } from 'node:fs';
 import { authorOf, draftPublish, publish, type RegistryClient } from '@waybill/client';
 import { readWitText, walkTree } from '@waybill/client/node';
@@ -23,6 +23,7 @@ import {
 } from '@waybill/protocol';
 import {
   CONTENT_KINDS,
+  decodeTreeIndex,
   encodeWit,
   kindCheckOf,
   kindDemand,
@@ -30,6 +31,7 @@ import {
   readInterface,
   requireReleaseName,
   STEP_CONTENT_BYTES_MAX,
+  TREE_COMPONENT_PATH,
   type ClaimedKind,
   type InterfaceReading,
   type KindDemand,
@@ -198,7 +200,19 @@ export async function releaseOf(
   if (kind !== null) throw new RegistryError('usage/invalid', folderHint(source));
   const { index, digest, sources } = await walkTree(source, 'published');
   const claim = { mediaType: CONTENT_KINDS.tree.mediaType ?? '', size: index.length };
-  return { ...planned(release, digest, claim), files: sources, made: new Map([[digest, index]]), reading: null };
+  const made = new Map([[digest, index]]);
+  return { ...planned(release, digest, claim), files: sources, made, reading: await componentReading(index, sources) };
+}
+
+/** Of a tree, what its component says. */
+async function componentReading(
+  index: Uint8Array,
+  sources: ReadonlyMap<Digest, string>,
+): Promise<InterfaceReading | null> {
+  const component = decodeTreeIndex(index).find(({ path }) => path === TREE_COMPONENT_PATH);
+  const source = component === undefined ? undefined : sources.get(component.digest);
+  if (source === undefined || (await stat(source)).size > STEP_CONTENT_BYTES_MAX) return null;
+  return readingOf(await readFile(source));
 }
 
 function folderHint(source: string): string {

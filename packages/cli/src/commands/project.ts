@@ -73,7 +73,7 @@ is compatible with the newest stable release. Where there is no project, one beg
       const manifestText = withDependency(project.manifestText, requirement.name, range);
       const wishes = await project.files.wishes(manifestText);
       const proven = await choose({ ...project, wishes }, project.lock?.releases ?? null, session);
-      return installed({ project, proven, manifestText }, session);
+      return installed({ project, proven, manifestText, isFrozen: false }, session);
     });
   }),
 });
@@ -115,7 +115,7 @@ the log continues the one that the lock was made under, and holds each release w
       const proven = isHeld
         ? await verifyHeld(held, project, session)
         : await choose(project, held?.releases ?? null, session);
-      return installed({ project, proven, manifestText: null }, session);
+      return installed({ project, proven, manifestText: null, isFrozen: flags.frozen ?? false }, session);
     }),
   ),
 });
@@ -138,7 +138,7 @@ new release asks for and the old one did not is said. The newest head, without a
       const kept = keptBut(project.lock, names.map(parsePackageName));
       const session = { context, flags, progress, client: await projectClient(context, flags, project) };
       const proven = await choose(project, kept, session);
-      return installed({ project, proven, manifestText: null }, session);
+      return installed({ project, proven, manifestText: null, isFrozen: false }, session);
     }),
   ),
 });

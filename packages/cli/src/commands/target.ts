@@ -18,7 +18,7 @@ export const targetCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Say whether a component runs in a profile, and what is missing',
     fullDescription: `It runs where the profile offers each of its imports, in the same version or a newer one that can stand for it, and where it
-exports what the profile asks for. Both may be releases, fetched and verified, or files; the profile may be WIT text, as a file or
+exports what the profile asks for. Both may be releases, fetched and verified, of a tree its component.wasm, or files; the profile may be WIT text, as a file or
 a folder. Ends with 0 where it runs, and with 77 where it does not.
 
   waybill target hello.wasm wasi:cli@0.2.3 --world command

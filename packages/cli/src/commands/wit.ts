@@ -18,9 +18,9 @@ interface WitFlags extends RegistryFlags {
 export const witCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Print what a component or a WIT package says, as WIT text',
-    fullDescription: `Of a release, fetched and verified, or of a file. A component is printed as its world, and a core module as the one that it was
-made for. Packages that it takes something from stand below it, as far as it uses them. Characters that a terminal would obey are
-escaped, unless the text goes to a file or, with -o -, as it is.
+    fullDescription: `Of a release, fetched and verified, of a tree its component.wasm, or of a file. A component is printed as its world, and a
+core module as the one that it was made for. Packages that it takes something from stand below it, as far as it uses them. Characters that a
+terminal would obey are escaped, unless the text goes to a file or, with -o -, as it is.
 
   waybill wit hello.wasm
   waybill wit wasi:clocks@0.2.3

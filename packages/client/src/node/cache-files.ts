@@ -1,11 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, utf8, wargApi, type Digest } from '@waybill/protocol';
 import type { ContentCache, ContentWriter, LogCache } from '../ports.ts';
-import { FILE_MODE, FOLDER_MODE, hasCode, replaceFile, requireReplaceable } from './durable-file.ts';
+import { FILE_MODE, FOLDER_MODE, replaceFile, requireReplaceable } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
 import { openPartsCache } from './parts-cache-files.ts';
+import { temporaryBeside } from './temporary-file.ts';
 
 /** Logs as the registry served them, one file each. */
 export function openLogFiles(folder: string): LogCache {
@@ -49,7 +50,7 @@ export function openContentCache(folder: string): ContentCache {
 export async function fileWriter(target: string, mode: number = FILE_MODE): Promise<ContentWriter> {
   await requireReplaceable(target);
   await mkdir(path.dirname(target), { recursive: true, mode: FOLDER_MODE });
-  const temporary = `${target}.${randomUUID()}.tmp`;
+  const temporary = await temporaryBeside(target);
   const handle = await open(temporary, 'wx', mode);
   return {
     async write(chunk) {

@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError } from '@waybill/protocol';
+import { hasCode } from './file-failure.ts';
+import { temporaryBeside } from './temporary-file.ts';
 
 /** Only the user reads and writes what the client keeps (SECURITY.md U3). */
 export const FILE_MODE = 0o600;
@@ -44,7 +45,7 @@ export async function createFile(file: string, bytes: Uint8Array | string, mode:
 
 async function writeTemporary(file: string, bytes: Uint8Array | string, mode: number): Promise<string> {
   await mkdir(path.dirname(file), { recursive: true, mode: FOLDER_MODE });
-  const temporary = `${file}.${randomUUID()}.tmp`;
+  const temporary = await temporaryBeside(file);
   const handle = await open(temporary, 'wx', mode);
   try {
     await handle.writeFile(bytes);
@@ -53,9 +54,4 @@ async function writeTemporary(file: string, bytes: Uint8Array | string, mode: nu
     await handle.close();
   }
   return temporary;
-}
-
-/** True for a system error with this code, such as ENOENT. */
-export function hasCode(failure: unknown, code: string): boolean {
-  return failure instanceof Error && 'code' in failure && failure.code === code;
 }

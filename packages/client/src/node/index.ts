@@ -1,7 +1,9 @@
 /* What the client keeps on a computer's disk. */
 
 export { fileWriter, openContentCache, openLogFiles } from './cache-files.ts';
-export { createFile, hasCode, replaceFile } from './durable-file.ts';
+export { createFile, replaceFile } from './durable-file.ts';
+export { hasCode } from './file-failure.ts';
+export { FolderSwap } from './folder-swap.ts';
 export { readPrivateKeys, readPublicKeys } from './key-file.ts';
 export { KeyStore, type Keyring, type KeyStoreParts } from './key-store.ts';
 export { openMemoryFiles } from './memory-files.ts';

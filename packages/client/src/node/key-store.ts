@@ -8,7 +8,8 @@ import {
   type JoseAlgorithm,
   type JosePrivateKey,
 } from '@waybill/protocol';
-import { createFile, FILE_MODE, hasCode } from './durable-file.ts';
+import { createFile, FILE_MODE } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
 
 /** A place that keeps secrets by name: the operating system's keyring. */
 export interface Keyring {

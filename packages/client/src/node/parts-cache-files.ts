@@ -3,7 +3,8 @@ import { lstat, open, readdir, readFile, type FileHandle } from 'node:fs/promise
 import path from 'node:path';
 import { digestHex, messageOf, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
 import type { CachedContent, PartsCache } from '../ports.ts';
-import { hasCode, replaceFile } from './durable-file.ts';
+import { replaceFile } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
 
 /** Parts of the content that is cached in `folder`, with the lists of them beside it. */
 export function openPartsCache(folder: string): PartsCache {

@@ -1,22 +1,30 @@
 import { lstat, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError } from '@waybill/protocol';
+import { packagesNamed, type WitSource } from '@waybill/protocol/content';
 import { LOCK_FILE, parseLock, type ProjectLock } from '../project/lock-file.ts';
 import { MANIFEST_FILE, parseManifest } from '../project/manifest.ts';
 import type { ProjectWishes } from '../project/project-needs.ts';
 import { TOML_LENGTH_MAX } from '../project/toml-value.ts';
 import {
+  isWkgWorkspace,
   parseWkgLock,
   parseWkgManifest,
   WKG_LOCK_FILE,
   WKG_MANIFEST_FILE,
   type WkgLocked,
+  type WkgOverride,
 } from '../project/wkg-files.ts';
+import { wkgNeeds, type WkgNeed } from '../project/wkg-needs.ts';
 import { fileWriter } from './cache-files.ts';
-import { hasCode } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
+import { readOwnWitText } from './wit-text.ts';
 
 /** Others read and commit what stands in a project. */
 const PROJECT_FILE_MODE = 0o644;
+
+/** Where wkg looks for the WIT of a project. */
+const WIT_FOLDER = 'wit';
 
 /** The folder of a project, and the files in it that say what it needs. */
 export class ProjectFiles {
@@ -56,10 +64,21 @@ export class ProjectFiles {
     return text === null ? null : parseWkgLock(text);
   }
 
-  /** Whether this is a project of wkg as well. */
-  async isWkgProject(): Promise<boolean> {
-    const files = [WKG_LOCK_FILE, WKG_MANIFEST_FILE].map((name) => isFile(path.join(this.folder, name)));
-    return (await Promise.all(files)).some(Boolean);
+  /**
+   * What wkg asks for here; `null` where this is no project of wkg's, or its needs stand elsewhere too: in the members of a
+   * workspace, or in a folder that is given to wkg as an argument.
+   * Throws `usage/invalid`, `content/wit`.
+   */
+  async wkgNeeds(overrides: readonly WkgOverride[]): Promise<WkgNeed[] | null> {
+    const manifest = await this.#read(WKG_MANIFEST_FILE);
+    if (manifest === null ? !(await isFile(path.join(this.folder, WKG_LOCK_FILE))) : isWkgWorkspace(manifest))
+      return null;
+    const folders = [WIT_FOLDER, ...overrides.flatMap(({ path: local }) => local ?? [])];
+    const texts: (readonly WitSource[])[] = [];
+    for (const folder of folders) texts.push(await readOwnWitText(path.resolve(this.folder, folder)));
+    if (texts[0]?.length === 0) return null;
+    const named = texts.filter(({ length }) => length > 0).flatMap(packagesNamed);
+    return wkgNeeds(overrides, named);
   }
 
   /** Replaces a file at once. */

@@ -8,13 +8,14 @@ import {
   requireTreePath,
 } from '@waybill/protocol/content';
 import { readCode, readContent, whole, type ContentBytesParts } from '../project/content-bytes.ts';
-import { witTextOf } from '../project/content-survey.ts';
+import { readWitPackage } from '../project/content-survey.ts';
 import { answersIn, type LockAnswer } from '../project/lock-answers.ts';
 import type { LockedRelease, ProjectLock } from '../project/lock-file.ts';
 import { needsOf } from '../project/project-needs.ts';
 import type { WkgOverride } from '../project/wkg-files.ts';
 import type { ContentReader, NeedIntegrity } from '../project/project-source.ts';
 import type { ProvenLock } from '../project/project-lock.ts';
+import { binaryMembers, type WitMember } from '../project/wit-layout.ts';
 import { requireClaim } from '../content-claim.ts';
 import { isVersion } from '../requirement.ts';
 import { fetchTreeFiles } from '../tree-fetch.ts';
@@ -56,18 +57,20 @@ export async function installProject(parts: InstallParts): Promise<InstalledFile
     throw failure;
   });
   try {
-    const installed: InstalledFile[] = [];
-    const requireAnswered = answersIn(parts.proven);
+    const trees: Staging = { wit, wasm, requireAnswered: answersIn(parts.proven), members: [], files: new Map() };
     for (const release of parts.proven.lock.releases) {
-      installed.push(await stage(release, parts, { wit, wasm, requireAnswered }));
+      // Files are told in the order of the lock, also where WIT is written last.
+      trees.files.set(release, '');
+      await stage(release, parts, trees);
     }
+    await stageWit({ parts, trees });
     const isOurs = installedName([...(parts.previous?.releases ?? []), ...parts.proven.lock.releases]);
     await wit.keepOthers(isOurs);
     await wasm.keepOthers(isOurs);
     await parts.onStaged();
     await wit.commit();
     await wasm.commit();
-    return installed;
+    return [...trees.files].map(([{ name, version }, file]) => ({ name, version, file }));
   } finally {
     await wit.discard();
     await wasm.discard();
@@ -78,9 +81,13 @@ interface Staging {
   readonly requireAnswered: (answer: LockAnswer) => void;
   readonly wit: StagedTree;
   readonly wasm: StagedTree;
+  /** What will go to `wit`: in which form, all of them together say. */
+  readonly members: (WitMember & { readonly release: LockedRelease })[];
+  /** Where each is, from the project's folder. */
+  readonly files: Map<LockedRelease, string>;
 }
 
-async function stage(release: LockedRelease, parts: InstallParts, trees: Staging): Promise<InstalledFile> {
+async function stage(release: LockedRelease, parts: InstallParts, trees: Staging): Promise<void> {
   parts.onStep(`fetching ${releaseText(release)}`);
   const bytes = await readContent(release.digest, parts);
   if (bytes.length !== release.size) {
@@ -91,11 +98,8 @@ async function stage(release: LockedRelease, parts: InstallParts, trees: Staging
   if (log === undefined) throw new TypeError('a lock that was not proven');
   await requireClaim(release.name, releaseOf(log.state, release.version).release, whole(bytes));
   await requireNeeds(release, bytes, { parts, trees });
-  const file =
-    release.kind === 'tree'
-      ? await stageTree(release, bytes, { parts, trees })
-      : await stageFile(release, bytes, { parts, trees });
-  return { name: release.name, version: release.version, file };
+  if (release.kind === 'tree') await stageTree(release, bytes, { parts, trees });
+  else await stageFile(release, bytes, { parts, trees });
 }
 
 interface StageParts {
@@ -107,7 +111,7 @@ interface StageParts {
 async function requireNeeds(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<void> {
   const code = await readCode(bytes, release.kind, parts);
   if (code === null) return trees.requireAnswered({ ...release, who: releaseText(release), needs: [] });
-  const survey = parts.reader(code);
+  const survey = await parts.reader(whole(code));
   trees.requireAnswered({ ...release, who: releaseText(release), needs: needsOf(release, survey, parts.overrides) });
   for (const pinned of survey.integrities) requireIntegrity(release, pinned, parts.proven.lock);
 }
@@ -127,15 +131,29 @@ function requireIntegrity(
   }
 }
 
-async function stageFile(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<string> {
-  const { isWit } = parts.reader(bytes);
-  if (isWit) requireOwnName(release, bytes);
-  const text = isWit
-    ? witTextOf(bytes, (other) => parts.proven.lock.releases.some((each) => releaseText(each) === other))
-    : null;
-  const name = text === null ? `${baseName(release)}.wasm` : path.join(baseName(release), 'package.wit');
-  await trees[isWit ? 'wit' : 'wasm'].write(name, text === null ? bytes : utf8(text));
-  return path.join(isWit ? WIT_FOLDER : WASM_FOLDER, name);
+async function stageFile(release: LockedRelease, bytes: Uint8Array, { parts, trees }: StageParts): Promise<void> {
+  const { isWit } = await parts.reader(whole(bytes));
+  if (isWit) {
+    requireOwnName(release, bytes);
+    const { text, uses } = readWitPackage(bytes);
+    trees.members.push({ release, id: releaseText(release), hasText: text !== null, uses });
+    return;
+  }
+  const name = `${baseName(release)}.wasm`;
+  await trees.wasm.write(name, bytes);
+  trees.files.set(release, path.join(WASM_FOLDER, name));
+}
+
+/** Nothing is held in memory until all packages are known: the cache has them. */
+async function stageWit({ parts, trees }: StageParts): Promise<void> {
+  const binary = binaryMembers(trees.members);
+  for (const { release, id } of trees.members) {
+    const bytes = await readContent(release.digest, parts);
+    const text = binary.has(id) ? null : readWitPackage(bytes).text;
+    const name = text === null ? `${baseName(release)}.wasm` : path.join(baseName(release), 'package.wit');
+    await trees.wit.write(name, text === null ? bytes : utf8(text));
+    trees.files.set(release, path.join(WIT_FOLDER, name));
+  }
 }
 
 /** Under the name in the text others would find what the lock holds under another (SECURITY.md P4). */
@@ -144,7 +162,7 @@ function requireOwnName(release: LockedRelease, bytes: Uint8Array): void {
   if (packageId !== null) requireReleaseName(packageId, release);
 }
 
-async function stageTree(release: LockedRelease, index: Uint8Array, { parts, trees }: StageParts): Promise<string> {
+async function stageTree(release: LockedRelease, index: Uint8Array, { parts, trees }: StageParts): Promise<void> {
   const files = decodeTreeIndex(index);
   const { client, cache } = parts;
   await client.reading(() => fetchTreeFiles(files, { client, cache, onProgress: () => undefined }));
@@ -154,7 +172,7 @@ async function stageTree(release: LockedRelease, index: Uint8Array, { parts, tre
     requireTreePath(name);
     await trees.wasm.write(path.join(folder, ...name.split('/')), await readContent(digest, parts));
   }
-  return path.join(WASM_FOLDER, folder);
+  trees.files.set(release, path.join(WASM_FOLDER, folder));
 }
 
 /** In the place of a version. */

@@ -4,11 +4,18 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '@waybill/protocol';
-import { hasCode } from './durable-file.ts';
+import { createFile } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
+import { clearTemporaries, isRunning, temporaryBeside } from './temporary-file.ts';
 
 const TURN_FILE = '.waybill-turn';
 const LOOK_MS = 100;
 const LOOKS_MAX = 1_200;
+/** Who else changes the project has to see who has the turn. */
+const TURN_MODE = 0o644;
+
+/** What a file system without hard links says of one. */
+const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
 
 /** Turns of this process: the system says of a process only that it runs. */
 const OWN = new Set<string>();
@@ -21,20 +28,22 @@ const OWN = new Set<string>();
 export async function inTurn<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const file = path.join(folder, TURN_FILE);
   const own = JSON.stringify({ host: hostname(), process: process.pid, id: randomUUID() });
-  await take(file, own);
+  // Before it is to be read there: another call in this process would take it for that of an ended one.
   OWN.add(own);
   try {
+    await take(file, own);
+    await clearTemporaries(folder);
     return await work();
   } finally {
-    OWN.delete(own);
     if ((await heldBy(file)) === own) await rm(file, { force: true });
+    OWN.delete(own);
   }
 }
 
 async function take(file: string, own: string): Promise<void> {
   for (let looks = 0; looks < LOOKS_MAX; looks++) {
-    if (await created(file, own)) return;
     const holder = await heldBy(file);
+    if (holder === null && (await created(file, own))) return;
     if (holder !== null && hasEnded(holder)) await takeAway(file, holder);
     else await sleep(LOOK_MS);
   }
@@ -42,9 +51,19 @@ async function take(file: string, own: string): Promise<void> {
   throw new RegistryError('usage/invalid', message, { file });
 }
 
+/** With the name in it from the start: one without would hold up all, were its process killed before it wrote that. */
 async function created(file: string, own: string): Promise<boolean> {
   try {
-    await writeFile(file, own, { flag: 'wx' });
+    return await createFile(file, own, TURN_MODE);
+  } catch (failure) {
+    if (!NO_LINKS.some((code) => hasCode(failure, code))) throw failure;
+    return createdWithoutLinks(file, own);
+  }
+}
+
+async function createdWithoutLinks(file: string, own: string): Promise<boolean> {
+  try {
+    await writeFile(file, own, { flag: 'wx', mode: TURN_MODE });
     return true;
   } catch (failure) {
     if (hasCode(failure, 'EEXIST')) return false;
@@ -66,17 +85,11 @@ function hasEnded(holder: string): boolean {
   if (OWN.has(holder)) return false;
   const [, host, id] = /^\{"host":"([^"]*)","process":(\d{1,10}),/.exec(holder) ?? [];
   if (id === undefined || host !== hostname()) return false;
-  if (Number(id) === process.pid) return true;
-  try {
-    process.kill(Number(id), 0);
-    return false;
-  } catch (failure) {
-    return hasCode(failure, 'ESRCH');
-  }
+  return Number(id) === process.pid || !isRunning(Number(id));
 }
 
 async function takeAway(file: string, holder: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}.tmp`;
+  const aside = await temporaryBeside(file);
   try {
     await rename(file, aside);
   } catch (failure) {

@@ -1,7 +1,8 @@
 import { chmod, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { parseBearerToken, type BearerToken } from '../bearer-token.ts';
-import { FILE_MODE, hasCode, replaceFile } from './durable-file.ts';
+import { FILE_MODE, replaceFile } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
 import { registryFolder } from './registry-folder.ts';
 
 /** Tokens in files that only the user can read, one for each address of a registry. */

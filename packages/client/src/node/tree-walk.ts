@@ -4,7 +4,7 @@ import path from 'node:path';
 import { digestOf, encodeHex, parseDigest, RegistryError, sha256Stream, type Digest } from '@waybill/protocol';
 import { encodeTreeIndex, TREE_BYTES_MAX, TREE_FILES_MAX, type TreeFile } from '@waybill/protocol/content';
 import ignore, { type Ignore } from 'ignore';
-import { hasCode } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
 
 /** Says in gitignore's words, at the top of a folder, what is not published with it. */
 export const IGNORE_FILE = '.waybillignore';

@@ -3,7 +3,9 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, parseDigest, parseJson, RegistryError, utf8, wargApi, type JsonValue } from '@waybill/protocol';
 import type { RememberedRegistry, TrustRevision, TrustStore } from '../ports.ts';
-import { createFile, hasCode } from './durable-file.ts';
+import { createFile } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
+import { clearOnce } from './temporary-file.ts';
 
 const REVISION = /^trust-([0-9]{1,15})\.json$/;
 /** Revisions kept besides the newest, for readers that have just listed the folder. */
@@ -40,6 +42,7 @@ function fileOf(folder: string, revision: number): string {
 }
 
 async function readNewest(folder: string): Promise<TrustRevision | null> {
+  await clearOnce(folder);
   for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
     const [revision] = await revisions(folder);
     if (revision === undefined) return null;

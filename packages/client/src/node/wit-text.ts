@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError } from '@waybill/protocol';
 import type { WitSource, WitText } from '@waybill/protocol/content';
-import { hasCode } from './durable-file.ts';
+import { hasCode } from './file-failure.ts';
 
 /** All files of one reading; the whole of WASI's WIT has 0.3 MB. */
 const WIT_TEXT_BYTES_MAX = 32 * 1024 * 1024;
@@ -29,6 +29,12 @@ export async function readWitText(source: string): Promise<WitText> {
     else if (name.endsWith('.wasm')) throw binaryDependency(one);
   }
   return { main, dependencies: dependencies.filter(({ length }) => length > 0) };
+}
+
+/** The WIT text of a package without what it names: a file, or those in a folder. Empty where there is none. */
+export async function readOwnWitText(source: string): Promise<WitSource[]> {
+  const budget = { bytes: WIT_TEXT_BYTES_MAX };
+  return source.endsWith(WIT) ? [await readSource(source, budget)] : readPackage(source, budget);
 }
 
 /** What is left to read. */

@@ -20,19 +20,29 @@ export const READ_BYTES_MAX = 1024 * 1024 * 1024;
  * the cache. Throws as {@link fetchContent}, and `content/size`.
  */
 export async function readContent(digest: Digest, { client, cache }: ContentBytesParts): Promise<Uint8Array> {
-  await client.reading(() => fetchContent(digest, { client, cache, onProgress: () => undefined }));
-  const stream = await readCached(cache, digest);
-  const hash = sha256Stream();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of stream) {
+  for await (const chunk of streamContent(digest, { client, cache })) {
     size += chunk.length;
     if (size > READ_BYTES_MAX)
       throw new RegistryError('content/size', `content ${digest} is over ${READ_BYTES_MAX} bytes`);
-    hash.update(chunk);
     chunks.push(chunk);
   }
-  if (encodeHex(hash.digest()) === digestHex(digest)) return concatBytes(...chunks);
+  return concatBytes(...chunks);
+}
+
+/** {@link readContent} without holding it: nothing that was read counts before the end, where a wrong hash is thrown. */
+export async function* streamContent(
+  digest: Digest,
+  { client, cache }: ContentBytesParts,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  await client.reading(() => fetchContent(digest, { client, cache, onProgress: () => undefined }));
+  const hash = sha256Stream();
+  for await (const chunk of await readCached(cache, digest)) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (encodeHex(hash.digest()) === digestHex(digest)) return;
   throw new RegistryError('content/digest', `${digest} changed in the cache`);
 }
 
@@ -43,8 +53,13 @@ export async function readCode(
   parts: ContentBytesParts,
 ): Promise<Uint8Array | null> {
   if (kind === 'file') return content;
-  const component = decodeTreeIndex(content).find(({ path }) => path === TREE_COMPONENT_PATH);
-  return component === undefined ? null : readContent(component.digest, parts);
+  const component = componentIn(content);
+  return component === null ? null : readContent(component, parts);
+}
+
+/** The component of a tree by its content index; `null` where it has none. */
+export function componentIn(index: Uint8Array): Digest | null {
+  return decodeTreeIndex(index).find(({ path }) => path === TREE_COMPONENT_PATH)?.digest ?? null;
 }
 
 /** Bytes at hand, for what reads a stream. */

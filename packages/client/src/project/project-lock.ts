@@ -22,7 +22,7 @@ import type { RegistryClient, VerifiedView } from '../registry-client.ts';
 import { needText, releaseText, type PackageNeed, type ReleaseId } from '../resolve/package-source.ts';
 import type { Resolution } from '../resolve/resolution.ts';
 import { isTreeClaim } from '../tree-fetch.ts';
-import { answersIn } from './lock-answers.ts';
+import { answersIn, hostPackages } from './lock-answers.ts';
 import { LOCK_FILE, type LockedKind, type LockedRelease, type ProjectLock } from './lock-file.ts';
 
 /** What a lock is made of. */
@@ -44,7 +44,8 @@ export interface ProvenLock {
 
 /** Holds a resolution fast under one head, proven as {@link verifyLock} proves it. */
 export async function makeLock({ client, asked, resolution, sizeOf, previous }: LockParts): Promise<ProvenLock> {
-  const view = await client.view([...new Set(resolution.releases.map(({ name }) => name))]);
+  const left = [...resolution.hosts, ...resolution.releases.flatMap((release) => release.hosts)];
+  const view = await client.view([...new Set([...resolution.releases, ...left].map(({ name }) => name))]);
   if (previous !== null) await requireContinued(client, view, previous);
   const releases = resolution.releases.map((chosen): LockedRelease => {
     const { name, version, dependencies, hosts } = chosen;
@@ -77,7 +78,7 @@ export async function verifyLock(
   lock: ProjectLock,
   needs: readonly PackageNeed[],
 ): Promise<ProvenLock> {
-  const view = await client.view([...new Set(lock.releases.map(({ name }) => name))]);
+  const view = await client.view([...new Set([...lock.releases.map(({ name }) => name), ...hostPackages(lock)])]);
   await requireContinued(client, view, lock);
   for (const locked of lock.releases) requireSame(view, locked);
   answersIn({ lock, view })({ who: 'the project', needs, dependencies: lock.dependencies, hosts: lock.hosts });
@@ -142,10 +143,17 @@ function lockedRelease(log: VerifiedPackage, release: ReleaseId): ReturnType<typ
 }
 
 /** An index that no head proves is one that the registry only claims. */
-async function provePlaces(client: RegistryClient, view: VerifiedView, { releases }: ProjectLock): Promise<void> {
+async function provePlaces(client: RegistryClient, view: VerifiedView, lock: ProjectLock): Promise<void> {
   const places = new Map<number, ClaimedPlace>();
-  for (const { name, recordId, registryIndex } of releases) {
+  for (const { name, recordId, registryIndex } of lock.releases) {
     places.set(registryIndex, { logId: packageLogId(name), recordId, registryIndex });
+  }
+  // That the package was begun after the lock was made, too.
+  for (const name of hostPackages(lock)) {
+    const [first] = view.packages.get(name)?.records ?? [];
+    if (first === undefined) continue;
+    const recordId = recordIdOf(PACKAGE_LOG.kind, first.envelope.contents);
+    places.set(first.registryIndex, { logId: packageLogId(name), recordId, registryIndex: first.registryIndex });
   }
   if (places.size === 0) return;
   const bundle = await client.reading(() => client.api.leaves(view.checkpoint.contents.logLength, [...places.keys()]));

@@ -1,4 +1,5 @@
 import { releaseOf, type Digest, type PackageName, type VersionText } from '@waybill/protocol';
+import { DEPENDENCY_BYTES_MAX, TREE_INDEX_BYTES_MAX } from '@waybill/protocol/content';
 import { forEachAtOnce } from '../at-once.ts';
 import { requireClaim } from '../content-claim.ts';
 import type { VerifiedPackage } from '../governance-view.ts';
@@ -6,7 +7,7 @@ import type { ContentCache } from '../ports.ts';
 import type { RegistryClient } from '../registry-client.ts';
 import { releasesOf, type AdvisoryPolicy } from '../requirement.ts';
 import { isTreeClaim } from '../tree-fetch.ts';
-import { readCode, readContent, whole } from './content-bytes.ts';
+import { componentIn, readContent, streamContent } from './content-bytes.ts';
 import { needsOf } from './project-needs.ts';
 import type { WkgOverride } from './wkg-files.ts';
 import {
@@ -31,8 +32,8 @@ export interface NeedIntegrity extends Pick<PackageNeed, 'name' | 'range'> {
   readonly integrity: string;
 }
 
-/** Reads content whose digest was checked. */
-export type ContentReader = (bytes: Uint8Array) => ContentSurvey;
+/** Reads content, of which it keeps little; who gives it checks the digest. */
+export type ContentReader = (bytes: AsyncIterable<Uint8Array>) => Promise<ContentSurvey>;
 
 export interface ProjectSourceParts {
   readonly client: RegistryClient;
@@ -45,8 +46,10 @@ export interface ProjectSourceParts {
   readonly onStep: (what: string) => void;
 }
 
-/** Content read at a time: enough to keep a line busy, and as much as a person's memory holds. */
-const READS_AT_ONCE_MAX = 8;
+/** What all readers of content keep in memory together: as much as a person's computer can spare. */
+const READING_BYTES_MAX = 256 * 1024 * 1024;
+/** Content read at a time: enough to keep a line busy. A content index that one holds is decoded to about twice its size. */
+const READS_AT_ONCE_MAX = Math.floor(READING_BYTES_MAX / Math.max(DEPENDENCY_BYTES_MAX, 3 * TREE_INDEX_BYTES_MAX));
 
 /** Reads packages under verified views, and what they need out of their content. */
 export class ProjectSource implements PackageSource {
@@ -87,11 +90,29 @@ export class ProjectSource implements PackageSource {
     if (log === undefined) throw new TypeError(`${release.name} was not read`);
     const { content, release: found } = releaseOf(log.state, release.version);
     onStep(`reading ${releaseText(release)}`);
-    const bytes = await readContent(content, { client, cache });
-    await requireClaim(release.name, found, whole(bytes));
-    this.#sizes.set(content, bytes.length);
-    const code = await readCode(bytes, isTreeClaim(found.claim) ? 'tree' : 'file', { client, cache });
-    return code === null ? [] : needsOf(release, reader(code), overrides);
+    await requireClaim(release.name, found, streamContent(content, { client, cache }));
+    const code = isTreeClaim(found.claim) ? await this.#componentOf(content) : content;
+    if (code === null) return [];
+    const survey = await reader(this.#measured(code));
+    return needsOf(release, survey, overrides);
+  }
+
+  /** By an index that is one: its claim was checked. */
+  async #componentOf(content: Digest): Promise<Digest | null> {
+    const { client, cache } = this.#parts;
+    const index = await readContent(content, { client, cache });
+    this.#sizes.set(content, index.length);
+    return componentIn(index);
+  }
+
+  async *#measured(content: Digest): AsyncGenerator<Uint8Array, void, undefined> {
+    const { client, cache } = this.#parts;
+    let size = 0;
+    for await (const chunk of streamContent(content, { client, cache })) {
+      size += chunk.length;
+      yield chunk;
+    }
+    this.#sizes.set(content, size);
   }
 
   /** Bytes of content that was read. */

@@ -8,7 +8,7 @@ import {
   type VersionText,
 } from '@waybill/protocol';
 import { parseRequirement } from '../requirement.ts';
-import { exactForCargo, rangeOfCargo } from './cargo-range.ts';
+import { plainCargoRange, rangeOfCargo } from './cargo-range.ts';
 import { TomlReader, tomlText } from './toml-value.ts';
 
 /* The files of wkg 0.16, as its own reader takes them. */
@@ -21,6 +21,8 @@ export interface WkgOverride {
   readonly name: PackageName;
   /** Of npm's; `null` where none is said. */
   readonly range: string | null;
+  /** The same in the one text of Cargo's. */
+  readonly requirement: string | null;
   /** The package lies here, and no registry is asked. */
   readonly path: string | null;
 }
@@ -37,8 +39,15 @@ export function parseWkgManifest(text: string): WkgOverride[] {
     const path = override.has('path') ? override.text('path') : null;
     const name = parsePackageName(key);
     const toRange = (range: string): string | null => parseRequirement(`${name}@${rangeOfCargo(range)}`).version;
-    return { name, path, range: override.has('version') ? override.parsed('version', toRange) : null };
+    if (!override.has('version')) return { name, path, range: null, requirement: null };
+    const requirement = plainCargoRange(override.text('version'));
+    return { name, path, range: override.parsed('version', toRange), requirement };
   });
+}
+
+/** Whether a wkg.toml is that of a workspace, whose lock is for all its members. Throws `usage/invalid`. */
+export function isWkgWorkspace(text: string): boolean {
+  return TomlReader.open({ file: WKG_MANIFEST_FILE, text, code: 'usage/invalid' }).has('workspace');
 }
 
 /** One package of a wkg.lock, in one version of it. */
@@ -95,8 +104,9 @@ export function formatWkgLock(packages: readonly WkgLocked[]): string {
   return `${WKG_LOCK_HEADER}${lines.join('\n')}\n`;
 }
 
+/** Namespaces count before names, so a colon must come before everything that either may have in it. */
 function orderOf({ name, registry, requirement }: WkgLocked): string {
-  return `${name} ${registry ?? ''} ${requirement}`;
+  return `${name.replace(':', ' ')} ${registry ?? ''} ${requirement}`;
 }
 
 function packageLines({ name, registry }: WkgLocked): string[] {
@@ -111,13 +121,4 @@ function versionLines({ requirement, version, digest }: WkgLocked): string[] {
     `version = ${tomlText(version)}`,
     `digest = ${tomlText(digest)}`,
   ];
-}
-
-/** What wkg asks for when WIT names a version: exactly it. */
-export function wkgLockedOf(
-  release: Pick<WkgLocked, 'name' | 'version' | 'digest'>,
-  registry: string | null,
-): WkgLocked {
-  const { name, version, digest } = release;
-  return { name, version, digest, registry, requirement: exactForCargo(version) };
 }

@@ -1,4 +1,5 @@
 import type { Incompatibility } from './slot.ts';
+import { onePlace } from './place-set.ts';
 import { ANYTHING, both, judge, type Term } from './term.ts';
 
 /** One step: what it says of a slot, and what is known of the slot after it. */
@@ -16,10 +17,13 @@ export interface Assignment {
 /** What was decided and derived so far, in order. */
 export class PartialSolution {
   readonly #steps: Assignment[] = [];
-  readonly #bySlot = new Map<number, Assignment[]>();
+  /** By slot, as everything here: slots are numbered from 0 on without gaps. */
+  readonly #bySlot: Assignment[][] = [];
   readonly #decided = new Map<number, number>();
   /** Slots of which something is chosen, and not yet what. */
   readonly #open = new Set<number>();
+  /** No open slot is below. */
+  #lowest = 0;
   #level = 0;
 
   get decisions(): ReadonlyMap<number, number> {
@@ -32,39 +36,42 @@ export class PartialSolution {
 
   /** The slot that was found first: near the project, and the same each time. `null` where all is decided. */
   firstOpen(): number | null {
-    let first = Infinity;
-    for (const slot of this.#open) if (slot < first) first = slot;
-    return first === Infinity ? null : first;
+    if (this.#open.size === 0) return null;
+    while (!this.#open.has(this.#lowest)) this.#lowest++;
+    return this.#lowest;
   }
 
   knownOf(slot: number): Term {
-    return this.#bySlot.get(slot)?.at(-1)?.known ?? ANYTHING;
+    return this.#bySlot[slot]?.at(-1)?.known ?? ANYTHING;
   }
 
   decide(slot: number, place: number): void {
     this.#level++;
     this.#decided.set(slot, place);
-    this.#assign(slot, { isPositive: true, set: 1n << BigInt(place) }, null);
+    this.#assign(slot, { isPositive: true, set: onePlace(place) }, null);
     this.#open.delete(slot);
   }
 
   derive(slot: number, term: Term, cause: Incompatibility): void {
     this.#assign(slot, term, cause);
-    if (this.knownOf(slot).isPositive && !this.#decided.has(slot)) this.#open.add(slot);
+    if (this.knownOf(slot).isPositive && !this.#decided.has(slot)) this.#openSlot(slot);
+  }
+
+  #openSlot(slot: number): void {
+    this.#open.add(slot);
+    if (slot < this.#lowest) this.#lowest = slot;
   }
 
   #assign(slot: number, term: Term, cause: Incompatibility | null): void {
     const known = both(this.knownOf(slot), term);
     const step = { index: this.#steps.length, slot, term, known, level: this.#level, cause };
     this.#steps.push(step);
-    const steps = this.#bySlot.get(slot);
-    if (steps === undefined) this.#bySlot.set(slot, [step]);
-    else steps.push(step);
+    (this.#bySlot[slot] ??= []).push(step);
   }
 
   /** The first step after which a term is true. */
   satisfier(slot: number, term: Term): Assignment {
-    const step = this.#bySlot.get(slot)?.find(({ known }) => judge(known, term) === 'true');
+    const step = this.#bySlot[slot]?.find(({ known }) => judge(known, term) === 'true');
     if (step === undefined) throw new TypeError('no step makes the term true');
     return step;
   }
@@ -74,9 +81,9 @@ export class PartialSolution {
     this.#level = level;
     for (let last = this.#steps.at(-1); last !== undefined && last.level > level; last = this.#steps.at(-1)) {
       this.#steps.pop();
-      this.#bySlot.get(last.slot)?.pop();
+      this.#bySlot[last.slot]?.pop();
       if (last.cause === null) this.#decided.delete(last.slot);
-      if (this.knownOf(last.slot).isPositive && !this.#decided.has(last.slot)) this.#open.add(last.slot);
+      if (this.knownOf(last.slot).isPositive && !this.#decided.has(last.slot)) this.#openSlot(last.slot);
       else this.#open.delete(last.slot);
     }
   }

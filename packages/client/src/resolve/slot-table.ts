@@ -1,8 +1,9 @@
 import { RegistryError, type PackageName, type VersionText } from '@waybill/protocol';
 import { trackOf } from '@waybill/protocol/content';
 import { needText, releaseText, type PackageNeed, type PackageReleases, type ReleaseId } from './package-source.ts';
-import { PROJECT_SLOT, type Incompatibility, type Slot, type Target } from './slot.ts';
-import { firstOf, type Term } from './term.ts';
+import { firstOf, firstPlaces, inEither, NO_PLACES, onePlace, type PlaceSet } from './place-set.ts';
+import { PROJECT_SLOT, type Incompatibility, type Slot, type SlotTerm, type Target } from './slot.ts';
+import { both, type Term } from './term.ts';
 
 /** Packages that one resolution may read: each costs a log, and at most so many logs are proven at once. */
 export const RESOLUTION_PACKAGES_MAX = 2_000;
@@ -23,6 +24,17 @@ export interface Candidate {
   readonly place: number;
 }
 
+/** What is known of a candidate, kept for it is asked for at each step. */
+interface Standing extends Candidate {
+  isReady: boolean;
+  /** Whether the solver has its needs. */
+  isTold: boolean;
+  /** What it most likely brings, once it is ready and somebody asked. */
+  leads: readonly Standing[] | null;
+  /** The last walk that came by. */
+  walk: number;
+}
+
 /** What was read, as slots and what cannot hold together. */
 export class SlotTable {
   readonly #slots: Slot[] = [{ id: PROJECT_SLOT, type: 'project' }];
@@ -31,9 +43,9 @@ export class SlotTable {
   readonly #needs = new Map<string, readonly PackageNeed[]>();
   readonly #tracks = new Map<string, Slot>();
   readonly #targets = new Map<string, Target | null>();
-  readonly #leads = new Map<number, readonly Target[]>();
-  readonly #ready = new Set<number>();
-  readonly #told = new Set<number>();
+  /** By slot and place. */
+  readonly #standings: Standing[][] = [];
+  #walks = 0;
   readonly #project: readonly PackageNeed[];
 
   constructor(project: readonly PackageNeed[]) {
@@ -78,8 +90,7 @@ export class SlotTable {
   unknownOf(candidates: readonly Candidate[]): Unknown {
     const packages = new Set<PackageName>();
     const releases: ReleaseId[] = [];
-    for (const candidate of this.#ahead(candidates)) {
-      if (this.isReady(candidate)) continue;
+    for (const candidate of this.#unreadyAhead(candidates)) {
       const needs = this.needsAt(candidate);
       const release = this.releaseAt(candidate);
       if (needs === null && release !== null) releases.push(release);
@@ -95,40 +106,49 @@ export class SlotTable {
 
   /** Whether it is known what a release needs, and what there is of it. */
   isReady(candidate: Candidate): boolean {
-    const key = keyOf(candidate);
-    if (this.#ready.has(key)) return true;
-    if (this.needsAt(candidate)?.every(({ name }) => this.#packages.has(name)) !== true) return false;
-    this.#ready.add(key);
-    return true;
+    return this.#isReady(this.#standingOf(candidate));
+  }
+
+  #isReady(standing: Standing): boolean {
+    standing.isReady ||= this.needsAt(standing)?.every(({ name }) => this.#packages.has(name)) === true;
+    return standing.isReady;
+  }
+
+  #standingOf({ slot, place }: Candidate): Standing {
+    return ((this.#standings[slot] ??= [])[place] ??= {
+      slot,
+      place,
+      isReady: false,
+      isTold: false,
+      leads: null,
+      walk: 0,
+    });
   }
 
   /** With what they would likely lead to: who has to wait for an answer asks for what comes next as well. */
-  #ahead(candidates: readonly Candidate[]): Candidate[] {
-    const found = [...candidates];
-    const seen = new Set(found.map(keyOf));
-    for (const candidate of found) {
-      if (!this.isReady(candidate)) continue;
-      for (const { slot, set } of this.#targetsOf(candidate)) {
-        const next = { slot, place: firstOf(set) };
-        if (seen.has(keyOf(next))) continue;
-        seen.add(keyOf(next));
+  #unreadyAhead(candidates: readonly Candidate[]): Candidate[] {
+    const walk = ++this.#walks;
+    const found = candidates.map((candidate) => this.#standingOf(candidate));
+    for (const standing of found) standing.walk = walk;
+    const unready: Candidate[] = [];
+    for (const standing of found) {
+      if (!this.#isReady(standing)) {
+        unready.push(standing);
+        continue;
+      }
+      standing.leads ??= this.#targetsOf(standing).map(({ slot, set }) =>
+        this.#standingOf({ slot, place: firstOf(set) }),
+      );
+      for (const next of standing.leads) {
+        if (next.walk === walk) continue;
+        next.walk = walk;
         found.push(next);
       }
     }
-    return found;
+    return unready;
   }
 
-  /** Of one that is ready. */
   #targetsOf(candidate: Candidate): readonly Target[] {
-    const key = keyOf(candidate);
-    const known = this.#leads.get(key);
-    if (known !== undefined) return known;
-    const targets = this.#findTargets(candidate);
-    this.#leads.set(key, targets);
-    return targets;
-  }
-
-  #findTargets(candidate: Candidate): readonly Target[] {
     const slot = this.slot(candidate.slot);
     if (slot.type === 'choice') return slot.options.slice(candidate.place, candidate.place + 1);
     return (this.needsAt(candidate) ?? []).flatMap((need) => this.targetOf(need) ?? []);
@@ -136,10 +156,9 @@ export class SlotTable {
 
   /** What choosing a release brings; what was told once is not told again. Throws `resolution/limit`. */
   needsOf(slot: number, place: number): Incompatibility[] {
-    const key = keyOf({ slot, place });
-    if (this.#told.has(key)) return [];
-    this.#told.add(key);
-    const chosen = { slot, place };
+    const chosen = this.#standingOf({ slot, place });
+    if (chosen.isTold) return [];
+    chosen.isTold = true;
     const own = this.slot(slot);
     if (own.type === 'choice') return this.#choiceNeed(own, place);
     return (this.needsAt(chosen) ?? []).flatMap((need) => {
@@ -190,18 +209,18 @@ export class SlotTable {
     const releases = this.#packages.get(need.name);
     if (releases === undefined || releases === null) return null;
     const taken = new Set(releases.takes(need.range));
-    const sets = new Map<number, bigint>();
+    const sets = new Map<number, PlaceSet>();
     for (const version of releases.versions) {
       if (!taken.has(version)) continue;
       const slot = this.#track(need.name, releases, trackOf(version));
-      const bit = 1n << BigInt(slot.versions.indexOf(version));
-      sets.set(slot.id, (sets.get(slot.id) ?? 0n) | bit);
+      const place = onePlace(slot.versions.indexOf(version));
+      sets.set(slot.id, inEither(sets.get(slot.id) ?? NO_PLACES, place));
     }
     const options = [...sets].map(([slot, set]) => ({ slot, set }));
     if (options.length <= 1) return options[0] ?? null;
     const choice: Slot = { id: this.#slots.length, type: 'choice', need, options };
     this.#slots.push(choice);
-    return { slot: choice.id, set: (1n << BigInt(options.length)) - 1n };
+    return { slot: choice.id, set: firstPlaces(options.length) };
   }
 
   #track(name: PackageName, { versions }: PackageReleases, track: string): Slot & { readonly type: 'track' } {
@@ -226,16 +245,12 @@ function checkedNeeds(needs: readonly PackageNeed[], whose: string): readonly Pa
   return [...unique.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, need]) => need);
 }
 
-/** Above the releases of any package. */
-const PLACES_MAX = 2 ** 24;
-
-/** A number, for it is asked for at each step. */
-function keyOf({ slot, place }: Candidate): number {
-  return slot * PLACES_MAX + place;
-}
-
 function needOf({ slot, place }: Candidate, need: PackageNeed, target: Target | null): Incompatibility {
-  const terms = new Map<number, Term>([[slot, { isPositive: true, set: 1n << BigInt(place) }]]);
-  if (target !== null) terms.set(target.slot, { isPositive: false, set: target.set });
+  const chosen: Term = { isPositive: true, set: onePlace(place) };
+  const unmet: Term = { isPositive: false, set: target?.set ?? NO_PLACES };
+  const terms: SlotTerm[] =
+    target?.slot === slot
+      ? [{ slot, term: both(chosen, unmet) }]
+      : [{ slot, term: chosen }, ...(target === null ? [] : [{ slot: target.slot, term: unmet }])];
   return { terms, cause: { type: 'need', slot, place, need, target } };
 }

@@ -1,5 +1,6 @@
 import type { PackageName, VersionText } from '@waybill/protocol';
 import type { PackageNeed } from './package-source.ts';
+import type { PlaceSet } from './place-set.ts';
 import type { Term } from './term.ts';
 
 /** What is chosen at most once: the project, a track of a package, or the track that a range over several of them takes. */
@@ -16,7 +17,7 @@ export type Slot =
 /** Where a need leads: one of these releases of a slot. */
 export interface Target {
   readonly slot: number;
-  readonly set: bigint;
+  readonly set: PlaceSet;
 }
 
 /** Why some terms cannot hold together. */
@@ -32,9 +33,15 @@ export type Cause =
     }
   | { readonly type: 'derived'; readonly of: readonly [Incompatibility, Incompatibility] };
 
-/** Terms by slot that are never true together. */
+/** What is said of one slot. */
+export interface SlotTerm {
+  readonly slot: number;
+  readonly term: Term;
+}
+
+/** Terms that are never true together, of one slot each. */
 export interface Incompatibility {
-  readonly terms: ReadonlyMap<number, Term>;
+  readonly terms: readonly SlotTerm[];
   readonly cause: Cause;
 }
 

@@ -1,9 +1,10 @@
 import { RegistryError } from '@waybill/protocol';
 import { conflictError } from './conflict-text.ts';
 import { PartialSolution, type Assignment } from './partial-solution.ts';
-import { PROJECT_SLOT, type Incompatibility } from './slot.ts';
+import { firstOf, onePlace } from './place-set.ts';
+import { PROJECT_SLOT, type Incompatibility, type SlotTerm } from './slot.ts';
 import type { Candidate, SlotTable, Unknown } from './slot-table.ts';
-import { both, firstOf, inverse, judge, type Term } from './term.ts';
+import { both, inverse, judge, type Term } from './term.ts';
 
 /** Decisions and conflicts of one resolution. */
 export const RESOLUTION_STEPS_MAX = 200_000;
@@ -18,7 +19,7 @@ const LOOKS_PER_CLOCK = 1_024;
 export class Solver {
   readonly #table: SlotTable;
   readonly #solution = new PartialSolution();
-  readonly #bySlot = new Map<number, Incompatibility[]>();
+  readonly #bySlot: Incompatibility[][] = [];
   readonly #requireTime: () => void;
   #steps = 0;
   #looks = 0;
@@ -34,7 +35,10 @@ export class Solver {
    * `resolution/limit`.
    */
   *run(): Generator<Unknown, ReadonlyMap<number, number>, void> {
-    this.#add({ terms: new Map([[PROJECT_SLOT, { isPositive: false, set: 1n }]]), cause: { type: 'start' } });
+    this.#add({
+      terms: [{ slot: PROJECT_SLOT, term: { isPositive: false, set: onePlace(0) } }],
+      cause: { type: 'start' },
+    });
     for (let changed = PROJECT_SLOT; ;) {
       this.#propagate(changed);
       const next = this.#solution.firstOpen();
@@ -75,17 +79,13 @@ export class Solver {
   }
 
   #add(incompatibility: Incompatibility): void {
-    for (const slot of incompatibility.terms.keys()) {
-      const list = this.#bySlot.get(slot);
-      if (list === undefined) this.#bySlot.set(slot, [incompatibility]);
-      else list.push(incompatibility);
-    }
+    for (const { slot } of incompatibility.terms) (this.#bySlot[slot] ??= []).push(incompatibility);
   }
 
   #propagate(first: number): void {
     const changed = [first];
     for (let slot = changed.pop(); slot !== undefined; slot = changed.pop()) {
-      const list = this.#bySlot.get(slot) ?? [];
+      const list = this.#bySlot[slot] ?? [];
       for (let i = list.length - 1; i >= 0; i--) {
         const incompatibility = list[i];
         const derived = incompatibility === undefined ? null : this.#derive(incompatibility);
@@ -103,18 +103,17 @@ export class Solver {
   /** Where all terms but one are true, that one is false. Gives its slot, `null` where nothing follows. */
   #derive(incompatibility: Incompatibility): number | 'conflict' | null {
     if (++this.#looks % LOOKS_PER_CLOCK === 0) this.#requireTime();
-    let open: readonly [slot: number, term: Term] | null = null;
-    for (const [slot, term] of incompatibility.terms) {
-      const verdict = judge(this.#solution.knownOf(slot), term);
+    let open: SlotTerm | null = null;
+    for (const each of incompatibility.terms) {
+      const verdict = judge(this.#solution.knownOf(each.slot), each.term);
       if (verdict === 'false') return null;
       if (verdict === 'true') continue;
       if (open !== null) return null;
-      open = [slot, term];
+      open = each;
     }
     if (open === null) return 'conflict';
-    const [slot, term] = open;
-    this.#solution.derive(slot, inverse(term), incompatibility);
-    return slot;
+    this.#solution.derive(open.slot, inverse(open.term), incompatibility);
+    return open.slot;
   }
 
   /** Learns why: goes back to where what was learned leaves one way. Throws `resolution/conflict` where no decision is to blame. */
@@ -134,7 +133,7 @@ export class Solver {
 
   /** The step that made an incompatibility true, and the level at which all but it was true. */
   #blame({ terms }: Incompatibility): Blame {
-    const steps = [...terms].map(([slot, term]) => ({ term, step: this.#solution.satisfier(slot, term) }));
+    const steps = terms.map(({ slot, term }) => ({ term, step: this.#solution.satisfier(slot, term) }));
     const last = steps.reduce((a, b) => (a.step.index > b.step.index ? a : b));
     const levels = steps.filter((each) => each !== last).map(({ step }) => step.level);
     const rest = restOf(last.step, last.term);
@@ -155,7 +154,7 @@ function restOf(step: Assignment, term: Term): Term | null {
 }
 
 function isFailure({ terms }: Incompatibility): boolean {
-  return [...terms.keys()].every((slot) => slot === PROJECT_SLOT);
+  return terms.every(({ slot }) => slot === PROJECT_SLOT);
 }
 
 /** What can never hold together either, as the step followed from its cause. */
@@ -165,14 +164,15 @@ function resolvent(
   { step, term }: Pick<Blame, 'step' | 'term'>,
 ): Incompatibility {
   const terms = new Map<number, Term>();
-  const add = (slot: number, added: Term): void => {
-    const known = terms.get(slot);
-    terms.set(slot, known === undefined ? added : both(known, added));
+  const add = (added: SlotTerm): void => {
+    const known = terms.get(added.slot);
+    terms.set(added.slot, known === undefined ? added.term : both(known, added.term));
   };
-  for (const [slot, each] of current.terms) if (slot !== step.slot) add(slot, each);
-  for (const [slot, each] of cause.terms) if (slot !== step.slot) add(slot, each);
+  for (const each of current.terms) if (each.slot !== step.slot) add(each);
+  for (const each of cause.terms) if (each.slot !== step.slot) add(each);
   const rest = restOf(step, term);
-  if (rest !== null) add(step.slot, inverse(rest));
+  if (rest !== null) add({ slot: step.slot, term: inverse(rest) });
   if (terms.size > 1) terms.delete(PROJECT_SLOT);
-  return { terms, cause: { type: 'derived', of: [current, cause] } };
+  const list = [...terms].map(([slot, each]) => ({ slot, term: each }));
+  return { terms: list, cause: { type: 'derived', of: [current, cause] } };
 }

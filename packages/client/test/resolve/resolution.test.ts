@@ -47,6 +47,28 @@ test('a step back where the newest leads nowhere', async () => {
   assert.equal(await chosen(graph, 'a >=1'), 'a@1.0.0 b@1.0.0');
 });
 
+test('a release that needs another of its own package is passed over, and asks nothing where it is not chosen', async () => {
+  const graph = {
+    a: { '1.0.0': [], '1.1.0': ['b ^2'] },
+    b: { '2.0.0': ['none'], '2.1.0': ['b ~2.0'], '2.2.0': ['b ^2.2', 'none'] },
+  };
+  assert.equal(await chosen(graph, 'a'), 'a@1.0.0');
+  assert.equal(await chosen({ a: { '1.0.0': ['a ^1'], '1.1.0': ['a ~1.0'] } }, 'a'), 'a@1.0.0');
+});
+
+test('a track of 100 releases is chosen from as one of three', async () => {
+  const many = (needs: (minor: number) => string[]): Record<string, string[]> =>
+    Object.fromEntries(Array.from({ length: 100 }, (_, minor) => [`1.${minor}.0`, needs(minor)]));
+  const graph = {
+    a: many((minor) => [`c >=1.${minor}`]),
+    b: many((minor) => [`c <=1.${Math.max(0, 60 - minor)}`]),
+    c: many((minor) => (minor % 10 === 0 ? [] : ['none'])),
+  };
+  assert.equal(await chosen(graph, 'a ^1', 'b ~1.25'), 'a@1.30.0 b@1.25.0 c@1.30.0');
+  assert.equal(await chosen(graph, 'a ~1.65', 'c ^1'), 'a@1.65.0 c@1.90.0');
+  await conflict(graph, 'a ~1.41', 'b ~1.25');
+});
+
 test('two tracks of a package stand side by side; 0.2 and 0.3 are two as well', async () => {
   const graph = {
     a: { '1.0.0': ['io ^0.2.3', 'lib ^1'] },
@@ -180,11 +202,6 @@ function smallGraph(seed: number): { graph: PackageGraph; needs: string[] } {
       return [name, Object.fromEntries(kept.map((version) => [version, Array.from({ length: number(3) }, need)]))];
     }),
   );
-  // A release does not need its own package.
-  for (const [name, releases] of Object.entries(graph)) {
-    for (const [version, needs] of Object.entries(releases))
-      releases[version] = needs.filter((text) => text.split(' ')[0] !== name);
-  }
   return { graph, needs: [need(), need()] };
 }
 

@@ -14,6 +14,7 @@ export { decodePartsRequest, PART_RUNS_MAX, partsRequestBody, type PartRun } fro
 export { composeComponents, type Composition } from './compose/composition.ts';
 export { type Dependency, type SupplyReach } from './compose/composition-plan.ts';
 export {
+  WIT_PACKAGE_BYTES_MAX,
   WIT_PRIMITIVES,
   type WitCase,
   type WitDefinition,
@@ -40,11 +41,11 @@ export {
   kindCheckOf,
   kindDemand,
   requireReleaseName,
-  WIT_PACKAGE_BYTES_MAX,
   type KindCheck,
   type KindDemand,
   type ReleaseName,
 } from './kind-check.ts';
+export { KeptBytes } from './kept-bytes.ts';
 export { kindsOfBytes, type SaidKinds } from './wit/kinds-of-bytes.ts';
 export {
   decodeTreeIndex,
@@ -98,11 +99,13 @@ export { compareWorlds } from './wit/compare-world.ts';
 export { encodeWit } from './wit/encode-package.ts';
 export { type WitSource } from './wit/parse-source.ts';
 export { isWitText } from './wit/parse-tokens.ts';
-export { parseWit, type WitText } from './wit/resolve-document.ts';
+export { packagesNamed, parseWit, type WitText } from './wit/resolve-document.ts';
 export { decodeEmbeddedWit } from './wit/embedded.ts';
 export {
   contentDependencies,
+  DEPENDENCY_BYTES_MAX,
   dependencyEdges,
+  DependencyReader,
   type ContentDependencies,
   type DependencyEdge,
   type ImportName,

@@ -1,17 +1,14 @@
-import { joinBytes } from '../bytes/byte-array.ts';
 import { RegistryError } from '../errors.ts';
 import type { PackageName } from '../names/package-name.ts';
 import type { VersionText } from '../names/version.ts';
+import { KeptBytes } from './kept-bytes.ts';
 import { CONTENT_KINDS, type ClaimedKind, type ContentKind } from './kind.ts';
 import { decodeTreeIndex, TREE_INDEX_BYTES_MAX } from './tree/tree-index.ts';
 import { treeError } from './tree/tree-path.ts';
 import { WasmScanner, type WasmKind } from './wasm.ts';
 import { witPackageName } from './wit/identity.ts';
 import { kindsOfBytes, type SaidKinds } from './wit/kinds-of-bytes.ts';
-import type { WitPackageId } from './wit/model.ts';
-
-/** Bytes of a WIT package; a larger component is none (spec/content.md 3.4). */
-export const WIT_PACKAGE_BYTES_MAX = 4 * 1024 * 1024;
+import { WIT_PACKAGE_BYTES_MAX, type WitPackageId } from './wit/model.ts';
 
 /** Holds a stream of bytes against the kind that they are claimed to be. */
 export interface KindCheck {
@@ -149,28 +146,6 @@ class TreeIndexCheck implements KindCheck {
     const index = this.#kept.take();
     if (index === null) throw treeError(`the index is over ${TREE_INDEX_BYTES_MAX} bytes`);
     decodeTreeIndex(index);
-  }
-}
-
-/** Bytes up to a limit; of more, nothing. */
-class KeptBytes {
-  readonly #limit: number;
-  #chunks: Uint8Array[] = [];
-  #size = 0;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  add(chunk: Uint8Array): void {
-    this.#size += chunk.length;
-    if (this.#size <= this.#limit) this.#chunks.push(chunk.slice());
-    else this.#chunks = [];
-  }
-
-  /** `null` when there were more. */
-  take(): Uint8Array | null {
-    return this.#size > this.#limit ? null : joinBytes(this.#chunks);
   }
 }
 

@@ -9,6 +9,8 @@ const NUMBER_MAX = 2n ** 64n - 1n;
 const NUMBER = /^(?:0|[1-9][0-9]*)$/;
 /** The plainest versions, whose numbers cannot reach the limit: most of a log, read without a bigint. */
 const PLAIN = /^(?:0|[1-9][0-9]{0,17})\.(?:0|[1-9][0-9]{0,17})\.(?:0|[1-9][0-9]{0,17})$/;
+/** As {@link PLAIN}, and exact as numbers. */
+const SMALL = /^([0-9]{1,15})\.([0-9]{1,15})\.([0-9]{1,15})$/;
 const DIGITS = /^[0-9]+$/;
 const IDENTIFIERS = /^[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*$/;
 const LEADING_ZERO = /(?:^|\.)0[0-9]+(?:\.|$)/;
@@ -27,17 +29,19 @@ export function parseVersion(text: string): VersionText {
 
 /** True when the version has a pre-release part. */
 export function isPreRelease(version: VersionText): boolean {
-  return partsOf(version).pre.length > 0;
+  return withoutBuild(version).includes('-');
 }
 
 /** The version without build metadata: two versions that agree here are the same to most tools. */
 export function withoutBuild(version: VersionText): string {
-  const [core = ''] = version.split('+');
-  return core;
+  const plus = version.indexOf('+');
+  return plus < 0 ? version : version.slice(0, plus);
 }
 
 /** The total order of Rust's `semver::Version`: SemVer precedence, then build metadata. */
 export function compareVersions(a: VersionText, b: VersionText): number {
+  const plain = comparePlain(a, b);
+  if (plain !== null) return plain;
   const left = partsOf(a);
   const right = partsOf(b);
   return comparePrecedenceOf(left, right) || compareIdentifiers(left.build, right.build);
@@ -46,6 +50,18 @@ export function compareVersions(a: VersionText, b: VersionText): number {
 /** SemVer precedence alone, for which build metadata does not count. */
 export function comparePrecedence(a: VersionText, b: VersionText): number {
   return comparePrecedenceOf(partsOf(a), partsOf(b));
+}
+
+/** `null` unless both are of three numbers that need no bigint. */
+function comparePlain(a: VersionText, b: VersionText): number | null {
+  const left = SMALL.exec(a);
+  const right = left === null ? null : SMALL.exec(b);
+  if (left === null || right === null) return null;
+  for (const i of [1, 2, 3] as const) {
+    const difference = Number(left[i]) - Number(right[i]);
+    if (difference !== 0) return Math.sign(difference);
+  }
+  return 0;
 }
 
 function comparePrecedenceOf(left: VersionParts, right: VersionParts): number {

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dependencyEdges, type ImportName } from '../../src/content/wit/dependency-edges.ts';
+import { dependencyEdges, DependencyReader, type ImportName } from '../../src/content/wit/dependency-edges.ts';
+import {
+  bytes,
+  component,
+  extern,
+  imported,
+  importSection,
+  name as nameBytes,
+  typeSection,
+  uleb,
+} from './wasm-bytes.ts';
 
 function plain(name: string): ImportName {
   return { name, implements: null, versionSuffix: null };
@@ -69,4 +79,27 @@ test('P12: names made to keep a pattern busy are read in no time', () => {
     }
   }
   assert.ok(performance.now() - start < 2_000);
+});
+
+test('P12: of a large component the dependencies are read, and nothing else of it is kept', () => {
+  const chunk = new Uint8Array(64 * 1024);
+  const chunks = 4_096;
+  const title = nameBytes('big');
+  const reader = new DependencyReader();
+  reader.update(bytes(component(), 0, uleb(title.length + chunk.length * chunks), title));
+  const before = process.memoryUsage().arrayBuffers;
+  let most = 0;
+  for (let i = 0; i < chunks; i++) {
+    reader.update(chunk);
+    if (i % 64 === 0) most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+  }
+  const rest = bytes(typeSection([0x42, 0]), importSection(imported('demo:log/write@1.0.0', extern.instance(0))));
+  for (const byte of rest) reader.update(Uint8Array.of(byte));
+  const { kind, edges } = reader.finish();
+  assert.equal(kind, 'component');
+  assert.deepEqual(
+    edges.map((edge) => `${edge.name} ${edge.range}`),
+    ['demo:log ^1.0.0'],
+  );
+  assert.ok(most < 48 * 1024 * 1024, `${most} bytes`);
 });

@@ -2,14 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { utf8 } from '../../src/bytes/byte-array.ts';
 import { claimedKindOf, CONTENT_KINDS, type ClaimedKind } from '../../src/content/kind.ts';
-import {
-  bytesKeptByCheck,
-  kindCheckOf,
-  kindDemand,
-  WIT_PACKAGE_BYTES_MAX,
-  type KindDemand,
-} from '../../src/content/kind-check.ts';
+import { bytesKeptByCheck, kindCheckOf, kindDemand, type KindDemand } from '../../src/content/kind-check.ts';
 import { encodeTreeIndex } from '../../src/content/tree/tree-index.ts';
+import { WIT_PACKAGE_BYTES_MAX } from '../../src/content/wit/model.ts';
 import { isRegistryError } from '../../src/errors.ts';
 import { digestOf } from '../../src/names/digest.ts';
 import { parsePackageName } from '../../src/names/package-name.ts';

@@ -1,6 +1,7 @@
 import {
   digestHex,
   encodeHex,
+  isRegistryError,
   RegistryError,
   sha256Stream,
   type Digest,
@@ -128,7 +129,10 @@ export class JudgedContents {
     }
   }
 
-  /** Judges content that is kept, and reads it only for what it was not judged for. Throws `content/policy`, `content/tree`. */
+  /**
+   * Judges content that is kept, and reads it only for what it was not judged for. Throws `content/policy`, `content/tree`, and
+   * `storage/damaged` where the bytes are not those of the digest: they say nothing of a record.
+   */
   async judgeKept(
     store: Pick<ContentStore, 'read'>,
     { digest, size }: { readonly digest: Digest; readonly size: number },
@@ -136,11 +140,14 @@ export class JudgedContents {
   ): Promise<void> {
     const open = demands.filter((demand) => demand.kind !== 'other' && !this.#passed.has(keyOf(digest, demand)));
     if (open.length === 0) return;
-    const checks = open.map(kindCheckOf);
-    for await (const chunk of store.read(digest, { start: 0, end: size })) {
-      for (const check of checks) check.update(chunk);
+    const check = new ContentCheck({ demands: open, bytesMax: size });
+    for await (const chunk of store.read(digest, { start: 0, end: size })) check.update(chunk);
+    try {
+      check.finish(digest);
+    } catch (cause) {
+      if (!isRegistryError(cause, 'content/digest')) throw cause;
+      throw new RegistryError('storage/damaged', `${digest} is damaged: its bytes have another digest`, {}, { cause });
     }
-    for (const check of checks) check.finish();
     this.add(digest, open);
   }
 }

@@ -82,6 +82,9 @@ export const PARTLESS_CONTENTS_MAX = 10_000;
 /** Contents that are remembered to be of a kind, about 200 bytes each. */
 export const JUDGED_CONTENTS_MAX = 20_000;
 
+/** Damaged content that is remembered, to be taken again when somebody uploads it: of a disk that fails, there may be very much. */
+export const DAMAGED_CONTENTS_MAX = 100_000;
+
 /** Records, versions and keys in the cache of package states, over all packages: some hundred bytes each. */
 export const CACHED_STATE_ITEMS_MAX = 32_000;
 

@@ -72,6 +72,11 @@ export class Publishing {
     this.#sourcing = new Sourcing({ content, contentPolicy, gate: this.#gate, reservations: this.#reservations });
   }
 
+  /** Content that was found damaged is taken anew from whoever publishes it again. */
+  noteDamage(digest: Digest): void {
+    this.#sourcing.noteDamage(digest);
+  }
+
   /** Takes up the records that waited for content when the server last stopped, with a fresh time to upload. */
   async resume(): Promise<void> {
     for (const pending of await this.#parts.store.listPending()) {

@@ -1,8 +1,8 @@
-import { RegistryError, type Digest, type PackageName } from '@waybill/protocol';
+import { isRegistryError, RegistryError, type Digest, type PackageName } from '@waybill/protocol';
 import { bytesKeptByCheck, TREE_BYTES_MAX, TREE_INDEX_BYTES_MAX, type KindDemand } from '@waybill/protocol/content';
 import { demandsOf, JudgedContents, receiveContent, type ContentPolicy } from './content.ts';
 import type { GovernanceGate } from './governance-gate.ts';
-import { CONTENT_BYTES_MAX } from './limits.ts';
+import { CONTENT_BYTES_MAX, DAMAGED_CONTENTS_MAX } from './limits.ts';
 import { namedContents, type NamedContent } from './named-content.ts';
 import type { ContentStore } from './ports.ts';
 import type { Reservation, Reservations } from './reservations.ts';
@@ -34,6 +34,8 @@ const TREE_FILE_MEMORY_BYTES = 1_024;
 export class Sourcing {
   readonly #parts: SourcingParts;
   readonly #judged = new JudgedContents();
+  /** Kept content that is known to be damaged; of too many, the newest. */
+  readonly #damaged = new Set<Digest>();
 
   constructor(parts: SourcingParts) {
     this.#parts = parts;
@@ -47,7 +49,21 @@ export class Sourcing {
     const wanted = wantedOf(namedContents(reservation.record));
     for (const one of wanted) if (!(await this.#isHere(reservation, one))) reservation.missing.add(one.digest);
     for (const one of wanted) {
-      if (!reservation.missing.has(one.digest) && isTree(one)) await this.#unfold(reservation, one.digest);
+      if (reservation.missing.has(one.digest) || !isTree(one)) continue;
+      const isWhole = await this.#unlessDamaged(one.digest, () => this.#unfold(reservation, one.digest));
+      if (isWhole === null) reservation.missing.add(one.digest);
+    }
+  }
+
+  /**
+   * Kept content that was found damaged is missing for records that name it from now on: their upload takes its place, also that
+   * of slices of other content.
+   */
+  noteDamage(digest: Digest): void {
+    this.#damaged.add(digest);
+    for (const oldest of this.#damaged) {
+      if (this.#damaged.size <= DAMAGED_CONTENTS_MAX) return;
+      this.#damaged.delete(oldest);
     }
   }
 
@@ -69,6 +85,7 @@ export class Sourcing {
       receiveContent(this.#parts.content, { digest, body, demands, bytesMax: bytesMaxOf(named), onProgress }),
     );
     this.#judged.add(digest, demands);
+    this.#damaged.delete(digest);
   }
 
   /** What has come may be right and the record wrong: throws as {@link findMissing}. */
@@ -98,16 +115,42 @@ export class Sourcing {
     trees.add(index, files);
     for (const digest of new Set(files.map((file) => file.digest))) {
       await gate.admitContent(name, digest);
-      const size = await content.size(digest);
-      if (size === null) missing.add(digest);
-      else await this.#takeKept(reservation, digest, size);
+      if ((await this.#takeKept(reservation, digest)) === null) missing.add(digest);
     }
   }
 
-  async #takeKept(reservation: Reservation, digest: Digest, size: number): Promise<void> {
+  /** A file of a tree; `null` where it is not here. */
+  async #takeKept(reservation: Reservation, digest: Digest): Promise<true | null> {
     const { trees, name } = reservation;
+    const size = await this.#sizeOf(digest);
+    if (size === null) return null;
     trees.measure(digest, size);
-    await this.#judge(reservation, { digest, size }, this.#demands(name, trees.named(digest)));
+    const demands = this.#demands(name, trees.named(digest));
+    return this.#unlessDamaged(digest, () => this.#judge(reservation, { digest, size }, demands));
+  }
+
+  /** `null` for what is not here, or damaged. */
+  async #sizeOf(digest: Digest): Promise<number | null> {
+    if (this.#damaged.has(digest)) return null;
+    try {
+      return await this.#parts.content.size(digest);
+    } catch (failure) {
+      if (!isRegistryError(failure, 'storage/damaged')) throw failure;
+      this.noteDamage(digest);
+      return null;
+    }
+  }
+
+  /** `null` where content proves to be damaged when it is read. */
+  async #unlessDamaged(digest: Digest, work: () => Promise<void>): Promise<true | null> {
+    try {
+      await work();
+      return true;
+    } catch (failure) {
+      if (!isRegistryError(failure, 'storage/damaged')) throw failure;
+      this.noteDamage(digest);
+      return null;
+    }
   }
 
   #demands(name: PackageName, named: readonly NamedContent[]): readonly KindDemand[] {
@@ -143,11 +186,10 @@ export class Sourcing {
   /** It may be there because an annotation names it, for which no policy asked. */
   async #isHere(reservation: Reservation, { digest, named }: Wanted): Promise<boolean> {
     const demands = this.#demands(reservation.name, named);
-    const size = await this.#parts.content.size(digest);
+    const size = await this.#sizeOf(digest);
     if (size === null) return false;
     for (const one of named) checkSize(one, size);
-    await this.#judge(reservation, { digest, size }, demands);
-    return true;
+    return (await this.#unlessDamaged(digest, () => this.#judge(reservation, { digest, size }, demands))) !== null;
   }
 }
 

@@ -27,6 +27,8 @@ export interface RegistryCore {
   readonly state: MemoryState;
   readonly lastSigned: LastSigned;
   readonly content: ContentStore;
+  /** Where its files are. */
+  readonly contentRoot: string;
   readonly publishing: Publishing;
   readonly sequencer: Sequencer;
   readonly desk: OperatorDesk;
@@ -52,7 +54,8 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
   const { lastSigned = new MemoryLastSigned(), wrapCommitter = (committer) => committer } = options;
   const folder = await mkdtemp(path.join(tmpdir(), 'waybill-core-'));
   const store = new MemoryStore(state);
-  const content = wrap(await openContentFiles(path.join(folder, 'content')));
+  const contentRoot = path.join(folder, 'content');
+  const content = wrap(await openContentFiles(contentRoot));
   const clock = (): number => core.nowMs;
   const states = openStateCaches(store, testHomeOf);
   const key = keyOf('operator');
@@ -73,6 +76,7 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
     state,
     lastSigned,
     content,
+    contentRoot,
     publishing,
     sequencer,
     desk,

@@ -60,6 +60,8 @@ export class CoreModule {
   #typeBytes: Uint8Array = new Uint8Array();
   readonly #spaces: CoreSpaces = { function: [], table: [], memory: [], global: [], tag: [] };
   #functions: Cursor | null = null;
+  /** What functions of a type are, by its index: many exports share one. */
+  readonly #functionTypes: Map<number, CoreExternType> = new Map();
   /** Types of the functions that are not imported, once somebody asked. */
   #defined: readonly number[] | null = null;
 
@@ -160,7 +162,15 @@ export class CoreModule {
     const imported = this.#spaces.function[index];
     if (imported !== undefined) return imported;
     const type = this.#definedFunctions()[index - this.#spaces.function.length];
-    return type === undefined ? NOT_ANALYSED : withSignature('function', this.#signature(type));
+    return type === undefined ? NOT_ANALYSED : this.#functionType(type);
+  }
+
+  #functionType(index: number): CoreExternType {
+    const known = this.#functionTypes.get(index);
+    if (known !== undefined) return known;
+    const found = withSignature('function', this.#signature(index));
+    this.#functionTypes.set(index, found);
+    return found;
   }
 
   #definedFunctions(): readonly number[] {

@@ -2,8 +2,8 @@ import { utf8Text } from '../../bytes/byte-array.ts';
 import { RegistryError } from '../../errors.ts';
 import { WASM_LIMITS } from './limits.ts';
 
-/** Names up to this length are mostly ASCII, and cheaper by hand than through a decoder. */
-const SHORT_NAME_BYTES = 96;
+/** Up to here a name is cheaper by hand than through a decoder; one that grows longer is a chain of pieces to engines. */
+const SHORT_NAME_BYTES = 12;
 const U32_BYTES_MAX = 5;
 const U32_MAX = 0xffff_ffff;
 

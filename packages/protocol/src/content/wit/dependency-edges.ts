@@ -2,8 +2,15 @@ import { isRegistryError } from '../../errors.ts';
 import { parsePackageName, type PackageName } from '../../names/package-name.ts';
 import { isPreRelease, parseVersion, type VersionText } from '../../names/version.ts';
 import { parseComponentName, type DependencyName } from '../binary/import-name.ts';
-import { readWasm, type WasmOutline } from '../binary/wasm-binary.ts';
+import { WASM_LIMITS } from '../binary/limits.ts';
+import { WasmOutlineReader } from '../binary/outline-reader.ts';
+import type { WasmOutline } from '../binary/wasm-binary.ts';
+import { KeptBytes } from '../kept-bytes.ts';
 import { decodeWit } from './decode.ts';
+import { WIT_PACKAGE_BYTES_MAX } from './model.ts';
+
+/** What reading the dependencies of one content keeps in memory. */
+export const DEPENDENCY_BYTES_MAX: number = WASM_LIMITS.keptBytes + WIT_PACKAGE_BYTES_MAX;
 
 /** A package that some content names. */
 export interface DependencyEdge {
@@ -33,24 +40,46 @@ export interface ImportName {
   readonly versionSuffix: string | null;
 }
 
+/** The packages that content leads to: {@link DependencyReader} over bytes that are at hand. */
+export function contentDependencies(bytes: Uint8Array): ContentDependencies {
+  const reader = new DependencyReader();
+  reader.update(bytes);
+  return reader.finish();
+}
+
 /**
  * The packages that content leads to: those whose interfaces it imports, or, for a WIT package, copies from. Content in which
- * something is unknown leads to what is known of it.
+ * something is unknown leads to what is known of it. Content of any size comes in chunks, and at most
+ * {@link DEPENDENCY_BYTES_MAX} of it are kept.
  */
-export function contentDependencies(bytes: Uint8Array): ContentDependencies {
-  const outline = unlessUnreadable(() => readWasm(bytes));
-  if (outline === null) return { kind: null, edges: [] };
-  const { kind } = outline;
-  if (kind === 'wit-package') return { kind, edges: copiedEdges(bytes) };
-  if (kind === 'module') {
-    return { kind, edges: dependencyEdges(outline.imports.map(({ module }) => plainName(module))) };
+export class DependencyReader {
+  readonly #outline = new WasmOutlineReader();
+  readonly #kept = new KeptBytes(WIT_PACKAGE_BYTES_MAX);
+  #isReadable = true;
+
+  update(chunk: Uint8Array): void {
+    if (!this.#isReadable) return;
+    this.#kept.add(chunk);
+    this.#isReadable = unlessUnreadable(() => this.#outline.update(chunk)) !== null;
   }
-  return { kind, edges: dependencyEdges(outline.imports.map(({ name, attributes }) => ({ ...attributes, name }))) };
+
+  /** After the last byte. */
+  finish(): ContentDependencies {
+    const outline = this.#isReadable ? unlessUnreadable(() => this.#outline.finish()) : null;
+    if (outline === null) return { kind: null, edges: [] };
+    const { kind } = outline;
+    if (kind === 'wit-package') return { kind, edges: copiedEdges(this.#kept.take()) };
+    if (kind === 'module') {
+      return { kind, edges: dependencyEdges(outline.imports.map(({ module }) => plainName(module))) };
+    }
+    return { kind, edges: dependencyEdges(outline.imports.map(({ name, attributes }) => ({ ...attributes, name }))) };
+  }
 }
 
 /** Dependencies of a WIT package are there as copies of their types, under their own names. */
-function copiedEdges(bytes: Uint8Array): DependencyEdge[] {
-  const packages = unlessUnreadable(() => decodeWit(bytes))?.dependencies ?? [];
+function copiedEdges(bytes: Uint8Array | null): DependencyEdge[] {
+  const document = bytes === null ? null : unlessUnreadable(() => decodeWit(bytes));
+  const packages = document?.dependencies ?? [];
   return packages.flatMap(({ id }) => {
     const version = id.version === null ? '' : `@${id.version}`;
     return dependencyEdges([plainName(`${id.namespace}:${id.name}/any${version}`)]);

@@ -4,6 +4,9 @@
  * not changed after: whoever builds it casts nothing away, so maps and arrays are readonly to everybody else.
  */
 
+/** Bytes of a WIT package; a larger component is none (spec/content.md 3.4). */
+export const WIT_PACKAGE_BYTES_MAX = 4 * 1024 * 1024;
+
 /** `namespace:name@version`; the version is `null` where none is said. */
 export interface WitPackageId {
   readonly namespace: string;

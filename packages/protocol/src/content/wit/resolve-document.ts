@@ -55,6 +55,21 @@ export function parseWit({ main, dependencies }: WitText): WitDocument {
   return { main: found, dependencies: reachable(found, used, context) };
 }
 
+/** The packages that the text of one names, without those that are in it. Throws `content/wit`. */
+export function packagesNamed(sources: readonly WitSource[]): readonly WitPackageId[] {
+  checkSize(sources);
+  const drafts = parseGroups([sources]).flatMap(({ own, nested }) => [own, ...nested]);
+  const own = new Set(drafts.map(({ id }) => witPackageName(id)));
+  const named = drafts.flatMap(namedPackages).filter((id) => !own.has(witPackageName(id)));
+  const byName = new Map(
+    named.map(({ namespace, name, version }) => [
+      witPackageName({ namespace, name, version }),
+      { namespace, name, version },
+    ]),
+  );
+  return [...byName.values()];
+}
+
 function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
