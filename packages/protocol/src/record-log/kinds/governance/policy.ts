@@ -37,17 +37,16 @@ export const policyKind: EntryKind<PolicyEntry, never, GovernanceBinding> = {
   read(message) {
     const gateway = GATEWAYS[message.uint32(3) - 1];
     const interfaceSteps = INTERFACE_STEPS[message.uint32(4)];
-    if (gateway === undefined || interfaceSteps === undefined) {
-      throw new RegistryError('wire/shape', 'a policy says nothing known of gateways or steps');
-    }
     const starters = readStarters(message.uint32(1), message.repeatedStrings(2));
+    if (starters === null || gateway === undefined || interfaceSteps === undefined) {
+      throw new RegistryError('wire/shape', 'not a policy');
+    }
     return { type: 'policy', starters, gateway, interfaceSteps };
   },
   write({ starters, gateway, interfaceSteps }) {
-    const isOpen = starters === 'open';
     return new ProtoWriter()
-      .varint(1, isOpen ? START_OPEN : START_LISTED)
-      .strings(2, isOpen ? [] : starters.map(({ text }) => text))
+      .varint(1, starters === 'open' ? START_OPEN : START_LISTED)
+      .strings(2, starters === 'open' ? [] : starters.map(({ text }) => text))
       .varint(3, GATEWAYS.indexOf(gateway) + 1)
       .varint(4, INTERFACE_STEPS.indexOf(interfaceSteps))
       .finish();
@@ -64,11 +63,10 @@ export function startersOf(keys: readonly JosePublicKey[]): readonly JosePublicK
   return ordered;
 }
 
-function readStarters(start: number, texts: readonly string[]): Starters {
+/** `null` where neither everybody nor a list of keys may. */
+function readStarters(start: number, texts: readonly string[]): Starters | null {
   if (start === START_OPEN && texts.length === 0) return 'open';
-  if (start !== START_LISTED) {
-    throw new RegistryError('wire/shape', 'a policy is neither open and without keys, nor a list of keys');
-  }
+  if (start !== START_LISTED) return null;
   // Each that is looked at costs as much as a signature.
   checkKeyCount(texts.length, POLICY_KEYS_MAX);
   const keys = texts.map(parseJosePublicKey);
