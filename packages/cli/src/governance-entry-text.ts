@@ -29,7 +29,7 @@ const ROWS: { readonly [T in GovernanceEntry['type']]: EntryRow<EntryOfType<T>> 
   },
   policy: {
     text: (policy) => `sets the policy: ${policyText(policy)}`,
-    body: (policy) => startBody(policy),
+    body: (policy) => policyWords(policy),
   },
   takedown: {
     text: ({ digest, code, reason }) => `takes down ${digest} (${code})${tail(reason)}`,
@@ -46,11 +46,15 @@ const ROWS: { readonly [T in GovernanceEntry['type']]: EntryRow<EntryOfType<T>> 
   },
 };
 
-/** Who may start packages, in a sentence. */
-export function policyText({ starters, gateway }: Pick<PolicyEntry, 'starters' | 'gateway'>): string {
+type PolicyWords = Omit<PolicyEntry, 'type'>;
+
+/** Who may start packages, and what is asked of versions, in a sentence. */
+export function policyText({ starters, gateway, interfaceSteps }: PolicyWords): string {
   const who = starters === 'open' ? 'everybody may start packages' : `only ${idsOf(starters)} may start packages`;
   const how = gateway === 'allowed' ? 'may' : 'may not';
-  return `${who}; the registry ${how} sign for accounts with keys of its own`;
+  const steps =
+    interfaceSteps === 'free' ? '' : '; a version must be enough of a step for what changed in its interface';
+  return `${who}; the registry ${how} sign for accounts with keys of its own${steps}`;
 }
 
 function idsOf(keys: readonly { readonly id: string }[]): string {
@@ -59,14 +63,15 @@ function idsOf(keys: readonly { readonly id: string }[]): string {
 
 type Body = { [key: string]: JsonValue };
 
-function startBody({ starters, gateway }: Pick<PolicyEntry, 'starters' | 'gateway'>): Body {
+function policyWords({ starters, gateway, interfaceSteps }: PolicyWords): Body {
   const isOpen = starters === 'open';
-  return { start: isOpen ? 'open' : 'listed', keys: isOpen ? [] : starters.map(({ text }) => text), gateway };
+  const keys = isOpen ? [] : starters.map(({ text }) => text);
+  return { start: isOpen ? 'open' : 'listed', keys, gateway, interfaceSteps };
 }
 
 /** A policy as JSON, and what said it. */
 export function policyBody(policy: Policy): Body {
-  return { ...startBody(policy), ...saidBody(policy) };
+  return { ...policyWords(policy), ...saidBody(policy) };
 }
 
 /** A takedown as JSON, and what said it. */

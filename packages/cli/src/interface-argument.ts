@@ -1,12 +1,6 @@
 import type { Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import {
-  parseRequirement,
-  readInterface,
-  type InterfaceReading,
-  type Registry,
-  type VersionedInterface,
-} from '@waybill/client';
+import { parseRequirement, type Registry } from '@waybill/client';
 import { hasCode, readWitText } from '@waybill/client/node';
 import {
   digestOf,
@@ -18,7 +12,14 @@ import {
   type PackageName,
   type VersionText,
 } from '@waybill/protocol';
-import { encodeWit, parseWit, requireReleaseName } from '@waybill/protocol/content';
+import {
+  encodeWit,
+  parseWit,
+  readInterface,
+  requireReleaseName,
+  type InterfaceReading,
+  type VersionedInterface,
+} from '@waybill/protocol/content';
 import type { CliContext } from './context.ts';
 import { formatBytes, type Progress } from './progress.ts';
 import { openRegistry, type RegistryFlags } from './session.ts';

@@ -1,45 +1,8 @@
-import type { InterfaceChange } from '@waybill/client';
-import type { JsonValue, VersionText } from '@waybill/protocol';
-import type { WitImpact } from '@waybill/protocol/content';
+import type { JsonValue } from '@waybill/protocol';
+import type { InterfaceChange, VersionPair } from '@waybill/protocol/content';
 
 /** Lines for a person; a program reads all of them. */
-const LINES_MAX = 200;
-
-const IMPACT_TEXT: Readonly<Record<WitImpact, string>> = {
-  breaking: 'the interface breaks those who rely on it',
-  additive: 'the interface has more than before',
-  neutral: 'the interface is the same to those who rely on it',
-};
-
-/** Between which versions a change lies; `null` where a side has none. */
-export interface VersionPair {
-  readonly from: VersionText | null;
-  readonly to: VersionText | null;
-}
-
-/** One line for each difference, what breaks first. */
-export function differenceLines({ differences }: InterfaceChange): readonly string[] {
-  const sorted = (['breaking', 'additive', 'neutral'] as const).flatMap((impact) =>
-    differences.filter((difference) => difference.impact === impact),
-  );
-  const lines = sorted.slice(0, LINES_MAX).map(({ path, impact, what }) => `${impact}  ${pathText(path)} ${what}`);
-  return sorted.length > LINES_MAX ? [...lines, `and ${sorted.length - LINES_MAX} more`] : lines;
-}
-
-function pathText(path: string): string {
-  return path === '' ? 'the whole' : path;
-}
-
-/** What a change asks for, and whether that was done. */
-export function verdictText({ impact, neededStep, fits }: InterfaceChange, { from, to }: VersionPair): string {
-  const what = IMPACT_TEXT[impact];
-  if (from === null) return what;
-  const asked =
-    neededStep === null ? `after ${from} any step fits` : `after ${from} that asks for a ${neededStep} step`;
-  if (to === null) return `${what}: ${asked}`;
-  if (fits === null) return `${what}: ${to} is no step from ${from}`;
-  return `${what}: ${asked}, and ${to} ${fits ? 'is enough' : 'is too small a step'}`;
-}
+export const LINES_MAX = 200;
 
 export function changeBody(change: InterfaceChange, { from, to }: VersionPair): { [key: string]: JsonValue } {
   const { differences, impact, neededStep, fits } = change;

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { copyFile, readFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { readWitText } from '@waybill/client/node';
 import { digestOf } from '@waybill/protocol';
+import { encodeWit, parseWit } from '@waybill/protocol/content';
 import {
   codeOf,
   COMPONENT,
@@ -29,7 +31,7 @@ let at: readonly string[];
 const people = new Map<string, Person>();
 
 before(async () => {
-  registry = await openRegistry({ namespaces: ['test', 'demo', 'team', 'gone', 'other', 'moved'] });
+  registry = await openRegistry({ namespaces: ['test', 'demo', 'team', 'gone', 'other', 'moved', 'step'] });
   at = ['--registry', registry.url.href];
   keeper = await openUser();
   await copyFile(registry.operatorKeyFile, keeper.file('root.key'));
@@ -134,6 +136,37 @@ test('a policy says what it replaces, and one of the registry is for namespaces 
   }
 });
 
+test('a policy asks for steps: refused before anything is signed, and by the registry whoever does not look', async () => {
+  const { machine } = person('ann');
+  const release = async (version: string, name: string, ...flags: readonly string[]): Promise<CommandOutcome> => {
+    const file = `${name}.wit`;
+    await writeFile(machine.file(file), `package step:api;\ninterface log { ${name}: func(); }\n`);
+    return machine.run('publish', file, '--package', 'step:api', '--version', version, ...flags, '--json', ...at);
+  };
+  await governed('begin', '--namespace', 'step', '--start', 'open', '--interface-steps', 'required');
+  assert.equal((await release('1.0.0', 'say')).code, 0);
+  const refused = await release('1.0.1', 'tell');
+  assert.deepEqual([refused.code, codeOf(refused)], [77, 'release/step'], refused.stderr);
+  assert.match(refused.stderr, /asks for a major step.*the policy for namespace step asks for enough/);
+  assert.match(JSON.parse(refused.stderr).error.detail.conflict, /log\/say was removed/);
+  await writeFile(machine.file('tell.wasm'), encodeWit(parseWit(await readWitText(machine.file('tell.wit')))));
+  const unlooked = await machine.run('record', 'say', 'step:api', '--release', '1.0.1=tell.wasm', '--json', ...at);
+  assert.deepEqual([unlooked.code, codeOf(unlooked)], [77, 'registry/refused'], unlooked.stderr);
+  assert.match(unlooked.stderr, /since step:api@1\.0\.0 .*log\/say was removed/);
+  assert.equal((await release('2.0.0', 'tell')).code, 0);
+  assert.equal((await shown('--namespace', 'step')).policy.interfaceSteps, 'required');
+  for (const words of [
+    ['operator', 'governance', 'show', '--namespace', 'step'],
+    ['info', 'step:api'],
+  ]) {
+    assert.match(await keeper.ok(...words, ...at), /a version must be enough of a step/);
+  }
+  await governed('policy', '--namespace', 'step', '--start', 'open');
+  const warned = await release('2.0.1', 'ask');
+  assert.deepEqual([warned.code, /^warning: since step:api@2\.0\.0 /m.test(warned.stderr)], [0, true]);
+  assert.equal((await shown('--namespace', 'step')).policy.interfaceSteps, 'free');
+});
+
 test('an abandoned namespace: asked first, for ever, and nobody starts packages in it', async () => {
   await governed('begin', '--namespace', 'gone');
   const words = ['--namespace', 'gone', '--successor', 'team', '--message', 'we have moved'];
@@ -232,6 +265,8 @@ test('a stranger begins nothing, and a mistake names the command that helps', as
     ['usage/invalid', /--start/, 'policy', '--start', 'open', '--key', person('ann').publicKey],
     ['usage/invalid', /--start/, 'policy', '--start', 'closed'],
     ['usage/invalid', /allowed or refused/, 'policy', ...listed, '--gateway', 'perhaps'],
+    ['usage/invalid', /free or required/, 'policy', ...listed, '--interface-steps', 'perhaps'],
+    ['usage/invalid', /--start/, 'begin', '--interface-steps', 'required'],
     ['usage/invalid', /ascending order/, 'policy', ...listed, '--key', person('ann').publicKey],
     ['usage/invalid', /malware/, 'takedown', `sha256:${'0'.repeat(64)}`, '--code', 'Bad Word'],
     ['usage/invalid', /transfer --help/, 'transfer', '--holder', person('ann').publicKey, '--threshold', '2'],

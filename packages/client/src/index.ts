@@ -44,14 +44,6 @@ export type {
   TrustStore,
 } from './ports.ts';
 export { InnerName } from './inner-name.ts';
-export {
-  interfaceChange,
-  ownWorld,
-  readInterface,
-  type InterfaceChange,
-  type InterfaceReading,
-  type VersionedInterface,
-} from './interface-change.ts';
 export { judgedAs } from './log-refusal.ts';
 export {
   contentNamedBy,

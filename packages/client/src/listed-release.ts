@@ -2,6 +2,7 @@ import {
   compareVersions,
   formatTimestamp,
   isDigest,
+  policyInForce,
   recordIdOf,
   RegistryError,
   type Advisory,
@@ -11,6 +12,7 @@ import {
   type Digest,
   type FetchableRelease,
   type PackageName,
+  type Policy,
   type RecordId,
   type Release,
   type VerifiedCheckpoint,
@@ -52,6 +54,8 @@ export interface ListedPackage {
   readonly name: PackageName;
   /** Why none of its releases is given: somebody started it who might not. `null` where that is not so. */
   readonly unrooted: string | null;
+  /** Whether the policy in force asks of a version to be enough of a step for what changed in its interface. */
+  readonly interfaceSteps: Policy['interfaceSteps'];
   /** The newest version first, yanked ones too. */
   readonly releases: readonly ListedRelease[];
   readonly checkpoint: VerifiedCheckpoint;
@@ -103,6 +107,7 @@ export function listPackage(log: VerifiedPackage, checkpoint: VerifiedCheckpoint
   return {
     name,
     unrooted: unrootedOf(log),
+    interfaceSteps: policyInForce(log.governance)?.interfaceSteps ?? 'free',
     releases: releases.map((release) => listRelease(log, release, places)),
     checkpoint,
   };

@@ -40,10 +40,15 @@ export function holderOfKeys(keys: readonly JosePrivateKey[]): Holder {
 /** Only the keys of these people may start packages. */
 export function listing(...names: readonly string[]): PolicyEntry {
   const starters = startersOf(names.map((name) => joseKeyOf(name).publicKey));
-  return { type: 'policy', starters, gateway: 'refused' };
+  return { type: 'policy', starters, gateway: 'refused', interfaceSteps: 'free' };
 }
 
-export const OPEN_POLICY: PolicyEntry = { type: 'policy', starters: 'open', gateway: 'allowed' };
+export const OPEN_POLICY: PolicyEntry = {
+  type: 'policy',
+  starters: 'open',
+  gateway: 'allowed',
+  interfaceSteps: 'free',
+};
 
 /** How a record is other than a right one. */
 export interface Deviation {

@@ -2,22 +2,30 @@ import { buildCommand, type Command } from '@stricli/core';
 import {
   compareTrees,
   fetchTreeIndex,
-  interfaceChange,
   isTreeClaim,
   parseRequirement,
   resolveRelease,
   type FileFate,
-  type InterfaceReading,
   type RegistryClient,
   type ResolvedRelease,
 } from '@waybill/client';
 import { isRegistryError, messageOf, type AnyHash, type JsonValue } from '@waybill/protocol';
-import { claimedKindOf, CONTENT_KINDS, type ClaimedKind, type TreeFile } from '@waybill/protocol/content';
+import {
+  changeText,
+  claimedKindOf,
+  CONTENT_KINDS,
+  differenceLines,
+  interfaceChange,
+  type ClaimedKind,
+  type InterfaceReading,
+  type TreeFile,
+  type VersionPair,
+} from '@waybill/protocol/content';
 import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { argument, registryFlags } from '../flags.ts';
 import { isReleaseText, readInterfaceArgument, type NamedInterface } from '../interface-argument.ts';
-import { changeBody, differenceLines, verdictText, type VersionPair } from '../interface-comparison.ts';
+import { changeBody, LINES_MAX } from '../interface-comparison.ts';
 import type { Progress } from '../progress.ts';
 import { contentCacheOf, openClient, type RegistryFlags } from '../session.ts';
 import { verifiedPackage } from './get.ts';
@@ -146,7 +154,7 @@ async function interfaceComparison(parts: Comparing, before: Subject, after: Sub
   const pair = pairOf(old, now);
   const change = interfaceChange({ ...old, version: pair.from }, { ...now, version: pair.to });
   if (change === null) return remarked(parts, before, after, 'one is a WIT package, and the other is not');
-  const text = [...differenceLines(change).map((line) => `  ${line}`), verdictText(change, pair)].join('\n');
+  const text = [...differenceLines(change, LINES_MAX).map((line) => `  ${line}`), changeText(change, pair)].join('\n');
   return { text, json: { ...comparedBody(before, after), interface: changeBody(change, pair) } };
 }
 

@@ -40,12 +40,17 @@ interface PolicyFlags {
   readonly start?: string;
   readonly key?: readonly string[];
   readonly gateway?: string;
+  readonly interfaceSteps?: string;
 }
 
 const policyFlags = {
   key: repeatedFlag('With listed: public key that may start packages', 'public key'),
   gateway: textFlag(
     'allowed (default) or refused: whether the registry may sign for accounts with its own keys',
+    'word',
+  ),
+  interfaceSteps: textFlag(
+    'free (default) or required: whether a version must be enough of a step for what changed in its interface',
     'word',
   ),
 } as const;
@@ -99,9 +104,12 @@ its root's. To give it to somebody who does not hold that, begin it and transfer
 });
 
 /** Throws `usage/invalid` for a policy of which the first word is missing. */
-function noPolicy({ key = [], gateway }: PolicyFlags): readonly PolicyEntry[] {
-  if (key.length === 0 && gateway === undefined) return [];
-  throw new RegistryError('usage/invalid', `--key and --gateway are of a policy: give --start open or --start listed`);
+function noPolicy({ key = [], gateway, interfaceSteps }: PolicyFlags): readonly PolicyEntry[] {
+  if (key.length === 0 && gateway === undefined && interfaceSteps === undefined) return [];
+  throw new RegistryError(
+    'usage/invalid',
+    '--key, --gateway and --interface-steps are of a policy: give --start open or --start listed',
+  );
 }
 
 interface SetPolicyFlags extends GovernFlags, PolicyFlags {
@@ -110,11 +118,14 @@ interface SetPolicyFlags extends GovernFlags, PolicyFlags {
 
 const policyCommand: Command<CliContext> = buildCommand({
   docs: {
-    brief: 'Say who may start packages from now on',
+    brief: 'Say who may start packages from now on, and what is asked of versions',
     fullDescription: `It replaces the policy before it whole, and the registry's for that namespace. Packages that were started stay.
+With --interface-steps required the registry refuses a component or a WIT package whose version is too small a step for what
+changed in the interface since the release before it; see waybill publish --check-interface.
 
   waybill operator governance policy --namespace demo --start listed --key ecdsa-p256:… --key jwk:…
   waybill operator governance policy --namespace demo --start open
+  waybill operator governance policy --namespace demo --start open --interface-steps required
   waybill operator governance policy --start open --gateway refused`,
   },
   parameters: { flags: { start: requiredFlag(START_BRIEF, 'word'), ...policyFlags, ...governFlags } },
@@ -133,12 +144,16 @@ const policyCommand: Command<CliContext> = buildCommand({
 });
 
 /** Throws `usage/invalid`, `text/key`. */
-function policyEntry({ start, key = [], gateway = 'allowed' }: PolicyFlags): PolicyEntry {
+function policyEntry({ start, key = [], gateway = 'allowed', interfaceSteps = 'free' }: PolicyFlags): PolicyEntry {
   if (gateway !== 'allowed' && gateway !== 'refused') {
     throw new RegistryError('usage/invalid', `--gateway takes allowed or refused, not ${gateway}`);
   }
-  if (start === 'open' && key.length === 0) return { type: 'policy', starters: 'open', gateway };
-  if (start === 'listed' && key.length > 0) return { type: 'policy', starters: keysListed(key), gateway };
+  if (interfaceSteps !== 'free' && interfaceSteps !== 'required') {
+    throw new RegistryError('usage/invalid', `--interface-steps takes free or required, not ${interfaceSteps}`);
+  }
+  const asked = { type: 'policy', gateway, interfaceSteps } as const;
+  if (start === 'open' && key.length === 0) return { ...asked, starters: 'open' };
+  if (start === 'listed' && key.length > 0) return { ...asked, starters: keysListed(key) };
   throw new RegistryError('usage/invalid', 'a policy is --start open, without --key, or --start listed with --key');
 }
 

@@ -1,18 +1,20 @@
-import { interfaceChange, type ListedRelease } from '@waybill/client';
+import { isTreeClaim, type ListedPackage, type ListedRelease } from '@waybill/client';
+import { isRegistryError, messageOf, namespaceOf, RegistryError, type JsonValue } from '@waybill/protocol';
 import {
-  compareVersions,
-  isPreRelease,
-  isRegistryError,
-  messageOf,
-  RegistryError,
-  type JsonValue,
-} from '@waybill/protocol';
-import type { ReleaseName } from '@waybill/protocol/content';
+  changeText,
+  differenceLines,
+  interfaceChange,
+  neededStep,
+  releaseBefore,
+  STEP_CONTENT_BYTES_MAX,
+  stepFits,
+  type ReleaseName,
+} from '@waybill/protocol/content';
 import { readFound, type ArgumentParts } from '../interface-argument.ts';
-import { changeBody, differenceLines, verdictText } from '../interface-comparison.ts';
+import { changeBody, LINES_MAX } from '../interface-comparison.ts';
 import { openRegistry } from '../session.ts';
 import { visibleLine } from '../visible-text.ts';
-import { READING_BYTES_MAX, type PlannedRelease, type PlanResult } from './plan.ts';
+import type { PlannedRelease, PlanResult } from './plan.ts';
 
 /** What is said of the interface of a release that is about to be published. */
 export interface InterfaceRemark {
@@ -21,27 +23,46 @@ export interface InterfaceRemark {
 }
 
 /**
- * Compares what is about to be released with the release before it. Nothing stands in the way of a release but what the user
- * asked for: then `release/step` for a version that is too small a step, and for what cannot be compared. `null` where there is
- * nothing to say.
+ * Compares what is about to be released with the release before it. Nothing stands in the way of a release but what the user or
+ * the policy for the namespace asks for: then `release/step` for a version that is too small a step. What cannot be compared counts
+ * as breaking; what the policy alone asks of that, the registry judges. `null` where there is nothing to say.
  */
 export async function interfaceRemark(
   parts: ArgumentParts,
   planned: PlannedRelease,
-  isRequired: boolean,
+  isAsked: boolean,
 ): Promise<InterfaceRemark | null> {
-  const previous = planned.reading === null && !isRequired ? null : await previousRelease(parts, planned.release);
+  const previous = planned.reading === null && !isAsked ? null : await previousRelease(parts, planned.release);
   if (previous === null) return null;
-  const { fits, remark, lines } = await judge(parts, planned, previous);
-  if (fits === true) return remark;
-  if (isRequired) {
-    const detail = lines.length === 0 ? {} : { conflict: lines.join('\n') };
-    throw new RegistryError('release/step', remark.text, detail);
+  const judged = await judge(parts, planned, previous.release);
+  if (isAsked) requireEnough(judged, planned.release, previous.release);
+  if (judged.fits !== false) return judged.remark;
+  if (previous.interfaceSteps === 'required' && isUnderPolicy(planned)) {
+    const why = `the policy for namespace ${namespaceOf(planned.release.name)} asks for enough`;
+    throw stepError(`${judged.remark.text}, and ${why}`, judged);
   }
-  if (fits === null) return remark;
   // Whoever has the result in a pipe sees it all the same.
-  parts.context.process.stderr.write(`warning: ${visibleLine(remark.text)}\n`);
-  return { ...remark, text: '' };
+  parts.context.process.stderr.write(`warning: ${visibleLine(judged.remark.text)}\n`);
+  return { ...judged.remark, text: '' };
+}
+
+/** A policy is about components and WIT packages: spec/admission.md 8.3. */
+function isUnderPolicy({ entry, reading }: PlannedRelease): boolean {
+  const isTree = entry.type === 'release' && isTreeClaim(entry.claim ?? null);
+  return !isTree && reading?.kind !== 'module';
+}
+
+/** Throws `release/step`. */
+function requireEnough(judged: Judged, { version }: ReleaseName, before: ListedRelease): void {
+  const { fits, remark } = judged;
+  if (fits ?? stepFits('breaking', before.version, version)) return;
+  const step = neededStep('breaking', before.version) ?? 'patch';
+  const text = fits === null ? `${remark.text}; that counts as breaking and asks for a ${step} step` : remark.text;
+  throw stepError(text, judged);
+}
+
+function stepError(text: string, { lines }: Judged): RegistryError {
+  return new RegistryError('release/step', text, lines.length === 0 ? {} : { conflict: lines.join('\n') });
 }
 
 /** The same result, with what was said of the interface. */
@@ -51,18 +72,20 @@ export function withRemark(result: PlanResult, remark: InterfaceRemark | null): 
   return { ...result, text, json: { ...result.json, interface: remark.json } };
 }
 
-/** The newest stable one below the version: a pre-release promises nothing, and what is yanked is given to nobody. */
+interface Previous extends Pick<ListedPackage, 'interfaceSteps'> {
+  readonly release: ListedRelease;
+}
+
 async function previousRelease(
   { context, flags, progress }: ArgumentParts,
   { name, version }: ReleaseName,
-): Promise<ListedRelease | null> {
+): Promise<Previous | null> {
   progress.step('looking for the release before');
   try {
-    const { releases } = await (await openRegistry(context, flags)).package(name);
-    const before = releases.find(
-      (one) => one.yanked === null && !isPreRelease(one.version) && compareVersions(one.version, version) < 0,
-    );
-    return before ?? null;
+    const { releases, interfaceSteps } = await (await openRegistry(context, flags)).package(name);
+    const standing = releases.filter(({ yanked }) => yanked === null);
+    const release = releaseBefore(standing, version);
+    return release && { release, interfaceSteps };
   } catch (failure) {
     if (isRegistryError(failure, 'log/not-found')) return null;
     throw failure;
@@ -88,10 +111,10 @@ async function judge(parts: ArgumentParts, planned: PlannedRelease, previous: Li
     if (change === null) return notCompared(since, 'one is a WIT package, and the other is not');
     const pair = { from: before.version, to: version };
     const remark = {
-      text: `since ${since} ${verdictText(change, pair)}`,
+      text: `since ${since} ${changeText(change, pair)}`,
       json: { since, ...changeBody(change, pair) },
     };
-    return { fits: change.fits ?? false, remark, lines: differenceLines(change) };
+    return { fits: change.fits ?? false, remark, lines: differenceLines(change, LINES_MAX) };
   } catch (failure) {
     if (!(failure instanceof RegistryError)) throw failure;
     return notCompared(since, messageOf(failure));
@@ -100,7 +123,7 @@ async function judge(parts: ArgumentParts, planned: PlannedRelease, previous: Li
 
 async function previousInterface({ context, flags, progress }: ArgumentParts, since: string) {
   const registry = await openRegistry(context, flags);
-  return readFound(registry, await registry.find(since), { bytesMax: READING_BYTES_MAX, progress });
+  return readFound(registry, await registry.find(since), { bytesMax: STEP_CONTENT_BYTES_MAX, progress });
 }
 
 function sameContent(since: string): Judged {

@@ -1,13 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { createReadStream, openAsBlob } from 'node:fs';
-import {
-  authorOf,
-  draftPublish,
-  publish,
-  readInterface,
-  type InterfaceReading,
-  type RegistryClient,
-} from '@waybill/client';
+import { authorOf, draftPublish, publish, type RegistryClient } from '@waybill/client';
 import { readWitText, walkTree } from '@waybill/client/node';
 import {
   concatBytes,
@@ -35,9 +28,12 @@ import {
   kindCheckOf,
   kindDemand,
   parseWit,
+  readInterface,
   requireReleaseName,
+  STEP_CONTENT_BYTES_MAX,
   TREE_COMPONENT_PATH,
   type ClaimedKind,
+  type InterfaceReading,
   type KindDemand,
   type ReleaseName,
 } from '@waybill/protocol/content';
@@ -189,9 +185,6 @@ export interface ReleaseSource {
   readonly isWit: boolean;
 }
 
-/** Larger content is released unread. */
-export const READING_BYTES_MAX = 32 * 1024 * 1024;
-
 /**
  * A release of a file or a folder: read now, uploaded later. Throws `usage/invalid`, `content/policy`, `content/tree`,
  * `content/wit`.
@@ -218,7 +211,7 @@ async function componentReading(
 ): Promise<InterfaceReading | null> {
   const component = decodeTreeIndex(index).find(({ path }) => path === TREE_COMPONENT_PATH);
   const source = component === undefined ? undefined : sources.get(component.digest);
-  if (source === undefined || (await stat(source)).size > READING_BYTES_MAX) return null;
+  if (source === undefined || (await stat(source)).size > STEP_CONTENT_BYTES_MAX) return null;
   return readingOf(await readFile(source));
 }
 
@@ -282,11 +275,11 @@ async function readFileOnce(file: string, demand: KindDemand): Promise<FileReadi
     hash.update(chunk);
     size += chunk.length;
     refusal ??= refusalOf(() => check.update(chunk));
-    if (refusal === null && size <= READING_BYTES_MAX) kept.push(chunk);
+    if (refusal === null && size <= STEP_CONTENT_BYTES_MAX) kept.push(chunk);
     else kept = [];
   }
   refusal ??= refusalOf(() => check.finish());
-  const isRead = refusal === null && size <= READING_BYTES_MAX;
+  const isRead = refusal === null && size <= STEP_CONTENT_BYTES_MAX;
   const reading = isRead ? readingOf(concatBytes(...kept)) : null;
   return { content: parseDigest(`sha256:${encodeHex(hash.digest())}`), size, refusal, reading };
 }

@@ -34,7 +34,8 @@ version 1: a new one begins as that, and an older one is upgraded first.
 
 WIT text, a file that ends in .wit or with --wit a folder with what it names in deps, is released as the binary WIT package. A WIT package
 is released under the name and version that it has. Where the package has an earlier release, the interfaces are compared, and you are
-told whether the step of the version is enough for what changed; with --check-interface nothing is released where it is not.
+told whether the step of the version is enough for what changed; with --check-interface nothing is released where it is not, nor
+where the policy for the namespace asks for steps. What cannot be compared counts as breaking.
 
   waybill publish hello.wasm --package demo:hello --version 1.0.0
   waybill publish ./site --package demo:site --version 1.0.0

@@ -1,7 +1,6 @@
 import { buildCommand, type Command } from '@stricli/core';
-import { ownWorld } from '@waybill/client';
 import { RegistryError } from '@waybill/protocol';
-import { missingFor, type WitMissing, type WitWorld } from '@waybill/protocol/content';
+import { missingFor, ownWorld, type WitMissing, type WitWorld } from '@waybill/protocol/content';
 import { action, type CommandResult } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-code.ts';

@@ -20,8 +20,13 @@ import { NAMESPACE, ONE, openGovernedStage, TWO, type GovernedStage, type Served
 /* What governs is proven: nobody who stands between can make a package rooted, or unrooted, that is not (spec/verification.md 2). */
 
 const STRANGER = keyNamed('stranger');
-const LISTED: GovernanceEntry = { type: 'policy', starters: [STRANGER.publicKey], gateway: 'refused' };
-const OPEN: GovernanceEntry = { type: 'policy', starters: 'open', gateway: 'allowed' };
+const LISTED: GovernanceEntry = {
+  type: 'policy',
+  starters: [STRANGER.publicKey],
+  gateway: 'refused',
+  interfaceSteps: 'free',
+};
+const OPEN: GovernanceEntry = { type: 'policy', starters: 'open', gateway: 'allowed', interfaceSteps: 'free' };
 const GOVERNING = governanceLogId(NAMESPACE);
 const LOGS = '/v1/fetch/logs';
 const ABSENCE = '/v1/proof/absence';

@@ -17,7 +17,12 @@ before(async () => {
 after(() => stage.dispose());
 
 const STRANGER = keyNamed('stranger');
-const LISTED: GovernanceEntry = { type: 'policy', starters: [STRANGER.publicKey], gateway: 'refused' };
+const LISTED: GovernanceEntry = {
+  type: 'policy',
+  starters: [STRANGER.publicKey],
+  gateway: 'refused',
+  interfaceSteps: 'free',
+};
 const ABANDON: GovernanceEntry = { type: 'abandon', successor: null, message: 'moved away' };
 
 type Play = (user: TestUser, served: ServedStage) => Promise<void>;
@@ -67,7 +72,9 @@ test('P2: what the registry lists holds where the namespace says nothing, and no
     await requireRefused(user, 'governance/unrooted', ONE);
     assert.equal((await infoOf(user, ONE)).rootedness.by, 'registry');
   });
-  const open = await stage.writer(NAMESPACE).write({ type: 'policy', starters: 'open', gateway: 'allowed' });
+  const open = await stage
+    .writer(NAMESPACE)
+    .write({ type: 'policy', starters: 'open', gateway: 'allowed', interfaceSteps: 'free' });
   await play([...stage.begun, registrys, open, ...stage.published], async (user) => {
     await user.ok('get', ONE);
     assert.equal((await infoOf(user, ONE)).governance.policy.by, 'namespace');
@@ -76,7 +83,12 @@ test('P2: what the registry lists holds where the namespace says nothing, and no
 
 test('a listed key roots, and what is said after a package was started changes nothing', async () => {
   const writer = stage.writer(NAMESPACE);
-  const listed = await writer.write({ type: 'policy', starters: [stage.publisherKey], gateway: 'refused' });
+  const listed = await writer.write({
+    type: 'policy',
+    starters: [stage.publisherKey],
+    gateway: 'refused',
+    interfaceSteps: 'free',
+  });
   const later = await writer.write(LISTED, ABANDON);
   await play([...stage.begun, listed, ...stage.published, later], async (user) => {
     await user.ok('get', ONE);
@@ -147,7 +159,7 @@ test('publish refuses before it signs what would be unrooted, or is taken down',
   const registrys = await stage.writer(null).write({ type: 'takedown', digest, code: 'secret' });
   const listed = await stage
     .writer(NAMESPACE)
-    .write({ type: 'policy', starters: [stage.publisherKey], gateway: 'refused' });
+    .write({ type: 'policy', starters: [stage.publisherKey], gateway: 'refused', interfaceSteps: 'free' });
   await play([...stage.begun, ...stage.published, registrys, listed], async (user, { asked, url }) => {
     await user.ok('key', 'new');
     const file = stage.publisher.file(`${ONE}-1.1.0.wasm`);

@@ -20,7 +20,9 @@ let plain: ServedStage;
 before(async () => {
   stage = await openGovernedStage();
   ungoverned = await stage.serve([...stage.begun, ...stage.published]);
-  const record = await stage.writer(NAMESPACE).write({ type: 'policy', starters: 'open', gateway: 'allowed' });
+  const record = await stage
+    .writer(NAMESPACE)
+    .write({ type: 'policy', starters: 'open', gateway: 'allowed', interfaceSteps: 'free' });
   governed = await stage.serve([...stage.begun, record, ...stage.published]);
   plain = await stage.serve([await withoutProfile(stage.operatorKey), ...stage.published]);
 });

@@ -47,7 +47,12 @@ export async function openStage(): Promise<Stage> {
     async goOn() {
       await honestly('victim', '1.2.0');
       const govern = await governing(honest);
-      await govern({ type: 'policy', starters: [parseJosePublicKey(publicKey)], gateway: 'refused' });
+      await govern({
+        type: 'policy',
+        starters: [parseJosePublicKey(publicKey)],
+        gateway: 'refused',
+        interfaceSteps: 'free',
+      });
       await honestly('late', '1.0.0');
       await govern({ type: 'takedown', digest: digestOf(moduleOf('honest other 1.0.0')), code: 'malware' });
       await publisher.ok('yank', 'test:third@1.1.0', '--registry', honest.url.href);

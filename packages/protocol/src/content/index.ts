@@ -84,6 +84,17 @@ export { compareWit } from './wit/compare-document.ts';
 export { type WitDifference } from './wit/compare-interface.ts';
 export { fitsWorld, missingFor, type WitMissing } from './wit/compare-profile.ts';
 export { greatestImpact, neededStep, stepFits, type VersionStep, type WitImpact } from './wit/compare-versions.ts';
+export { changeText, differenceLines, type VersionPair } from './wit/change-text.ts';
+export {
+  interfaceChange,
+  ownWorld,
+  readInterface,
+  releaseBefore,
+  STEP_CONTENT_BYTES_MAX,
+  type InterfaceChange,
+  type InterfaceReading,
+  type VersionedInterface,
+} from './wit/interface-change.ts';
 export { compareWorlds } from './wit/compare-world.ts';
 export { encodeWit } from './wit/encode-package.ts';
 export { type WitSource } from './wit/parse-source.ts';

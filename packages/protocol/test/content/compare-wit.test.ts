@@ -4,6 +4,7 @@ import { compareWit } from '../../src/content/wit/compare-document.ts';
 import { missingFor } from '../../src/content/wit/compare-profile.ts';
 import { greatestImpact, neededStep, stepFits, type WitImpact } from '../../src/content/wit/compare-versions.ts';
 import { compareWorlds } from '../../src/content/wit/compare-world.ts';
+import { releaseBefore } from '../../src/content/wit/interface-change.ts';
 import type { WitWorld } from '../../src/content/wit/model.ts';
 import { parseVersion } from '../../src/names/version.ts';
 import { readWit, TYPES } from './wit-samples.ts';
@@ -179,4 +180,22 @@ test('types of the world itself are held against those of the profile', () => {
     'export g',
   ]);
   assert.deepEqual(missing('record u { a: u32 } import f: func(x: u); export g: func() -> u;'), []);
+});
+
+test('admission 8.2: a version is held against the newest stable release below it', () => {
+  const releases = ['1.0.0', '2.0.0', '1.10.0', '1.9.0', '1.11.0-rc.1'].map((text) => ({
+    version: parseVersion(text),
+  }));
+  const cases: readonly (readonly [version: string, before: string | null])[] = [
+    ['1.0.0', null],
+    ['1.0.1', '1.0.0'],
+    ['1.10.0', '1.9.0'],
+    ['1.11.0', '1.10.0'],
+    ['2.0.0-rc.1', '1.10.0'],
+    ['3.0.0', '2.0.0'],
+    ['0.1.0', null],
+  ];
+  for (const [version, before] of cases) {
+    assert.equal(releaseBefore(releases, parseVersion(version))?.version ?? null, before, version);
+  }
 });

@@ -86,7 +86,12 @@ function drawEntry(dice: Dice): GovernanceEntry {
   const digest = dice.of(DIGESTS);
   const draws: readonly (() => GovernanceEntry)[] = [
     () => ({ type: 'transfer', holder: drawHolder(dice) }),
-    () => ({ type: 'policy', starters: 'open', gateway: dice.of(['allowed', 'refused']) }),
+    () => ({
+      type: 'policy',
+      starters: 'open',
+      gateway: dice.of(['allowed', 'refused']),
+      interfaceSteps: dice.of(['free', 'required']),
+    }),
     () => ({ type: 'takedown', digest, code: 'other' }),
     () => ({ type: 'reinstate', digest }),
     () => ({ type: 'abandon', successor: null }),

@@ -40,6 +40,9 @@ interface PolicyCase {
   readonly keys?: readonly string[];
   readonly asGiven?: boolean;
   readonly gateway?: number;
+  readonly interfaceSteps?: number;
+  /** Bytes after these, in hex. */
+  readonly extra?: string;
 }
 
 /** An entry, said by the member that is there. A grant is named by its record's and entry's place: `0/1`. */
@@ -228,7 +231,8 @@ const PERMISSIONS_0: readonly string[] = ['release', 'yank'];
 function encodeEntry(entry: EntryCase, version: number, ids: readonly string[]): Uint8Array {
   const [number, body] = version === 0 ? encodeBody0(entry) : (encodeGovernance(entry) ?? encodeBody(entry, ids));
   const under = grantIdOf(entry.under ?? '', ids);
-  const bytes = new ProtoWriter().message(number, body.finish()).string(31, under).finish();
+  const inner = concatBytes(body.finish(), decodeHex(entry.policy?.extra ?? ''));
+  const bytes = new ProtoWriter().message(number, inner).string(31, under).finish();
   return concatBytes(bytes, decodeHex(entry.extra ?? ''));
 }
 
@@ -243,9 +247,9 @@ function encodeGovernance({ policy, takedown, code = '', reinstate, abandon, rea
   if (reinstate !== undefined) return [26, inner.string(1, contentDigest(reinstate)).string(16, reason)];
   if (abandon !== undefined) return [27, inner.string(1, abandon).string(16, reason)];
   if (policy === undefined) return null;
-  const { start = 2, keys = [], asGiven = false, gateway = 1 } = policy;
+  const { start = 2, keys = [], asGiven = false, gateway = 1, interfaceSteps = 0 } = policy;
   const texts = (asGiven ? keys : byKeyId(keys)).map(keyTextOf);
-  return [24, inner.varint(1, start).strings(2, texts).varint(3, gateway)];
+  return [24, inner.varint(1, start).strings(2, texts).varint(3, gateway).varint(4, interfaceSteps)];
 }
 
 function contentDigest(text: string): string {

@@ -2,6 +2,7 @@ import {
   isRegistryError,
   namespaceLogId,
   namespaceOf,
+  policyInForce,
   REGISTRY_LOG_ID,
   RegistryError,
   rootednessOf,
@@ -14,6 +15,7 @@ import {
   type Namespace,
   type PackageEntry,
   type PackageName,
+  type Policy,
   type SignedRecord,
   type Takedown,
 } from '@waybill/protocol';
@@ -66,6 +68,12 @@ export class GovernanceGate {
   async admitContent(name: PackageName, digest: Digest): Promise<void> {
     while (!this.isReady(name)) await this.load(name);
     requireStanding(this.#required(name), digest);
+  }
+
+  /** The policy in force for the package; `null` without one. */
+  async policyFor(name: PackageName): Promise<Policy | null> {
+    while (!this.isReady(name)) await this.load(name);
+    return policyInForce(this.#required(name));
   }
 
   #required(name: PackageName): GovernanceStates {

@@ -15,6 +15,13 @@ export const RECORD_ENTRIES_MAX = 1_000;
 /** Keys that the entries of one record may hold: a thousand take a twentieth of a second to be looked at. */
 export const RECORD_KEYS_MAX = 1_000;
 
+/** Releases of one record where a policy asks for steps: each may have two contents of 32 MiB read. */
+export const STEPPED_RELEASES_MAX = 16;
+
+/** Differences of two interfaces that a refusal names, and characters of each. */
+export const DIFFERENCES_TOLD_MAX = 5;
+export const DIFFERENCE_LENGTH_MAX = 200;
+
 /** Records sequenced in one commit. */
 export const BATCH_RECORDS_MAX = 1_000;
 

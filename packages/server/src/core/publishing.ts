@@ -21,6 +21,7 @@ import { admitPackageRecord, refuseManyParts } from './admission.ts';
 import type { ContentPolicy } from './content.ts';
 import { settledWithin } from './deadline.ts';
 import { GovernanceGate, isGateRefusal } from './governance-gate.ts';
+import { InterfaceSteps } from './interface-steps.ts';
 import { COMMIT_WAIT_MS, PACKAGE_NAME_LENGTH_MAX, SOURCING_IDLE_MS } from './limits.ts';
 import { requireDefined } from './namespace-check.ts';
 import { owedSignatures } from './owed-signatures.ts';
@@ -57,6 +58,7 @@ export class Publishing {
   readonly #parts: PublishingParts;
   readonly #packages: PackageStates;
   readonly #gate: GovernanceGate;
+  readonly #steps: InterfaceSteps;
   readonly #reservations = new Reservations();
   readonly #rejections = new Rejections();
   readonly #sourcing: Sourcing;
@@ -66,6 +68,7 @@ export class Publishing {
     this.#parts = parts;
     this.#packages = states.packages;
     this.#gate = new GovernanceGate(states.governance);
+    this.#steps = new InterfaceSteps({ content, gate: this.#gate, packages: this.#packages });
     this.#sourcing = new Sourcing({ content, contentPolicy, gate: this.#gate, reservations: this.#reservations });
   }
 
@@ -274,6 +277,7 @@ export class Publishing {
     const { logId, name, record, durable } = reservation;
     try {
       await this.#sourcing.requireFilesStanding(reservation);
+      await this.#steps.require(reservation);
       reservation.registryIndex = await this.#parts.sequencer.sequence({ kind: 'package', logId, name, record });
       this.#reservations.remove(reservation);
       if (reservation.durable !== durable) void this.#deleteLateRow(reservation);
@@ -461,9 +465,10 @@ function isUnusable(failure: unknown): boolean {
   return isGateRefusal(failure) || isRegistryError(failure, 'admission/policy', 'content/policy', 'content/tree');
 }
 
-/** What the sequencer refused for what the record says, as against what failed about the server. */
+/** What was refused for what the record says, as against what failed about the server. */
 function isRefusal(failure: unknown): boolean {
-  return isGateRefusal(failure) || (isRegistryError(failure) && failure.code.startsWith('record/'));
+  if (isGateRefusal(failure) || isRegistryError(failure, 'release/step', 'admission/policy')) return true;
+  return isRegistryError(failure) && failure.code.startsWith('record/');
 }
 
 function foreignId(): RegistryError {

@@ -86,7 +86,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'content/wit': 422,
   'release/affected': 500,
   'release/not-found': 404,
-  'release/step': 500,
+  'release/step': 422,
   'lock/invalid': 500,
   'lock/outdated': 500,
   'resolution/conflict': 500,

@@ -20,6 +20,8 @@ export interface Policy extends Said {
   readonly starters: Starters;
   /** Whether the registry may sign for accounts with keys of its own: its admission asks this, no verdict does. */
   readonly gateway: 'allowed' | 'refused';
+  /** Whether a version must be enough of a step for what changed in its interface: admission asks this, no verdict does. */
+  readonly interfaceSteps: 'free' | 'required';
 }
 
 /** spec/governance.md 3.5. */

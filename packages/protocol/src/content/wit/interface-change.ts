@@ -1,19 +1,16 @@
-import { compareVersions, RegistryError, type VersionText } from '@waybill/protocol';
-import {
-  compareWit,
-  compareWorlds,
-  decodeEmbeddedWit,
-  decodeWit,
-  greatestImpact,
-  neededStep,
-  readWasm,
-  stepFits,
-  type VersionStep,
-  type WitDifference,
-  type WitDocument,
-  type WitImpact,
-  type WitWorld,
-} from '@waybill/protocol/content';
+import { RegistryError } from '../../errors.ts';
+import { compareVersions, isPreRelease, type VersionText } from '../../names/version.ts';
+import { readWasm } from '../binary/wasm-binary.ts';
+import { compareWit } from './compare-document.ts';
+import type { WitDifference } from './compare-interface.ts';
+import { greatestImpact, neededStep, stepFits, type VersionStep, type WitImpact } from './compare-versions.ts';
+import { compareWorlds } from './compare-world.ts';
+import { decodeWit } from './decode.ts';
+import { decodeEmbeddedWit } from './embedded.ts';
+import type { WitDocument, WitWorld } from './model.ts';
+
+/** Larger content is not read to judge the step of a version. */
+export const STEP_CONTENT_BYTES_MAX = 32 * 1024 * 1024;
 
 /** What content says in WIT. */
 export interface InterfaceReading {
@@ -74,4 +71,20 @@ function differencesBetween(before: InterfaceReading, after: InterfaceReading): 
   const [old, now] = [ownWorld(before), ownWorld(after)];
   if (old !== null && now !== null) return compareWorlds(old, now);
   return old === null && now === null ? compareWit(before.document, after.document) : null;
+}
+
+/**
+ * The release that a new version is held against, of those that are not yanked: the newest stable one below it. A pre-release
+ * promises nothing, and what is yanked is given to nobody.
+ */
+export function releaseBefore<R extends { readonly version: VersionText }>(
+  standing: Iterable<R>,
+  version: VersionText,
+): R | null {
+  let newest: R | null = null;
+  for (const one of standing) {
+    if (isPreRelease(one.version) || compareVersions(one.version, version) >= 0) continue;
+    if (newest === null || compareVersions(one.version, newest.version) > 0) newest = one;
+  }
+  return newest;
 }
