@@ -4,11 +4,18 @@ import type { ContentWriter } from './ports.ts';
 /** Bytes that are hashed and written in one go: in smaller pieces the way to the disk and back costs more than the bytes. */
 export const BLOCK_BYTES = 1024 * 1024;
 
-/** The same bytes in blocks. A block keeps its bytes until the one after the next is asked for. */
+/** A piece of so many bytes is a block by itself, where nothing waits before it. */
+const WHOLE_BYTES_MIN = 256 * 1024;
+
+/** The same bytes in blocks. Pieces keep their bytes; a block does until the one after the next is asked for. */
 export async function* joinedBlocks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   let [block, other] = [new Uint8Array(BLOCK_BYTES), new Uint8Array(BLOCK_BYTES)];
   let filled = 0;
   for await (const piece of pieces) {
+    if (filled === 0 && piece.length >= WHOLE_BYTES_MIN) {
+      yield piece;
+      continue;
+    }
     for (let at = 0; at < piece.length;) {
       const taken = piece.subarray(at, at + BLOCK_BYTES - filled);
       block.set(taken, filled);

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, utf8, wargApi, type Digest } from '@waybill/protocol';
 import type { ContentCache, ContentWriter, LogCache } from '../ports.ts';
@@ -49,6 +49,8 @@ export function openContentCache(folder: string): ContentCache {
   };
 }
 
+const EARLY_SYNC_BYTES = 16 * 1024 * 1024;
+
 interface FileWriterOptions {
   readonly mode?: number;
   /** Whether the bytes are on the disk before the name is. */
@@ -64,12 +66,14 @@ export async function fileWriter(
   await mkdir(path.dirname(target), { recursive: true, mode: FOLDER_MODE });
   const temporary = await temporaryBeside(target);
   const handle = await open(temporary, 'wx', mode);
+  const sync = isSynced ? new EarlySync(handle) : null;
   return {
     async write(chunk) {
       for (let at = 0; at < chunk.length;) at += (await handle.write(chunk, at)).bytesWritten;
+      sync?.wrote(chunk.length);
     },
     async keep() {
-      if (isSynced) await handle.sync();
+      await sync?.whole();
       await handle.close();
       await rename(temporary, target);
     },
@@ -78,4 +82,34 @@ export async function fileWriter(
       await rm(temporary, { force: true });
     },
   };
+}
+
+/** Brings what is written to the disk while more comes, so that the last wait is short however long the file is. */
+class EarlySync {
+  readonly #handle: FileHandle;
+  #unsynced = 0;
+  #isRunning = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  wrote(bytes: number): void {
+    this.#unsynced += bytes;
+    if (this.#unsynced < EARLY_SYNC_BYTES || this.#isRunning) return;
+    this.#unsynced = 0;
+    this.#isRunning = true;
+    // The system tells of a fault once: it is kept for whoever asks for the whole.
+    this.#running = this.#running.then(async () => {
+      await this.#handle.datasync();
+      this.#isRunning = false;
+    });
+    this.#running.catch(() => undefined);
+  }
+
+  async whole(): Promise<void> {
+    await this.#running;
+    await this.#handle.sync();
+  }
 }

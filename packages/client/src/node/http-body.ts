@@ -2,6 +2,9 @@ import http from 'node:http';
 import https from 'node:https';
 import type { IncomingBody } from '../transport.ts';
 
+/** The sender goes on while what has come is written; with less room it stands still as often as a block is full. */
+const READ_AHEAD = { highWaterMark: 1024 * 1024 };
+
 /**
  * A `BodySource` of Node.js. Its `fetch` hands every chunk through a stream of the web, which takes as long as to hash and to
  * write it does. Redirects, encodings and whatever fails are left to `fetch`.
@@ -11,7 +14,7 @@ export function openHttpBody(url: URL, startMsMax: number): Promise<IncomingBody
   if (url.username !== '' || url.password !== '') return Promise.resolve(null);
   const { get } = url.protocol === 'https:' ? https : http;
   return new Promise((resolve) => {
-    const request = get(url, { headers: { 'accept-encoding': 'identity' } });
+    const request = get(url, { headers: { 'accept-encoding': 'identity' }, ...READ_AHEAD });
     const timer = setTimeout(() => request.destroy(), startMsMax);
     request.on('response', (response) => {
       clearTimeout(timer);
