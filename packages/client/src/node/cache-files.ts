@@ -100,12 +100,15 @@ class EarlySync {
     if (this.#unsynced < EARLY_SYNC_BYTES || this.#isRunning) return;
     this.#unsynced = 0;
     this.#isRunning = true;
-    // The system tells of a fault once: it is kept for whoever asks for the whole.
-    this.#running = this.#running.then(async () => {
-      await this.#handle.datasync();
-      this.#isRunning = false;
-    });
+    this.#running = this.#syncAfter(this.#running);
     this.#running.catch(() => undefined);
+  }
+
+  /** The system tells of a fault once: it is kept for whoever asks for the whole. */
+  async #syncAfter(before: Promise<void>): Promise<void> {
+    await before;
+    await this.#handle.datasync();
+    this.#isRunning = false;
   }
 
   async whole(): Promise<void> {
