@@ -4,7 +4,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { authorOf, publish } from '@waybill/client';
-import { digestOf, parsePackageName, parseVersion } from '@waybill/protocol';
+import { readWitText } from '@waybill/client/node';
+import { digestOf, isRegistryError, parsePackageName, parseVersion } from '@waybill/protocol';
 import { encodeWit, parseWit } from '@waybill/protocol/content';
 import {
   COMPONENT,
@@ -124,6 +125,28 @@ test('a folder is WIT text where that is said, with what it names in deps', asyn
   assert.equal(codeOf(await user.run('wit', 'uses', '--json')), 'usage/invalid');
   await writeFile(path.join(folder, 'b.wit'), 'interface x { use test:nowhere/t@1.0.0.{id}; }');
   assert.equal(codeOf(await user.run('diff', 'uses', 'printed-1.0.0.wit', '--json', ...at())), 'usage/invalid');
+});
+
+test('what lies in deps in the binary form, as install leaves some packages, is read with its copies', async () => {
+  const base = 'package test:base@1.0.0;\ninterface t { type id = u32; }';
+  const uses = (name: string) =>
+    `package test:${name}@1.0.0;\ninterface m { use test:base/t@1.0.0.{id}; f: func(i: id); }`;
+  const read = async (deps: Readonly<Record<string, string | Uint8Array>>): Promise<Uint8Array> => {
+    const folder = user.file(`top-${Object.keys(deps).join('-')}`);
+    await mkdir(path.join(folder, 'deps'), { recursive: true });
+    for (const [name, contents] of Object.entries(deps)) await writeFile(path.join(folder, 'deps', name), contents);
+    const imports = ['mid', 'more'].map((name) => `import test:${name}/m@1.0.0;`);
+    await writeFile(path.join(folder, 'top.wit'), `package test:top@1.0.0;\nworld w { ${imports.join(' ')} }`);
+    return encodeWit(parseWit(await readWitText(folder)));
+  };
+  const binary = (text: string): Uint8Array =>
+    encodeWit(parseWit({ main: [{ path: 'a.wit', text }], dependencies: [[{ path: 'base.wit', text: base }]] }));
+  const asText = await read({ 'base.wit': base, 'mid.wit': uses('mid'), 'more.wit': uses('more') });
+  assert.deepEqual(await read({ 'mid.wasm': binary(uses('mid')), 'more.wasm': binary(uses('more')) }), asText);
+  assert.deepEqual(await read({ 'base.wit': base, 'mid.wasm': binary(uses('mid')), 'more.wit': uses('more') }), asText);
+  await assert.rejects(read({ 'mid.wasm': binary(uses('mid')), 'mid.wit': uses('mid') }), (thrown) =>
+    isRegistryError(thrown, 'content/wit'),
+  );
 });
 
 test('P4: a WIT package is released under the name and version that it has', async () => {

@@ -34,6 +34,7 @@ export {
   type WitWorld,
   type WitWorldItem,
 } from './wit/model.ts';
+export { witPackageName } from './wit/identity.ts';
 export { printWit } from './wit/print.ts';
 export { claimedKindOf, CONTENT_KINDS, type ClaimedKind, type ContentKind, type ContentKindRow } from './kind.ts';
 export {
@@ -99,7 +100,7 @@ export { compareWorlds } from './wit/compare-world.ts';
 export { encodeWit } from './wit/encode-package.ts';
 export { type WitSource } from './wit/parse-source.ts';
 export { isWitText } from './wit/parse-tokens.ts';
-export { packagesNamed, parseWit, type WitText } from './wit/resolve-document.ts';
+export { packagesHeld, packagesNamed, parseWit, type WitText } from './wit/resolve-document.ts';
 export { decodeEmbeddedWit } from './wit/embedded.ts';
 export {
   contentDependencies,

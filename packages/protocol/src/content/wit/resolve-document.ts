@@ -70,6 +70,12 @@ export function packagesNamed(sources: readonly WitSource[]): readonly WitPackag
   return [...byName.values()];
 }
 
+/** The names of the packages whose text this is: one, and those that are nested in it. Throws `content/wit`. */
+export function packagesHeld(sources: readonly WitSource[]): readonly string[] {
+  checkSize(sources);
+  return parseGroups([sources]).flatMap(({ own, nested }) => [own, ...nested].map(({ id }) => witPackageName(id)));
+}
+
 function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
