@@ -48,7 +48,9 @@ export class FileDelivery {
     const { cache, digest } = this.#parts;
     if (this.#fetched === null) {
       const otherwise = (): Error => new RegistryError('content/digest', `${digest} changed in the cache`);
-      return writeVerified(await readCached(cache, digest), await this.#fileWriter(), { digest, otherwise });
+      // The writer first: a stream that is open while something else fails is nobody's.
+      const writer = await this.#fileWriter();
+      return writeVerified(cachedBytes(cache, digest), writer, { digest, otherwise });
     }
     try {
       await this.#fetched.keep();
@@ -66,7 +68,10 @@ export class FileDelivery {
 
   async #bothWriters(): Promise<ContentWriter> {
     const file = await this.#fileWriter();
-    const cached = await this.#parts.cache.writer(this.#parts.digest);
+    const cached = await this.#parts.cache.writer(this.#parts.digest).catch(async (failure: unknown) => {
+      await file.discard();
+      throw failure;
+    });
     return {
       async write(chunk) {
         await Promise.all([file.write(chunk), cached.write(chunk)]);
@@ -104,4 +109,9 @@ export class FileDelivery {
       discard: () => writer.discard(),
     };
   }
+}
+
+/** Opened when the first of them is asked for. */
+async function* cachedBytes(cache: ContentCache, digest: Digest): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* await readCached(cache, digest);
 }

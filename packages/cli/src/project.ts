@@ -138,7 +138,8 @@ export async function install(
 ): Promise<InstalledFile[]> {
   const { files } = project;
   const { lock } = proven;
-  const wkgLock = await wkgLockText(project, lock, client);
+  requireAgreement(lock, (await files.wkgLock()) ?? []);
+  const wkgLock = isFrozen ? null : await wkgLockText(project, lock, client);
   return installProject({
     folder: files.folder,
     proven,
@@ -160,7 +161,7 @@ export async function install(
 
 /**
  * The same for wkg, which names a registry by its host where its configuration says nothing else; `null` where wkg has no use for
- * it. Throws `lock/invalid` where wkg has locked something else than the log holds.
+ * it.
  */
 async function wkgLockText(
   { files, wishes }: Installation['project'],
@@ -168,7 +169,6 @@ async function wkgLockText(
   { api }: RegistryClient,
 ): Promise<string | null> {
   const previous = (await files.wkgLock()) ?? [];
-  requireAgreement(lock, previous);
   const needs = await files.wkgNeeds(wishes.overrides);
   const registry = api.transport.baseUrl.host;
   return needs === null ? null : formatWkgLock(wkgLockOf({ needs, lock, previous, registry }));

@@ -19,7 +19,7 @@ export {
 } from './carried-record.ts';
 export { claimCheck, readCached, requireClaim, type ClaimCheck } from './content-claim.ts';
 export { lookUpContent, LOOKUP_RELEASES_MAX, type ContentFound } from './content-lookup.ts';
-export { fetchContent } from './content-fetch.ts';
+export { fetchContent, fetchContentUpTo } from './content-fetch.ts';
 export { writeVerified } from './verified-write.ts';
 export type { ContentFetchParts } from './parts-fetch.ts';
 export { governanceLogText, requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';

@@ -67,6 +67,8 @@ export class Transport {
   readonly #fetch: Fetch;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #bodies: BodySource | null;
+  /** Origins that have once answered otherwise, as with a redirect: nothing of theirs is asked for twice again. */
+  readonly #forFetch = new Set<string>();
   #exchanges: Exchange[] = [];
 
   constructor(
@@ -149,8 +151,11 @@ export class Transport {
 
   /** The body of what any URL answers with 200, as {@link chunksOf} gives it; `null` where {@link open} has to say what it is. */
   async body(url: URL): Promise<AsyncIterable<Uint8Array> | null> {
-    const body = this.#bodies === null ? null : await this.#bodies(url, this.limits.startMsMax);
-    return body === null ? null : paced(body, this.limits);
+    if (this.#bodies === null || this.#forFetch.has(url.origin)) return null;
+    const body = await this.#bodies(url, this.limits.startMsMax);
+    if (body !== null) return paced(body, this.limits);
+    this.#forFetch.add(url.origin);
+    return null;
   }
 
   #remember(exchange: Exchange): void {

@@ -55,7 +55,8 @@ export async function writeVerified(
     await writer.keep();
   } catch (failure) {
     await writing.catch(() => undefined);
-    await writer.discard();
+    // What went wrong first is what has to be told.
+    await writer.discard().catch(() => undefined);
     throw failure;
   }
 }

@@ -50,6 +50,29 @@ test('every other answer is left to fetch: a redirect, an error, an encoding, a 
   assert.equal(await openHttpBody(new URL('http://127.0.0.1:1/'), START_MS_MAX), null);
 });
 
+test('W1: ports of other protocols are asked by nobody but fetch, which refuses them', async () => {
+  for (const port of [25, 1023, 6667]) {
+    const url = new URL(`http://127.0.0.1:${port}/`);
+    assert.equal(await openHttpBody(url, START_MS_MAX), null);
+  }
+  await assert.rejects(fetch('http://127.0.0.1:6667/'));
+});
+
+test('an origin that has to be asked by fetch is asked once by the other way', async () => {
+  let asked = 0;
+  await withServer(
+    (_, response) => {
+      asked++;
+      response.writeHead(404).end();
+    },
+    async (url) => {
+      const transport = new Transport(url, fetch, {}, TRANSPORT_LIMITS, openHttpBody);
+      assert.deepEqual([await transport.body(url), await transport.body(url)], [null, null]);
+      assert.equal(asked, 1);
+    },
+  );
+});
+
 test('T1: a body that breaks off, before the first read as well, or stops, is an answer that broke off', async () => {
   const limits = { ...TRANSPORT_LIMITS, chunkMsMax: 200 };
   const endings: readonly RequestListener[] = [

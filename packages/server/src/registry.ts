@@ -158,7 +158,7 @@ async function openHeld(
     content,
     treeTakedowns,
     parts,
-    lookup: new ContentLookup({ store: reader, packages: states.packages, logLength: () => sequencer.length }),
+    lookup: new ContentLookup({ store: reader, logLength: () => sequencer.length }),
   };
 }
 

@@ -4,6 +4,7 @@ import { buildCommand, type Command } from '@stricli/core';
 import {
   claimCheck,
   fetchContent,
+  fetchContentUpTo,
   InnerName,
   isTreeClaim,
   parseRequirement,
@@ -137,7 +138,7 @@ async function getToFile(
   };
   const delivery = new FileDelivery({ cache: contentCacheOf(parts.context), digest: content, output, listen });
   try {
-    await fetchInto(delivery.cache, content, parts);
+    await fetchInto(delivery.cache, resolved, parts);
     await delivery.finish();
   } catch (failure) {
     await delivery.discard();
@@ -150,16 +151,23 @@ async function getToFile(
 async function getToPipe(parts: GetParts, { name, resolved }: FoundRelease): Promise<readonly string[]> {
   const { release, content } = resolved;
   const cache = contentCacheOf(parts.context);
-  await fetchInto(cache, content, parts);
+  await fetchInto(cache, resolved, parts);
   await requireClaim(name, release, await readCached(cache, content));
   const inner = new InnerName({ name, version: release.version });
   await deliver(inner.hear(await readCached(cache, content)), content, '-');
   return inner.contradictions();
 }
 
-async function fetchInto(cache: ContentCache, content: Digest, { client, progress }: GetParts): Promise<void> {
+/** No more than the release says that it has: a source that says nothing could fill the disk. */
+async function fetchInto(
+  cache: ContentCache,
+  { release, content }: ResolvedRelease,
+  { client, progress }: GetParts,
+): Promise<void> {
   const onProgress = (received: number, total: number | null): void => progress.step(progressText(received, total));
-  await client.reading(() => fetchContent(content, { client, cache, onProgress }));
+  const parts = { client, cache, onProgress };
+  const size = release.claim?.size ?? null;
+  await client.reading(() => (size === null ? fetchContent(content, parts) : fetchContentUpTo(size, content, parts)));
 }
 
 function warn({ process }: CliContext, lines: readonly string[]): void {

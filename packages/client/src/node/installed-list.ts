@@ -10,8 +10,8 @@ const LIST_MODE = 0o644;
 
 /**
  * The names of what was installed into a folder, beside that folder: a lock may come by way of others, and then nothing else
- * says what of the old one is to go. Every name in it has to look like one that is given to a package, so that no list, whoever
- * wrote it, names something of the user's.
+ * says what of the old one is to go. Every name in it has to look like one that is given to a package, so that a list, whoever
+ * wrote it, names no folder of another kind. What somebody puts under such a name in the place of what was installed goes with it.
  */
 export async function readInstalledList(file: string): Promise<ReadonlySet<string>> {
   const found = await stat(file).catch(unlessMissing);

@@ -39,26 +39,31 @@ export async function clearOnce(folder: string): Promise<void> {
 
 /**
  * Removes the temporaries of this user whose processes have ended. Where a later process has the number of one of them, its file
- * stays until that has ended, too.
+ * stays until that has ended, too; so does what cannot be removed, and all of it in a folder that cannot be read: nobody's work
+ * waits for this.
  */
 export async function clearTemporaries(folder: string): Promise<void> {
-  for (const name of (await readdir(folder).catch(unlessMissing)) ?? []) {
+  for (const name of await readdir(folder).catch(() => [])) {
     const [, machine, id] = TEMPORARY.exec(name) ?? [];
     if (id === undefined || machine !== MACHINE || isRunning(Number(id))) continue;
     const file = path.join(folder, name);
-    const found = await lstat(file).catch(unlessMissing);
+    const found = await lstat(file).catch(() => undefined);
     // In a folder of all, such as /tmp, a name says nothing about others.
     if (found === undefined || found.uid !== (process.getuid?.() ?? found.uid)) continue;
-    // Two that clear at once find the same.
-    await rm(file, { recursive: true, force: true });
+    await removeIfPossible(file);
   }
+}
+
+/** What stays, as a folder that may not be written, is no fault of whoever has done his work. */
+async function removeIfPossible(file: string): Promise<void> {
+  await rm(file, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
 }
 
 /** Removes at once what stands in a place, whatever it is: a kill on the way leaves nothing of it there. */
 export async function removeAtOnce(place: string): Promise<void> {
   const aside = await temporaryBeside(place);
   if ((await rename(place, aside).then(always, unlessMissing)) === undefined) return;
-  await rm(aside, { recursive: true, force: true });
+  await removeIfPossible(aside);
 }
 
 function always(): true {

@@ -11,7 +11,7 @@ import {
   type WitSource,
   type WitText,
 } from '@waybill/protocol/content';
-import { hasCode } from './file-failure.ts';
+import { hasCode, unlessMissing } from './file-failure.ts';
 
 /** All files of one reading; the whole of WASI's WIT has 0.3 MB. */
 const WIT_TEXT_BYTES_MAX = 32 * 1024 * 1024;
@@ -45,7 +45,9 @@ export async function readWitText(source: string): Promise<WitText> {
 /** The WIT text of a package without what it names: a file, or those in a folder. Empty where there is none. */
 export async function readOwnWitText(source: string): Promise<WitSource[]> {
   const budget = { bytes: WIT_TEXT_BYTES_MAX };
-  return source.endsWith(WIT) ? [await readSource(source, budget)] : readPackage(source, budget);
+  if (source.endsWith(WIT)) return [await readSource(source, budget)];
+  // wkg takes a package in the binary form, too, in which no text names anything.
+  return (await stat(source).catch(unlessMissing))?.isDirectory() === true ? readPackage(source, budget) : [];
 }
 
 /** What is left to read. */

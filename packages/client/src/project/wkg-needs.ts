@@ -24,12 +24,23 @@ export function wkgNeeds(overrides: readonly WkgOverride[], named: readonly WitP
     path === null && requirement !== null ? [{ name, requirement }] : [],
   );
   const taken = new Set(overrides.flatMap(({ name, path, range }) => (path === null && range === null ? [] : [name])));
-  const others = named.map(({ namespace, name, version }) => ({
-    name: parsePackageName(`${namespace}:${name}`),
-    requirement: version === null ? ANY : exactForCargo(version),
-  }));
+  const others = named.flatMap(({ namespace, name, version }) => {
+    const asPackage = packageNameOf(`${namespace}:${name}`);
+    return asPackage === null
+      ? []
+      : [{ name: asPackage, requirement: version === null ? ANY : exactForCargo(version) }];
+  });
   const needs = [...asked, ...others.filter(({ name }) => !taken.has(name))];
   return [...new Map(needs.map((need) => [`${need.name} ${need.requirement}`, need])).values()];
+}
+
+/** `null` for what is a name in WIT, where capitals are allowed, and in no registry. */
+function packageNameOf(text: string): PackageName | null {
+  try {
+    return parsePackageName(text);
+  } catch {
+    return null;
+  }
 }
 
 export interface WkgLockParts {

@@ -11,7 +11,6 @@ export interface HeldRelease {
   readonly version: VersionText;
   readonly recordId: RecordId;
   readonly registryIndex: number;
-  readonly state: 'released' | 'yanked';
   readonly kind: ClaimedKind;
   /** Where the release says them. */
   readonly mediaType?: string;

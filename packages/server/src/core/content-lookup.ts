@@ -3,18 +3,15 @@ import {
   PACKAGE_LOG,
   RegistryError,
   type Digest,
-  type LogId,
+  type PackageEntry,
   type PackageName,
-  type VersionText,
 } from '@waybill/protocol';
 import { claimedKindOf, type HeldRelease, type HeldReleases } from '@waybill/protocol/content';
 import { HELD_RECORD_BYTES_MAX } from './limits.ts';
 import type { Holding, HoldingPlace, RegistryReader, StoredRecord } from './ports.ts';
-import type { PackageStates } from './state-caches.ts';
 
 export interface ContentLookupParts {
   readonly store: Pick<RegistryReader, 'readHoldings' | 'readHoldingsGap' | 'readRecords' | 'readNames'>;
-  readonly packages: PackageStates;
   /** Of the registry log, as it is served. */
   readonly logLength: () => number;
 }
@@ -43,50 +40,50 @@ export class ContentLookup {
     const found = await store.readHoldings(digest, { after, belowIndex, limit: limit + 1 });
     const releases: HeldRelease[] = [];
     let bytesLeft = HELD_RECORD_BYTES_MAX;
-    let record: StoredRecord | null = null;
+    let record: HoldingRecord | null = null;
     for (const holding of found.slice(0, limit)) {
-      if (record?.registryIndex !== holding.registryIndex) {
+      if (record?.stored.registryIndex !== holding.registryIndex) {
         if (bytesLeft <= 0) break;
         record = await this.#recordOf(holding);
-        bytesLeft -= record.envelope.contents.length;
+        bytesLeft -= record.stored.envelope.contents.length;
       }
-      releases.push(await this.#releaseOf(holding, record));
+      releases.push(releaseOf(holding, record));
     }
     const last = found[releases.length - 1];
     return { logLength: belowIndex, releases, next: last && releases.length < found.length ? formatPlace(last) : null };
   }
 
-  async #recordOf(holding: Holding): Promise<StoredRecord> {
-    const [record] = await this.#parts.store.readRecords(holding.registryIndex, 1);
-    if (record?.registryIndex === holding.registryIndex) return record;
-    throw damaged(holding);
-  }
-
-  async #releaseOf(holding: Holding, stored: StoredRecord): Promise<HeldRelease> {
-    const { logId, recordId, registryIndex, envelope } = stored;
-    const entry = decodeSignedRecord(PACKAGE_LOG, envelope).entries[holding.entryIndex];
-    if (entry?.type !== 'release' || entry.content !== holding.digest) throw damaged(holding);
-    const { version, claim = null } = entry;
-    const name = (await this.#parts.store.readNames([logId])).get(logId);
+  async #recordOf(holding: Holding): Promise<HoldingRecord> {
+    const { store } = this.#parts;
+    const [stored] = await store.readRecords(holding.registryIndex, 1);
+    if (stored?.registryIndex !== holding.registryIndex) throw damaged(holding);
+    const name = (await store.readNames([stored.logId])).get(stored.logId);
     if (name === undefined) throw damaged(holding);
-    const release = {
-      package: name,
-      version,
-      recordId,
-      registryIndex,
-      state: await this.#stateOf(logId, version, name),
-    };
-    const said = claim === null ? {} : { mediaType: claim.mediaType, size: claim.size };
-    return { ...release, kind: claimedKindOf(claim?.mediaType ?? null), ...said };
+    return { stored, name, entries: decodeSignedRecord(PACKAGE_LOG, stored.envelope).entries };
   }
+}
 
-  #stateOf(logId: LogId, version: VersionText, name: PackageName): Promise<'released' | 'yanked'> {
-    return this.#parts.packages.read(logId, ({ bindings }) => {
-      const release = bindings.get(version);
-      if (release !== undefined) return release.state.status;
-      throw new RegistryError('storage/damaged', `the log of ${name} does not lead to its release ${version}`);
-    });
-  }
+/** A record that holds the content, read once for all its releases of it. */
+interface HoldingRecord {
+  readonly stored: StoredRecord;
+  readonly name: PackageName;
+  readonly entries: readonly PackageEntry[];
+}
+
+function releaseOf(holding: Holding, { stored, name, entries }: HoldingRecord): HeldRelease {
+  const entry = entries[holding.entryIndex];
+  if (entry?.type !== 'release' || entry.content !== holding.digest) throw damaged(holding);
+  const { version, claim = null } = entry;
+  const { recordId, registryIndex } = stored;
+  const said = claim === null ? {} : { mediaType: claim.mediaType, size: claim.size };
+  return {
+    package: name,
+    version,
+    recordId,
+    registryIndex,
+    kind: claimedKindOf(claim?.mediaType ?? null),
+    ...said,
+  };
 }
 
 function damaged({ registryIndex, entryIndex, digest }: Holding): RegistryError {

@@ -1,6 +1,7 @@
+import { isRegistryError } from '@waybill/protocol';
 import { holdingsOfStored } from './holding.ts';
 import { FETCH_PAGE_RECORDS, HOLDINGS_STEP_RECORDS } from './limits.ts';
-import type { Holding, HoldingsWriter, RecordRange, RegistryReader } from './ports.ts';
+import type { Holding, HoldingsWriter, RecordRange, RegistryReader, StoredRecord } from './ports.ts';
 
 export interface HoldingsFillParts {
   readonly store: Pick<RegistryReader, 'readHoldingsGap' | 'readRecords'>;
@@ -30,12 +31,29 @@ export class HoldingsFill {
 
   async #holdingsOf({ from, to }: RecordRange): Promise<readonly Holding[]> {
     const holdings: Holding[] = [];
+    let atOnce = FETCH_PAGE_RECORDS;
     for (let next = from; next < to;) {
-      const page = await this.#parts.store.readRecords(next, Math.min(FETCH_PAGE_RECORDS, to - next));
+      const page = await this.#readable(next, Math.min(atOnce, to - next));
+      if (page === null) {
+        // One by one, past the damaged one: fsck names it, and it must not keep all others from being found.
+        if (atOnce === 1) next++;
+        atOnce = 1;
+        continue;
+      }
       const inRange = page.filter(({ registryIndex }) => registryIndex < to);
       for (const record of inRange) holdings.push(...holdingsOfStored(record));
       next = (inRange.at(-1)?.registryIndex ?? to - 1) + 1;
     }
     return holdings;
+  }
+
+  /** `null` where one of them is damaged. */
+  async #readable(from: number, limit: number): Promise<readonly StoredRecord[] | null> {
+    try {
+      return await this.#parts.store.readRecords(from, limit);
+    } catch (failure) {
+      if (isRegistryError(failure, 'storage/damaged')) return null;
+      throw failure;
+    }
   }
 }

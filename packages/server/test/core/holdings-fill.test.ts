@@ -6,6 +6,7 @@ import {
   OPERATOR_LOG_ID,
   PACKAGE_LOG,
   packageLogId,
+  RegistryError,
   timestampFromMs,
   type PackageEntry,
 } from '@waybill/protocol';
@@ -77,6 +78,28 @@ test('each step goes through a bounded number of records, and a gap that nothing
   );
   assert.ok(made.every(({ registryIndex }) => registryIndex >= 5 && registryIndex < 5 + 2 * HOLDINGS_STEP_RECORDS + 1));
   assert.equal(new Set(made.map(({ registryIndex }) => registryIndex)).size, made.length / 2);
+});
+
+test('D11: rows that cannot be read keep no others from being found', async () => {
+  const damaged = new Set([3, 4, 9]);
+  const indexes: number[] = [];
+  let gap: RecordRange | null = { from: 0, to: 10 };
+  const store = {
+    readHoldingsGap: async () => gap,
+    async readRecords(from: number, limit: number) {
+      const page = Array.from({ length: Math.min(limit, 10 - from) }, (_, i) => from + i);
+      if (page.some((index) => damaged.has(index))) throw new RegistryError('storage/damaged', 'a row is cut off');
+      return page.map((registryIndex) => ({ ...record, registryIndex }));
+    },
+  };
+  const writer = {
+    async fillHoldings(_: RecordRange, holdings: readonly Holding[]) {
+      indexes.push(...holdings.map(({ registryIndex }) => registryIndex));
+      gap = null;
+    },
+  };
+  await new HoldingsFill({ store, writer }).step();
+  assert.deepEqual([...new Set(indexes)], [0, 1, 2, 5, 6, 7, 8]);
 });
 
 test('what is no package record, or does not decode, holds nothing', async () => {
