@@ -1,6 +1,6 @@
 import { isRegistryError } from '@waybill/protocol';
 import { holdingsOfStored } from './holding.ts';
-import { FETCH_PAGE_RECORDS, HOLDINGS_STEP_RECORDS } from './limits.ts';
+import { FETCH_PAGE_RECORDS, HOLDINGS_STEP_RECORDS, HOLDINGS_STEP_ROWS } from './limits.ts';
 import type { Holding, HoldingsWriter, RecordRange, RegistryReader, StoredRecord } from './ports.ts';
 
 export interface HoldingsFillParts {
@@ -24,15 +24,21 @@ export class HoldingsFill {
     const { store, writer } = this.#parts;
     const gap = await store.readHoldingsGap();
     if (gap === null) return false;
-    const range = { from: gap.from, to: Math.min(gap.from + HOLDINGS_STEP_RECORDS, gap.to) };
-    await writer.fillHoldings(range, await this.#holdingsOf(range));
+    const { from } = gap;
+    const { holdings, to } = await this.#holdingsOf({ from, to: Math.min(from + HOLDINGS_STEP_RECORDS, gap.to) });
+    await writer.fillHoldings({ from, to }, holdings);
     return true;
   }
 
-  async #holdingsOf({ from, to }: RecordRange): Promise<readonly Holding[]> {
+  /** Of the range, or of as much of it as one step may write. */
+  async #holdingsOf({
+    from,
+    to,
+  }: RecordRange): Promise<{ readonly holdings: readonly Holding[]; readonly to: number }> {
     const holdings: Holding[] = [];
     let atOnce = FETCH_PAGE_RECORDS;
-    for (let next = from; next < to;) {
+    let next = from;
+    while (next < to && holdings.length < HOLDINGS_STEP_ROWS) {
       const page = await this.#readable(next, Math.min(atOnce, to - next));
       if (page === null) {
         // One by one, past the damaged one: fsck names it, and it must not keep all others from being found.
@@ -44,7 +50,7 @@ export class HoldingsFill {
       for (const record of inRange) holdings.push(...holdingsOfStored(record));
       next = (inRange.at(-1)?.registryIndex ?? to - 1) + 1;
     }
-    return holdings;
+    return { holdings, to: next };
   }
 
   /** `null` where one of them is damaged. */

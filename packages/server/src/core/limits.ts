@@ -152,6 +152,8 @@ export const TOKEN_USES_PAUSE_MS = 60_000;
 
 /** Records gone through in one step of making holdings, the pause between steps, and that between looks for a gap. */
 export const HOLDINGS_STEP_RECORDS = 200;
+/** Holdings that are enough for one of those steps: a record may have a thousand. */
+export const HOLDINGS_STEP_ROWS = 5_000;
 export const HOLDINGS_STEP_PAUSE_MS = 10;
 export const HOLDINGS_CHECK_MS = 3_600_000;
 
