@@ -20,7 +20,6 @@ import {
 import {
   changeText,
   claimedKindOf,
-  CONTENT_KINDS,
   differenceLines,
   interfaceChange,
   neededStep,
@@ -129,7 +128,7 @@ export class InterfaceSteps {
     try {
       const size = await this.#parts.content.size(digest);
       if (size === null) return 'absent';
-      if (!mayBeComponent(claim)) return 'not a component';
+      if (claimedKindOf(claim?.mediaType ?? null) === 'tree') return 'not a component';
       if (!isComponent(await this.#start(digest, size))) return 'not a component';
       if (size > STEP_CONTENT_BYTES_MAX) return { unread: `${digest} has more than ${STEP_CONTENT_BYTES_MAX} bytes` };
       return readInterface(await this.#whole(digest, size));
@@ -186,10 +185,6 @@ export class InterfaceSteps {
     if (encodeHex(hash.digest()) === digestHex(digest)) return;
     throw new RegistryError('storage/damaged', `the bytes of ${digest} have another digest`);
   }
-}
-
-function mayBeComponent(claim: ContentClaim | null): boolean {
-  return CONTENT_KINDS[claimedKindOf(claim?.mediaType ?? null)].layers?.includes('component') === true;
 }
 
 function isLost(reading: Reading): reading is Lost {

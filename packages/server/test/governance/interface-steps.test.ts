@@ -6,7 +6,10 @@ import {
   concatBytes,
   digestHex,
   digestOf,
+  packageLogId,
+  parsePackageName,
   parseVersion,
+  timestampFromMs,
   utf8,
   wargApi,
   type GovernanceEntry,
@@ -15,8 +18,10 @@ import {
 } from '@waybill/protocol';
 import { encodeWit, parseWit, STEP_CONTENT_BYTES_MAX } from '@waybill/protocol/content';
 import { governingKey, Governor, OPEN_POLICY } from '../governance.ts';
+import { holderNamed, signJointly } from '../joint-record.ts';
 import { keyOf, Publisher, releaseOf, wasmOf } from '../publisher.ts';
 import { bodyOf, RunningRegistry, type Answer } from '../running-registry.ts';
+import { releaseAs } from '../test-tree.ts';
 
 /* A policy that asks for steps, and publishers who look at nothing: spec/admission.md 8. Each test has a namespace of its own. */
 
@@ -271,4 +276,27 @@ test('D7: content of a record that was damaged since it came is asked for, and t
   await registry.restart();
   assert.deepEqual(wantedBy(await api.post(alone)), [digestOf(second)]);
   assertRefused(await api.upload(alone.id, second), /too small/);
+});
+
+test('admission 8.3: a component is judged whatever its release claims, and other content and trees are not', async () => {
+  await says(owner, STEPS);
+  const name = parsePackageName(`${namespace}:claimed`);
+  const log = packageLogId(name);
+  const publish = async (prev: Answer | null, entries: readonly PackageEntry[], content: Uint8Array) => {
+    const parts = { time: timestampFromMs(Date.now()), home: { log, origin: ORIGIN }, by: ['alice'] };
+    const previous = prev === null ? null : wargApi.decodeRecordStatus(prev.bytes).recordId;
+    const { id, envelope } = await signJointly(entries, { ...parts, prev: previous });
+    const target = `v1/package/${log}/record`;
+    const posted = await registry.post(target, { json: wargApi.publishBody(name, envelope) });
+    if (Object(bodyOf(posted)).state !== 'sourcing') return posted;
+    const sent = await registry.post(`${target}/${id}/content/${digestOf(content)}`, { body: content });
+    return sent.status < 300 ? registry.get(`${target}/${id}`) : sent;
+  };
+  const root: PackageEntry = { type: 'root', holder: holderNamed('alice') };
+  const [say, tell, text] = [witOf('claim'), witOf('claims'), utf8('words')];
+  const first = await publish(null, [root, releaseAs('other', '1.0.0', say)], say);
+  assert.equal(first.status, 200, new TextDecoder().decode(first.bytes));
+  assertRefused(await publish(first, [releaseAs('other', '1.0.1', tell)], tell), /claim was removed/);
+  const second = await publish(first, [releaseAs('other', '1.0.1', text)], text);
+  assert.equal(second.status, 200, new TextDecoder().decode(second.bytes));
 });
