@@ -11,13 +11,13 @@ import type {
   WitType,
   WitWorld,
 } from './model.ts';
-import { WIT_COMPARISON_DEPTH_MAX, WIT_COMPARISON_STEPS_MAX, witRefusal } from './parse-source.ts';
+import { WIT_COMPARISON_DEPTH_MAX, WIT_COMPARISON_STEPS_MAX } from './parse-source.ts';
 
 /**
  * Whether types of two readings are the same. Two names are where they are declared alike: the same name in the same place,
  * of versions that can stand for each other; what such a name stands for is compared where it is declared. Others are the
  * same where their structure is, but resources never. Whatever is asked throws `content/policy` once all answers together
- * have taken too many steps: what a few bytes of a binary say may take hours to compare.
+ * have taken too many steps, or one goes too deep: what a few bytes of a binary say may take hours to compare.
  */
 export class TypeComparison {
   readonly #own: readonly WitPackageId[];
@@ -70,16 +70,14 @@ export class TypeComparison {
   spend(steps: number): void {
     this.#steps += steps;
     if (this.#steps <= WIT_COMPARISON_STEPS_MAX) return;
-    const why = `that takes more than ${WIT_COMPARISON_STEPS_MAX} steps`;
-    throw new RegistryError('content/policy', `these interfaces are too large to be compared: ${why}`, {
-      limit: WIT_COMPARISON_STEPS_MAX,
-    });
+    throw tooLarge(`that takes more than ${WIT_COMPARISON_STEPS_MAX} steps`, WIT_COMPARISON_STEPS_MAX);
   }
 
   #descend(compare: () => boolean): boolean {
     this.spend(PAIR_STEPS);
-    if (this.#depth > WIT_COMPARISON_DEPTH_MAX)
-      throw witRefusal(`types are nested more than ${WIT_COMPARISON_DEPTH_MAX} deep: they are not compared`);
+    if (this.#depth > WIT_COMPARISON_DEPTH_MAX) {
+      throw tooLarge(`types are nested more than ${WIT_COMPARISON_DEPTH_MAX} deep`, WIT_COMPARISON_DEPTH_MAX);
+    }
     this.#depth++;
     const verdict = compare();
     this.#depth--;
@@ -198,6 +196,10 @@ export class TypeComparison {
 const PAIR_STEPS = 4;
 const NAME_LENGTH_A_STEP = 64;
 const UNNAMED_PLACE = 0;
+
+function tooLarge(why: string, limit: number): RegistryError {
+  return new RegistryError('content/policy', `these interfaces are too large to be compared: ${why}`, { limit });
+}
 
 function nameSteps({ name }: Pick<WitLabel, 'name'>): number {
   return 1 + Math.floor(name.length / NAME_LENGTH_A_STEP);
