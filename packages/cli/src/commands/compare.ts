@@ -17,6 +17,7 @@ import {
   differenceLines,
   interfaceChange,
   type ClaimedKind,
+  type InterfaceChange,
   type InterfaceReading,
   type TreeFile,
   type VersionPair,
@@ -148,12 +149,9 @@ async function subjectFiles(reading: Reading, subject: Subject): Promise<readonl
 }
 
 async function interfaceComparison(parts: Comparing, before: Subject, after: Subject): Promise<CommandResult> {
-  const read = await readBoth(parts, before, after);
-  if ('remark' in read) return remarked(parts, before, after, read.remark);
-  const [old, now] = read.interfaces;
-  const pair = pairOf(old, now);
-  const change = interfaceChange({ ...old, version: pair.from }, { ...now, version: pair.to });
-  if (change === null) return remarked(parts, before, after, 'one is a WIT package, and the other is not');
+  const compared = await compareInterfaces(parts, before, after);
+  if ('remark' in compared) return remarked(parts, before, after, compared.remark);
+  const { change, pair } = compared;
   const text = [...differenceLines(change, LINES_MAX).map((line) => `  ${line}`), changeText(change, pair)].join('\n');
   return { text, json: { ...comparedBody(before, after), interface: changeBody(change, pair) } };
 }
@@ -164,12 +162,17 @@ function pairOf(before: NamedInterface, after: NamedInterface): VersionPair {
   return areApart ? { from: null, to: null } : { from: before.version, to: after.version };
 }
 
-type ReadBoth = { readonly interfaces: readonly [NamedInterface, NamedInterface] } | { readonly remark: string };
+type ComparedInterfaces =
+  | { readonly change: InterfaceChange; readonly pair: VersionPair }
+  | { readonly remark: string };
 
-/** What cannot be read is still content with a digest. */
-async function readBoth(parts: Comparing, before: Subject, after: Subject): Promise<ReadBoth> {
+/** What cannot be read, or compared, is still content with a digest. */
+async function compareInterfaces(parts: Comparing, before: Subject, after: Subject): Promise<ComparedInterfaces> {
   try {
-    return { interfaces: [await interfaceOf(parts, before), await interfaceOf(parts, after)] };
+    const [old, now] = [await interfaceOf(parts, before), await interfaceOf(parts, after)];
+    const pair = pairOf(old, now);
+    const change = interfaceChange({ ...old, version: pair.from }, { ...now, version: pair.to });
+    return change === null ? { remark: 'one is a WIT package, and the other is not' } : { change, pair };
   } catch (failure) {
     if (!isRegistryError(failure, 'content/malformed', 'content/not-analysed', 'content/policy', 'content/size'))
       throw failure;

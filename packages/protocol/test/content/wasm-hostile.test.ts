@@ -11,6 +11,7 @@ import {
   bytes,
   component,
   custom,
+  declare,
   exportSection,
   exported,
   extern,
@@ -78,6 +79,24 @@ function doublingInstances(depth: number): Uint8Array {
   );
 }
 
+/** A component that imports types of 10,000 parts each. */
+function manyParts(types: number, code: number, part: Uint8Array): Uint8Array {
+  const one = bytes(code, uleb(10_000), times(10_000, part));
+  const imports = Array.from({ length: types }, (_, each) => imported(`x${each}`, extern.type(each)));
+  return component(section(7, bytes(uleb(types), times(types, one))), importSection(...imports));
+}
+
+/** A component that imports one type of instance again and again, with an enum of long labels in it. */
+function longLabels(instances: number, labels: number): Uint8Array {
+  const label = 'a'.repeat(100_000);
+  const one = type.enum(...Array.from({ length: labels }, () => label));
+  const inside = type.instance(declare.type(one), declare.export('e', extern.type(0)));
+  return component(
+    typeSection(inside),
+    importSection(...Array.from({ length: instances }, (_, each) => imported(`i${each}`, extern.instance(0)))),
+  );
+}
+
 const primitiveTypes = (count: number): Uint8Array => bytes(uleb(count), times(count, Uint8Array.of(0x7f)));
 
 interface HostileCase {
@@ -127,6 +146,36 @@ const CASES: readonly HostileCase[] = [
       ),
     read: readWasm,
     code: 'content/malformed',
+  },
+  {
+    title: '16,000,000 labels of enums',
+    contents: () => manyParts(1_600, 0x6d, bytes(1, 0x61)),
+    read: decodeWit,
+    code: 'content/policy',
+  },
+  {
+    title: '16,000,000 labels of flags',
+    contents: () => manyParts(1_600, 0x6e, bytes(1, 0x61)),
+    read: decodeWit,
+    code: 'content/policy',
+  },
+  {
+    title: '8,000,000 cases without anything in them',
+    contents: () => manyParts(800, 0x71, bytes(1, 0x61, 0, 0)),
+    read: decodeWit,
+    code: 'content/policy',
+  },
+  {
+    title: '450,000 labels of enums',
+    contents: () => manyParts(45, 0x6d, bytes(1, 0x61)),
+    read: decodeWit,
+    code: null,
+  },
+  {
+    title: 'labels of 100,000 bytes in 10,000 instances',
+    contents: () => longLabels(10_000, 100),
+    read: decodeWit,
+    code: 'content/policy',
   },
   {
     title: '1,000,000 sections',

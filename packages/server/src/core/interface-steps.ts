@@ -1,10 +1,13 @@
 import {
   concatBytes,
+  digestHex,
+  encodeHex,
   isDigest,
   isRegistryError,
   messageOf,
   namespaceOf,
   RegistryError,
+  sha256Stream,
   type AnyHash,
   type ContentClaim,
   type Digest,
@@ -17,7 +20,6 @@ import {
 import {
   changeText,
   claimedKindOf,
-  CONTENT_KINDS,
   differenceLines,
   interfaceChange,
   neededStep,
@@ -38,6 +40,8 @@ export interface InterfaceStepsParts {
   readonly content: Pick<ContentStore, 'size' | 'read'>;
   readonly gate: Pick<GovernanceGate, 'policyFor' | 'admitContent'>;
   readonly packages: Pick<PackageStates, 'read'>;
+  /** Told of content that is taken anew from whoever publishes it again. */
+  readonly noteDamage: (digest: Digest) => void;
 }
 
 interface Stepped {
@@ -53,7 +57,9 @@ interface Step {
 }
 
 /** What content says in WIT; a text where it might, and cannot be read. */
-type Reading = InterfaceReading | 'absent' | 'not a component' | { readonly unread: string };
+type Reading = InterfaceReading | Lost | 'not a component' | { readonly unread: string };
+
+type Lost = 'absent' | 'damaged';
 
 /** Where a policy asks for it, a version is enough of a step for what changed in its interface: spec/admission.md 8. */
 export class InterfaceSteps {
@@ -65,12 +71,15 @@ export class InterfaceSteps {
     this.#parts = parts;
   }
 
-  /** For a record whose content is here. Throws `release/step`, `admission/policy` for too many releases. */
-  async require({ logId, name, record }: Pick<Reservation, 'logId' | 'name' | 'record'>): Promise<void> {
+  /**
+   * For a record whose content is here; resolves with what of it proves to be damaged, and has to come again. Throws
+   * `release/step`, `admission/policy` for too many releases.
+   */
+  async require({ logId, name, record }: Pick<Reservation, 'logId' | 'name' | 'record'>): Promise<readonly Digest[]> {
     const released = record.entries.filter(({ type }) => type === 'release').length;
-    if (released === 0) return;
+    if (released === 0) return [];
     const policy = await this.#parts.gate.policyFor(name);
-    if (policy?.interfaceSteps !== 'required') return;
+    if (policy?.interfaceSteps !== 'required') return [];
     if (released > STEPPED_RELEASES_MAX) {
       const why = `the policy for namespace ${namespaceOf(name)} has the interface of each looked at: make several records`;
       throw new RegistryError(
@@ -79,7 +88,9 @@ export class InterfaceSteps {
       );
     }
     const steps = await this.#parts.packages.read(logId, ({ bindings }) => stepsOf(record, bindings));
-    for (const step of steps) await this.#inTurn(() => this.#judge(name, step));
+    const damaged = new Set<Digest>();
+    for (const step of steps) await this.#inTurn(() => this.#judge(name, step, damaged));
+    return [...damaged];
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {
@@ -88,14 +99,18 @@ export class InterfaceSteps {
     await done;
   }
 
-  async #judge(name: PackageName, { from, to }: Step): Promise<void> {
+  async #judge(name: PackageName, { from, to }: Step, damaged: Set<Digest>): Promise<void> {
     const after = await this.#read(to);
-    if (after === 'absent' || after === 'not a component') return;
+    if (after === 'damaged' && isDigest(to.content)) damaged.add(to.content);
+    if (isLost(after) || after === 'not a component') return;
     const before = (await this.#isTakenDown(name, from)) ? 'absent' : await this.#read(from);
-    if (before === 'absent') return;
+    if (isLost(before)) return;
     const compared = compare({ ...from, reading: before }, { ...to, reading: after });
     const fits = 'why' in compared ? stepFits('breaking', from.version, to.version) : compared.fits;
-    if (fits !== true) throw tooSmall(name, { from, to }, compared);
+    if (fits === true) return;
+    // Of what is no component, or too large for it, only the start was read.
+    if ('why' in compared && (await this.#isLost(from))) return;
+    throw tooSmall(name, { from, to }, compared);
   }
 
   async #isTakenDown(name: PackageName, { content }: Stepped): Promise<boolean> {
@@ -109,28 +124,71 @@ export class InterfaceSteps {
   }
 
   async #read({ content: digest, claim }: Stepped): Promise<Reading> {
-    const { content } = this.#parts;
-    const size = isDigest(digest) ? await content.size(digest) : null;
-    if (!isDigest(digest) || size === null) return 'absent';
-    if (CONTENT_KINDS[claimedKindOf(claim?.mediaType ?? null)].layers?.includes('component') !== true) {
-      return 'not a component';
-    }
+    if (!isDigest(digest)) return 'absent';
     try {
-      if (!isComponent(await this.#bytes(digest, Math.min(size, PREAMBLE.length)))) return 'not a component';
+      const size = await this.#parts.content.size(digest);
+      if (size === null) return 'absent';
+      if (claimedKindOf(claim?.mediaType ?? null) === 'tree') return 'not a component';
+      if (!isComponent(await this.#start(digest, size))) return 'not a component';
       if (size > STEP_CONTENT_BYTES_MAX) return { unread: `${digest} has more than ${STEP_CONTENT_BYTES_MAX} bytes` };
-      return readInterface(await this.#bytes(digest, size));
+      return readInterface(await this.#whole(digest, size));
     } catch (failure) {
-      if (isRegistryError(failure, 'content/not-found')) return 'absent';
-      if (!isRegistryError(failure, 'content/malformed', 'content/not-analysed', 'content/policy')) throw failure;
-      return { unread: messageOf(failure) };
+      if (isRegistryError(failure, 'content/malformed', 'content/not-analysed', 'content/policy')) {
+        return { unread: messageOf(failure) };
+      }
+      return this.#lost(digest, failure);
     }
   }
 
-  async #bytes(digest: Digest, end: number): Promise<Uint8Array> {
+  /** Whether content is no longer what its digest says, also where it was not read to the end. */
+  async #isLost({ content: digest }: Stepped): Promise<boolean> {
+    if (!isDigest(digest)) return true;
+    try {
+      const size = await this.#parts.content.size(digest);
+      if (size === null) return true;
+      await this.#readHashed(digest, size, () => undefined);
+      return false;
+    } catch (failure) {
+      this.#lost(digest, failure);
+      return true;
+    }
+  }
+
+  /** Damage says nothing of a record: it is noted. Throws what is neither that nor missing. */
+  #lost(digest: Digest, failure: unknown): Lost {
+    if (isRegistryError(failure, 'content/not-found')) return 'absent';
+    if (!isRegistryError(failure, 'storage/damaged')) throw failure;
+    this.#parts.noteDamage(digest);
+    return 'damaged';
+  }
+
+  async #start(digest: Digest, size: number): Promise<Uint8Array> {
+    const end = Math.min(size, PREAMBLE.length);
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.#parts.content.read(digest, { start: 0, end })) chunks.push(chunk);
     return concatBytes(...chunks);
   }
+
+  async #whole(digest: Digest, size: number): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    await this.#readHashed(digest, size, (chunk) => chunks.push(chunk));
+    return concatBytes(...chunks);
+  }
+
+  /** Throws `storage/damaged` for bytes of another digest, and what reading throws. */
+  async #readHashed(digest: Digest, size: number, take: (chunk: Uint8Array) => void): Promise<void> {
+    const hash = sha256Stream();
+    for await (const chunk of this.#parts.content.read(digest, { start: 0, end: size })) {
+      hash.update(chunk);
+      take(chunk);
+    }
+    if (encodeHex(hash.digest()) === digestHex(digest)) return;
+    throw new RegistryError('storage/damaged', `the bytes of ${digest} have another digest`);
+  }
+}
+
+function isLost(reading: Reading): reading is Lost {
+  return reading === 'absent' || reading === 'damaged';
 }
 
 /** Of a component, without the version. */
@@ -169,7 +227,7 @@ interface Uncompared {
   readonly why: string;
 }
 
-type ReadStep = Stepped & { readonly reading: Exclude<Reading, 'absent'> };
+type ReadStep = Stepped & { readonly reading: Exclude<Reading, Lost> };
 
 function compare(before: ReadStep, after: ReadStep): InterfaceChange | Uncompared {
   const [old, now] = [before.reading, after.reading];

@@ -68,8 +68,9 @@ export class Publishing {
     this.#parts = parts;
     this.#packages = states.packages;
     this.#gate = new GovernanceGate(states.governance);
-    this.#steps = new InterfaceSteps({ content, gate: this.#gate, packages: this.#packages });
     this.#sourcing = new Sourcing({ content, contentPolicy, gate: this.#gate, reservations: this.#reservations });
+    const noteDamage = (digest: Digest): void => this.#sourcing.noteDamage(digest);
+    this.#steps = new InterfaceSteps({ content, gate: this.#gate, packages: this.#packages, noteDamage });
   }
 
   /** Content that was found damaged is taken anew from whoever publishes it again. */
@@ -129,7 +130,7 @@ export class Publishing {
     await this.#verifySignatures(logId, record);
     const reservation = await this.#reserveJudged(command, record);
     if (reservation !== null) return this.#accept(reservation);
-    return (await this.#knownStatus(logId, record.id)) ?? this.status(logId, record.id);
+    return (await this.#knownStatus(logId, record.id)) ?? this.#statusOrMissing(logId, record.id);
   }
 
   /** What names the head as the record before it cannot stand in the log: the store need not be asked. */
@@ -207,7 +208,14 @@ export class Publishing {
     if (registryIndex !== null) return { recordId: record.id, state: 'published', registryIndex };
     // "processing" is a promise too: it is not made before a row can keep it.
     if (this.#reservations.has(reservation)) await this.#makeDurable(reservation);
-    return this.status(logId, record.id);
+    return this.#statusOrMissing(logId, record.id);
+  }
+
+  /** Content may prove to be damaged when the record is sequenced. */
+  async #statusOrMissing(logId: LogId, recordId: RecordId): Promise<wargApi.RecordStatus> {
+    const status = await this.status(logId, recordId);
+    const reservation = this.#reservationOf(logId, recordId);
+    return reservation !== null && reservation.missing.size > 0 ? sourcing(reservation) : status;
   }
 
   async #startSourcing(reservation: Reservation): Promise<void> {
@@ -277,7 +285,11 @@ export class Publishing {
     const { logId, name, record, durable } = reservation;
     try {
       await this.#sourcing.requireFilesStanding(reservation);
-      await this.#steps.require(reservation);
+      const damaged = await this.#steps.require(reservation);
+      if (damaged.length > 0) {
+        this.#wantAgain(reservation, damaged);
+        return;
+      }
       reservation.registryIndex = await this.#parts.sequencer.sequence({ kind: 'package', logId, name, record });
       this.#reservations.remove(reservation);
       if (reservation.durable !== durable) void this.#deleteLateRow(reservation);
@@ -288,6 +300,13 @@ export class Publishing {
       } else this.#waitOn(reservation);
       throw failure;
     }
+  }
+
+  /** Whoever posts the record again is asked for it; a row keeps what waits, as for all content. */
+  #wantAgain(reservation: Reservation, damaged: readonly Digest[]): void {
+    for (const digest of damaged) reservation.missing.add(digest);
+    reservation.lastProgressMs = this.#parts.clock();
+    reservation.sequencing = null;
   }
 
   /** The commit has settled the rows that it found; this one was written for "processing" while it went on. */
@@ -391,6 +410,10 @@ export class Publishing {
     if (reservation.missing.size > 0 || !this.#reservations.has(reservation)) return;
     const failure = await this.#sequenceWithin(reservation, COMMIT_WAIT_MS);
     if (failure !== null) throw failure;
+    const [again] = reservation.missing;
+    if (again === undefined) return;
+    const next = 'publish the same record again, which asks for it';
+    throw new RegistryError('storage/damaged', `the registry's copy of ${again}, which it had, is damaged: ${next}`);
   }
 
   /** It was taken down while the record waited, which can never be published then. */

@@ -1,26 +1,32 @@
 import assert from 'node:assert/strict';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import {
   concatBytes,
   digestHex,
   digestOf,
+  packageLogId,
+  parsePackageName,
   parseVersion,
+  timestampFromMs,
   utf8,
+  wargApi,
   type GovernanceEntry,
   type JosePrivateKey,
   type PackageEntry,
 } from '@waybill/protocol';
 import { encodeWit, parseWit, STEP_CONTENT_BYTES_MAX } from '@waybill/protocol/content';
 import { governingKey, Governor, OPEN_POLICY } from '../governance.ts';
+import { holderNamed, signJointly } from '../joint-record.ts';
 import { keyOf, Publisher, releaseOf, wasmOf } from '../publisher.ts';
 import { bodyOf, RunningRegistry, type Answer } from '../running-registry.ts';
+import { releaseAs } from '../test-tree.ts';
 
 /* A policy that asks for steps, and publishers who look at nothing: spec/admission.md 8. Each test has a namespace of its own. */
 
 const ORIGIN = 'registry.example/main';
-const WORDS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
+const WORDS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
 const STEPS: GovernanceEntry = { ...OPEN_POLICY, interfaceSteps: 'required' };
 
 let registry: RunningRegistry;
@@ -30,7 +36,11 @@ let owner: Governor;
 let used = 0;
 
 before(async () => {
-  registry = await RunningRegistry.start({ origin: ORIGIN, namespaces: WORDS.map((word) => `space-${word}`) });
+  registry = await RunningRegistry.start({
+    origin: ORIGIN,
+    anyContent: true,
+    namespaces: WORDS.map((word) => `space-${word}`),
+  });
   operator = await governingKey(registry);
 });
 after(() => registry.dispose());
@@ -85,6 +95,27 @@ async function send(of: Publisher, entries: readonly PackageEntry[], content: Ui
   const last = Object(bodyOf(posted)).state === 'sourcing' ? await of.upload(record.id, content) : posted;
   if (last.status < 300) of.head = record.id;
   return last;
+}
+
+/** Where the server keeps it. */
+async function fileOf(content: Uint8Array): Promise<string> {
+  const folder = registry.data('content');
+  const files = await readdir(folder, { recursive: true });
+  const file = files.find((each) => each.endsWith(digestHex(digestOf(content)))) ?? assert.fail(files.join(' '));
+  return path.join(folder, file);
+}
+
+/** Other bytes of the same length from `start` on. */
+async function spoil(content: Uint8Array, start: number): Promise<void> {
+  const file = await fileOf(content);
+  const bytes = await readFile(file);
+  await writeFile(file, bytes.fill(0xff, start));
+}
+
+/** What a server asks for when this is posted. */
+function wantedBy(answer: Answer): readonly string[] {
+  const status = wargApi.decodeRecordStatus(answer.bytes);
+  return status.state === 'sourcing' ? [...status.missingContent.keys()] : assert.fail(status.state);
 }
 
 function assertRefused(answer: Answer, words: RegExp): void {
@@ -183,10 +214,7 @@ test('admission 8.5: content of the release before that is taken down, or gone, 
   await says(owner, { type: 'takedown', digest: digestOf(first), code: 'secret' });
   await assertTaken(api, '1.0.1', second);
   assertRefused(await release(api, '1.0.2', witOf('next')), /too small/);
-  const folder = registry.data('content');
-  const files = await readdir(folder, { recursive: true });
-  const file = files.find((each) => each.endsWith(digestHex(digestOf(second)))) ?? assert.fail(files.join(' '));
-  await rm(path.join(folder, file));
+  await rm(await fileOf(second));
   await assertTaken(api, '1.0.2', witOf('next'));
 });
 
@@ -196,4 +224,79 @@ test('governance 5.1: the policy of the registry asks for steps in a namespace t
   assertRefused(await release(api, '1.0.1', witOf('tell')), /too small/);
   await says(owner, OPEN_POLICY);
   await assertTaken(api, '1.0.1', witOf('tell'));
+});
+
+test('D7: damaged content of the release before asks nothing, and is wanted again', async () => {
+  await says(owner, STEPS);
+  const damaged = witOf('damaged');
+  const api = await started('api', '1.0.0', damaged);
+  assertRefused(await release(api, '1.0.1', witOf('other')), /too small/);
+  const harms: readonly (() => Promise<void>)[] = [
+    async () => spoil(damaged, 20),
+    async () => spoil(damaged, 0),
+    async () => truncate(await fileOf(damaged), 20),
+    async () => {
+      const file = await fileOf(damaged);
+      await rm(file);
+      await symlink(registry.data(), file);
+    },
+  ];
+  for (const [position, harm] of harms.entries()) {
+    await harm();
+    const to = `1.0.${position + 1}`;
+    await assertTaken(api, to, witOf('other', `f${position}`));
+    // What stands next to it is judged on, and the damage is mended by whoever has the content.
+    assertRefused(await release(api, `1.0.${position + 10}`, witOf('third')), /too small/);
+    await rm(await fileOf(damaged));
+    const other = publisher(`mending-${WORDS[position]}`);
+    const record = await other.record([other.init, releaseOf('1.0.0', damaged)]);
+    assert.deepEqual(wantedBy(await other.post(record)), [digestOf(damaged)]);
+    assert.equal((await other.upload(record.id, damaged)).status, 201);
+    await api.publish([{ type: 'yank', version: parseVersion(to) }]);
+  }
+});
+
+test('D7: content of a record that was damaged since it came is asked for, and the record is judged then', async () => {
+  await says(owner, STEPS);
+  const [first, second, third] = [witOf('say'), witOf('say', 'kept'), witOf('say', 'kept', 'new')];
+  await started('other', '1.0.0', second);
+  const api = await started('api', '1.0.0', first);
+  await spoil(second, 20);
+  const record = await api.record([releaseOf('1.1.0', second), releaseOf('1.2.0', third)]);
+  assert.deepEqual(wantedBy(await api.post(record)), [digestOf(third)]);
+  const answer = await api.upload(record.id, third);
+  assert.equal(answer.status, 500);
+  assert.deepEqual(wantedBy(await api.post(record)), [digestOf(second)]);
+  assert.equal((await api.upload(record.id, second)).status, 201);
+  assert.equal(Object(bodyOf(await api.status(record.id))).state, 'published');
+  api.head = record.id;
+  await spoil(second, 20);
+  const alone = await api.record([releaseOf('1.2.1', second)]);
+  assert.deepEqual(wantedBy(await api.post(alone)), [digestOf(second)]);
+  await registry.restart();
+  assert.deepEqual(wantedBy(await api.post(alone)), [digestOf(second)]);
+  assertRefused(await api.upload(alone.id, second), /too small/);
+});
+
+test('admission 8.3: a component is judged whatever its release claims, and other content and trees are not', async () => {
+  await says(owner, STEPS);
+  const name = parsePackageName(`${namespace}:claimed`);
+  const log = packageLogId(name);
+  const publish = async (prev: Answer | null, entries: readonly PackageEntry[], content: Uint8Array) => {
+    const parts = { time: timestampFromMs(Date.now()), home: { log, origin: ORIGIN }, by: ['alice'] };
+    const previous = prev === null ? null : wargApi.decodeRecordStatus(prev.bytes).recordId;
+    const { id, envelope } = await signJointly(entries, { ...parts, prev: previous });
+    const target = `v1/package/${log}/record`;
+    const posted = await registry.post(target, { json: wargApi.publishBody(name, envelope) });
+    if (Object(bodyOf(posted)).state !== 'sourcing') return posted;
+    const sent = await registry.post(`${target}/${id}/content/${digestOf(content)}`, { body: content });
+    return sent.status < 300 ? registry.get(`${target}/${id}`) : sent;
+  };
+  const root: PackageEntry = { type: 'root', holder: holderNamed('alice') };
+  const [say, tell, text] = [witOf('claim'), witOf('claims'), utf8('words')];
+  const first = await publish(null, [root, releaseAs('other', '1.0.0', say)], say);
+  assert.equal(first.status, 200, new TextDecoder().decode(first.bytes));
+  assertRefused(await publish(first, [releaseAs('other', '1.0.1', tell)], tell), /claim was removed/);
+  const second = await publish(first, [releaseAs('other', '1.0.1', text)], text);
+  assert.equal(second.status, 200, new TextDecoder().decode(second.bytes));
 });

@@ -15,7 +15,7 @@ export const WASM_LIMITS = {
   members: 10_000,
   /** What one question about types may evaluate, counted in definitions. */
   steps: 500_000,
-  /** Nodes of types, were every type that has no name written out wherever it is used. */
+  /** Nodes of types and names in them, were every type that has no name written out wherever it is used. */
   expandedNodes: 1_000_000,
   /** Types inside a type that has no names between. */
   typeDepth: 100,

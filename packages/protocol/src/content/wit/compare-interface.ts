@@ -32,6 +32,8 @@ export function interfaceDifferences(
   side: WitSide,
   comparison: TypeComparison,
 ): readonly WitDifference[] {
+  // An interface may come any number of times, each time under another name.
+  for (const { types, functions } of [before, after]) comparison.spend(membersWeight(types) + membersWeight(functions));
   return [
     ...memberDifferences(path, before.types, after.types, side, (name, a, b) =>
       typeDifferences(name, a, b, comparison),
@@ -41,6 +43,14 @@ export function interfaceDifferences(
     ),
     ...notesDifferences(path, before, after),
   ];
+}
+
+const DOCS_LENGTH_A_STEP = 256;
+
+function membersWeight(members: ReadonlyMap<string, WitNotes>): number {
+  let weight = 1;
+  for (const { docs } of members.values()) weight += 1 + Math.floor((docs?.length ?? 0) / DOCS_LENGTH_A_STEP);
+  return weight;
 }
 
 /** What differs between two members of the same name. */

@@ -1,3 +1,4 @@
+import { RegistryError } from '../../errors.ts';
 import { versionTrack } from './compare-versions.ts';
 import { isInterface, witPackageName } from './identity.ts';
 import type {
@@ -8,18 +9,24 @@ import type {
   WitNamedType,
   WitPackageId,
   WitType,
+  WitWorld,
 } from './model.ts';
-import { WIT_CHAIN_MAX, witRefusal } from './parse-source.ts';
+import { WIT_COMPARISON_DEPTH_MAX, WIT_COMPARISON_STEPS_MAX } from './parse-source.ts';
 
 /**
  * Whether types of two readings are the same. Two names are where they are declared alike: the same name in the same place,
  * of versions that can stand for each other; what such a name stands for is compared where it is declared. Others are the
- * same where their structure is, but resources never.
+ * same where their structure is, but resources never. Whatever is asked throws `content/policy` once all answers together
+ * have taken too many steps, or one goes too deep: what a few bytes of a binary say may take hours to compare.
  */
 export class TypeComparison {
   readonly #own: readonly WitPackageId[];
   readonly #verdicts = new PairTable<WitType>();
   readonly #namedVerdicts = new PairTable<WitNamedType>();
+  readonly #origins = new Map<WitNamedType, WitNamedType>();
+  readonly #places = new Map<WitInterface, number>();
+  readonly #placeNumbers = new Map<string, number>();
+  #steps = 0;
   #depth = 0;
 
   /** The packages of `own`, one on each side, are two versions of one: their names count as the same. */
@@ -30,7 +37,11 @@ export class TypeComparison {
   /** True also for two that lack it. */
   sameType(a: WitType | null, b: WitType | null): boolean {
     if (a === null || b === null) return a === b;
-    return this.#verdicts.of(a, b, () => this.#descend(a, b));
+    this.spend(1);
+    // Neither is kept: each use of a primitive or a name is an object of its own.
+    if (a.type === 'primitive' && b.type === 'primitive') return a.primitive === b.primitive;
+    if (a.type === 'named' && b.type === 'named') return this.#sameNamed(a.named, b.named);
+    return this.#verdicts.of(a, b, () => this.#descend(() => this.#compare(a, b)));
   }
 
   sameDefinition(a: WitDefinition, b: WitDefinition): boolean {
@@ -55,11 +66,20 @@ export class TypeComparison {
     return this.sameType(a.result, b.result) ? null : 'returns something else';
   }
 
-  #descend(a: WitType, b: WitType): boolean {
-    if (this.#depth > WIT_CHAIN_MAX)
-      throw witRefusal(`types are nested more than ${WIT_CHAIN_MAX} deep: they are not compared`);
+  /** Counts work. Throws `content/policy`. */
+  spend(steps: number): void {
+    this.#steps += steps;
+    if (this.#steps <= WIT_COMPARISON_STEPS_MAX) return;
+    throw tooLarge(`that takes more than ${WIT_COMPARISON_STEPS_MAX} steps`, WIT_COMPARISON_STEPS_MAX);
+  }
+
+  #descend(compare: () => boolean): boolean {
+    this.spend(PAIR_STEPS);
+    if (this.#depth > WIT_COMPARISON_DEPTH_MAX) {
+      throw tooLarge(`types are nested more than ${WIT_COMPARISON_DEPTH_MAX} deep`, WIT_COMPARISON_DEPTH_MAX);
+    }
     this.#depth++;
-    const verdict = this.#compare(a, b);
+    const verdict = compare();
     this.#depth--;
     return verdict;
   }
@@ -70,22 +90,24 @@ export class TypeComparison {
     same: (left: T, right: T) => boolean,
   ): boolean {
     if (a.length !== b.length) return false;
-    return a.every((left, position) => {
+    for (const [position, left] of a.entries()) {
       const right = b[position];
-      return right !== undefined && left.name === right.name && same(left, right);
-    });
+      this.spend(nameSteps(left));
+      if (right === undefined || left.name !== right.name || !same(left, right)) return false;
+    }
+    return true;
   }
 
   #compare(first: WitType, second: WitType): boolean {
-    if (first.type === 'named' && second.type === 'named') {
-      const [a, b] = [declared(first.named), declared(second.named)];
-      if (this.#identity(a) === this.#identity(b)) return true;
-      return this.#namedVerdicts.of(a, b, () => this.#sameExpanded(a, b));
-    }
-    const a = expanded(first);
-    const b = expanded(second);
+    const a = this.#expanded(first);
+    const b = this.#expanded(second);
     if (a === first && b === second) return this.#sameShape(a, b);
     return this.sameType(a, b);
+  }
+
+  #sameNamed(first: WitNamedType, second: WitNamedType): boolean {
+    const [a, b] = [this.#declared(first), this.#declared(second)];
+    return this.#namedVerdicts.of(a, b, () => this.#descend(() => this.#isSamePlace(a, b) || this.#sameExpanded(a, b)));
   }
 
   /** Of names that are declared in different places. */
@@ -97,9 +119,8 @@ export class TypeComparison {
   }
 
   #sameShape(a: WitType, b: WitType): boolean {
-    if (a.type === 'primitive' && b.type === 'primitive') return a.primitive === b.primitive;
     if ((a.type === 'own' && b.type === 'own') || (a.type === 'borrow' && b.type === 'borrow')) {
-      return this.#identity(declared(a.resource)) === this.#identity(declared(b.resource));
+      return this.#isSamePlace(this.#declared(a.resource), this.#declared(b.resource));
     }
     if ((a.type === 'list' && b.type === 'list') || (a.type === 'option' && b.type === 'option')) {
       return this.sameType(a.element, b.element);
@@ -120,10 +141,43 @@ export class TypeComparison {
     return isStreamed && this.sameType(a.element, b.element);
   }
 
-  #identity({ name, owner }: WitNamedType): string {
+  #isSamePlace(a: WitNamedType, b: WitNamedType): boolean {
+    this.spend(nameSteps(a));
+    return a.name === b.name && this.#place(a.owner) === this.#place(b.owner);
+  }
+
+  /** A number, as names may be long and are many times the same. */
+  #place(owner: WitInterface | WitWorld): number {
     // A world is compared with one world, and an interface without a name with one interface.
-    if (!isInterface(owner) || owner.name === null || owner.packageId === null) return `#${name}`;
-    return `${this.packageKey(owner.packageId)}/${owner.name}#${name}`;
+    if (!isInterface(owner) || owner.name === null || owner.packageId === null) return UNNAMED_PLACE;
+    const known = this.#places.get(owner);
+    if (known !== undefined) return known;
+    const key = `${this.packageKey(owner.packageId)}/${owner.name}`;
+    const place = this.#placeNumbers.get(key) ?? this.#placeNumbers.size + UNNAMED_PLACE + 1;
+    this.#placeNumbers.set(key, place);
+    this.#places.set(owner, place);
+    return place;
+  }
+
+  /** Where a name comes from: what `use`, or another name of a resource, leads to at last. */
+  #declared(named: WitNamedType): WitNamedType {
+    const passed: WitNamedType[] = [];
+    let found = this.#origins.get(named) ?? named;
+    while (found.definition.type === 'alias' && found.definition.target.type === 'named') {
+      this.spend(1);
+      passed.push(found);
+      const { named: target } = found.definition.target;
+      found = this.#origins.get(target) ?? target;
+    }
+    for (const one of passed) this.#origins.set(one, found);
+    return found;
+  }
+
+  /** What a name stands for, as far as that is written without a name of its own. */
+  #expanded(type: WitType): WitType {
+    if (type.type !== 'named') return type;
+    const { definition } = this.#declared(type.named);
+    return definition.type === 'alias' ? definition.target : type;
   }
 
   /** Whether an interface belongs to one of the two packages that are compared. */
@@ -138,19 +192,17 @@ export class TypeComparison {
   }
 }
 
-/** Where a name comes from: what `use`, or another name of a resource, leads to at last. */
-function declared(named: WitNamedType): WitNamedType {
-  let found = named;
-  while (found.definition.type === 'alias' && found.definition.target.type === 'named')
-    found = found.definition.target.named;
-  return found;
+/** What two types that are kept as compared cost in memory, in steps. */
+const PAIR_STEPS = 4;
+const NAME_LENGTH_A_STEP = 64;
+const UNNAMED_PLACE = 0;
+
+function tooLarge(why: string, limit: number): RegistryError {
+  return new RegistryError('content/policy', `these interfaces are too large to be compared: ${why}`, { limit });
 }
 
-/** What a name stands for, as far as that is written without a name of its own. */
-function expanded(type: WitType): WitType {
-  if (type.type !== 'named') return type;
-  const { definition } = declared(type.named);
-  return definition.type === 'alias' ? definition.target : type;
+function nameSteps({ name }: Pick<WitLabel, 'name'>): number {
+  return 1 + Math.floor(name.length / NAME_LENGTH_A_STEP);
 }
 
 /** What was found out about two objects: types are built of types that come many times, so each pair is looked at once. */

@@ -23,6 +23,10 @@ const PRIMITIVES: ReadonlyMap<number, WitPrimitive> = new Map([
   [0x64, 'error-context'],
 ]);
 
+/** What a name, with what it is the name of, takes of memory, in nodes. */
+const NAME_NODES = 2;
+const NAME_LENGTH_A_NODE = 64;
+
 /** Reads types: what has a name becomes a reference to it, what has none is written out, once per definition. */
 export class TypeDecoder {
   readonly #evaluation: Evaluation;
@@ -65,9 +69,9 @@ export class TypeDecoder {
       case 0x71:
         return { type: 'variant', cases: this.#cases(cursor, scope, docs) };
       case 0x6e:
-        return { type: 'flags', flags: labels(cursor, docs) };
+        return { type: 'flags', flags: this.#labels(cursor, docs) };
       case 0x6d:
-        return { type: 'enum', cases: labels(cursor, docs) };
+        return { type: 'enum', cases: this.#labels(cursor, docs) };
       default:
         return { type: 'alias', target: this.#use(this.#value(node, 0)) };
     }
@@ -82,7 +86,7 @@ export class TypeDecoder {
     const cursor = this.#cursor(definition);
     const parameters: { name: string; value: WitType }[] = [];
     for (let count = cursor.memberCount(2); count > 0; count--) {
-      parameters.push({ name: witLabel(cursor.name()), value: this.#reference(cursor, definition.scope) });
+      parameters.push({ name: this.#name(cursor), value: this.#reference(cursor, definition.scope) });
     }
     return { isAsync, parameters, result: this.#result(cursor, definition.scope) };
   }
@@ -101,7 +105,7 @@ export class TypeDecoder {
   ): { name: string; docs: string | null; value: WitType }[] {
     const fields = [];
     for (let count = cursor.memberCount(2); count > 0; count--) {
-      const label = readLabel(cursor, docs);
+      const label = this.#label(cursor, docs);
       fields.push({ ...label, value: this.#reference(cursor, scope) });
     }
     return fields;
@@ -110,12 +114,28 @@ export class TypeDecoder {
   #cases(cursor: Cursor, scope: ComponentScope, docs: WitDocs): WitCase[] {
     const cases: WitCase[] = [];
     for (let count = cursor.memberCount(3); count > 0; count--) {
-      const label = readLabel(cursor, docs);
+      const label = this.#label(cursor, docs);
       const payload = cursor.byte() === 0 ? null : this.#reference(cursor, scope);
       if (cursor.byte() === 1) cursor.u32();
       cases.push({ ...label, payload });
     }
     return cases;
+  }
+
+  #labels(cursor: Cursor, docs: WitDocs): WitLabel[] {
+    return Array.from({ length: cursor.memberCount(1) }, () => this.#label(cursor, docs));
+  }
+
+  #label(cursor: Cursor, docs: WitDocs): WitLabel {
+    const name = this.#name(cursor);
+    return { name, docs: docs.label(name) };
+  }
+
+  /** Read anew for each instance of its type: a long one may come as often as a short one. */
+  #name(cursor: Cursor): string {
+    const name = witLabel(cursor.name());
+    this.#spend(NAME_NODES + Math.floor(name.length / NAME_LENGTH_A_NODE));
+    return name;
   }
 
   #cursor(definition: Extract<TypeDefinition, { type: 'written' }>): Cursor {
@@ -129,11 +149,15 @@ export class TypeDecoder {
 
   /** Counts what writing the type out here costs. Throws `content/policy`. */
   #use(type: WitType): WitType {
-    this.#expanded += this.#sizeOf(type);
+    this.#spend(this.#sizeOf(type));
+    return type;
+  }
+
+  #spend(nodes: number): void {
+    this.#expanded += nodes;
     if (this.#expanded > WASM_LIMITS.expandedNodes) {
       throw overLimit('types that are longer when written out', WASM_LIMITS.expandedNodes);
     }
-    return type;
   }
 
   #sizeOf(type: WitType): number {
@@ -240,19 +264,10 @@ const SHAPES: ReadonlyMap<number, ShapeReader> = new Map<number, ShapeReader>([
   [0x65, (cursor, read) => ({ type: 'future', element: optional(cursor, read) })],
 ]);
 
-function readLabel(cursor: Cursor, docs: WitDocs): WitLabel {
-  const name = witLabel(cursor.name());
-  return { name, docs: docs.label(name) };
-}
-
 /**
  * A name is printed as it is, among braces and semicolons: one that is no label could say in the text what the binary does not.
  */
 export function witLabel(name: string): string {
   if (isWitLabel(name)) return name;
   throw malformed(`${JSON.stringify(name.slice(0, 80))} is no name that WIT has`, 0);
-}
-
-function labels(cursor: Cursor, docs: WitDocs): WitLabel[] {
-  return Array.from({ length: cursor.memberCount(1) }, () => readLabel(cursor, docs));
 }

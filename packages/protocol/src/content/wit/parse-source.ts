@@ -20,6 +20,10 @@ export const WIT_COMMENT_DEPTH_MAX = 100;
 export const WIT_CHAIN_MAX = 1_000;
 /** Items of all worlds together: an `include` copies, so that a short text can ask for endlessly many. */
 export const WIT_WORLD_ITEMS_MAX = 100_000;
+/** What one comparison may look at: members, fields, cases, labels, other names, and pairs of types. */
+export const WIT_COMPARISON_STEPS_MAX = 2_000_000;
+/** Types in types, those with names among them, that a comparison follows: well below what the stack holds. */
+export const WIT_COMPARISON_DEPTH_MAX = 250;
 
 /** A place in a file: what a message points at. */
 export interface WitPlace {
