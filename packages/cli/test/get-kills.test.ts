@@ -17,7 +17,7 @@ import {
 import { killedRun } from './killed-commands.ts';
 import { openUser } from './registry.ts';
 
-const KILLS = (FULL ? 200 : 2) / LANES;
+const KILLS = (FULL ? 100 : 2) / LANES;
 
 let stage: KillStage;
 

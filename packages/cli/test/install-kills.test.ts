@@ -18,7 +18,7 @@ import {
 import { killedRun } from './killed-commands.ts';
 import { codeOf, openUser, type TestUser } from './registry.ts';
 
-const KILLS = Math.ceil((FULL ? 100 : 1) / LANES);
+const KILLS = Math.ceil((FULL ? 60 : 1) / LANES);
 
 let stage: KillStage;
 
