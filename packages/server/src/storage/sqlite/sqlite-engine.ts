@@ -96,8 +96,9 @@ const SQL = {
   useToken: 'UPDATE tokens SET last_used_day = ?2 WHERE id = ?1 AND (last_used_day IS NULL OR last_used_day < ?2)',
   holdings: `SELECT * FROM holdings WHERE digest = ?1 AND (registry_index, entry_index) > (?2, ?3) AND registry_index < ?4
     ORDER BY registry_index, entry_index LIMIT ?5`,
+  putHolding: 'INSERT INTO holdings VALUES (?, ?, ?)',
   // A store that was repaired halfway, or damaged, may have some.
-  putHolding: 'INSERT OR IGNORE INTO holdings VALUES (?, ?, ?)',
+  fillHolding: 'INSERT OR IGNORE INTO holdings VALUES (?, ?, ?)',
   holdingsGap: 'SELECT from_index, to_index FROM holdings_gap',
   cutHoldingsGap: 'UPDATE holdings_gap SET from_index = ?',
   endHoldingsGap: 'DELETE FROM holdings_gap WHERE from_index >= to_index',
@@ -309,7 +310,7 @@ export class SqliteEngine {
   fillHoldings({ from, to }: RecordRange, holdings: readonly Holding[]): void {
     this.#transaction(() => {
       if (nullable(this.#one('holdingsGap'), gapOfRow)?.from !== from) return;
-      for (const holding of holdings) this.#run('putHolding', ...holdingValues(holding));
+      for (const holding of holdings) this.#run('fillHolding', ...holdingValues(holding));
       this.#run('cutHoldingsGap', to);
       this.#run('endHoldingsGap');
     });
