@@ -43,11 +43,16 @@ const STORIES: readonly Story[] = [
 
 async function tellIdenticalContent(scene: Scene): Promise<void> {
   const [owner, reader] = [await scene.newcomer(), await scene.newcomer()];
-  const files = { component: COMPONENT_FILE, module: MODULE_FILE, wit: await writeWitPackage(scene.folder) };
-  for (const [kind, file] of Object.entries(files)) {
-    await succeeds(owner.release(`test:content-${kind}`, '1.0.0', file));
-    const received = path.join(reader.home, `${kind}.wasm`);
-    await succeeds(reader.download(`test:content-${kind}`, null, received));
+  // A WIT package says its name, and ours publishes it under no other.
+  const files = {
+    'test:component': COMPONENT_FILE,
+    'test:module': MODULE_FILE,
+    'test:greeting': await writeWitPackage(scene.folder),
+  };
+  for (const [name, file] of Object.entries(files)) {
+    await succeeds(owner.release(name, '1.0.0', file));
+    const received = path.join(reader.home, `${name.slice('test:'.length)}.wasm`);
+    await succeeds(reader.download(name, null, received));
     assertSameBytes(received, file);
   }
 }
