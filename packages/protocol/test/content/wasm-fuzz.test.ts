@@ -79,6 +79,11 @@ function outcome(read: (bytes: Uint8Array) => unknown, bytes: Uint8Array): unkno
   }
 }
 
+/** Of two faults in one file the one that comes first is told, and chunks meet a limit before they see the end of a section. */
+function verdict(found: unknown): unknown {
+  return found === 'content/malformed' || found === 'content/policy' ? 'refused' : found;
+}
+
 test(`P12: ${INPUTS} damaged binaries: no failure but the reader's own, in bounded time, and the same in chunks`, () => {
   const dice = new Dice(SEED);
   for (let i = 0; i < INPUTS; i++) {
@@ -88,7 +93,7 @@ test(`P12: ${INPUTS} damaged binaries: no failure but the reader's own, in bound
     outcome(readStructure, bytes);
     outcome(decodeWit, bytes);
     assert.ok(performance.now() - start < ONE_INPUT_MS_MAX, `input ${i} takes too long`);
-    if (i % 8 === 0) assert.deepEqual(outcome(outlineInChunks, bytes), whole, `input ${i}`);
+    if (i % 8 === 0) assert.deepEqual(verdict(outcome(outlineInChunks, bytes)), verdict(whole), `input ${i}`);
   }
 });
 
