@@ -1,9 +1,7 @@
-import path from 'node:path';
-import { writeVerified, type RegistryClient, type ResolvedRelease } from '@waybill/client';
-import { fileWriter } from '@waybill/client/node';
+import type { RegistryClient, ResolvedRelease } from '@waybill/client';
 import { digestHex, encodeHex, RegistryError, sha256Stream, type Digest, type PackageName } from '@waybill/protocol';
 import type { CliContext } from '../context.ts';
-import { OUTPUT_MODE, writeStandardOutput } from '../output.ts';
+import { writeStandardOutput } from '../output.ts';
 import type { Progress } from '../progress.ts';
 import type { RegistryFlags } from '../session.ts';
 
@@ -41,25 +39,16 @@ export function bareName(name: PackageName): string {
   return name.slice(name.indexOf(':') + 1);
 }
 
-/** Hashes once more on the way out: the file is put in place only when it is what the log names. */
-export async function deliver(bytes: AsyncIterable<Uint8Array>, digest: Digest, output: string): Promise<void> {
-  if (output === '-') return deliverToPipe(bytes, digest);
-  const writer = await fileWriter(path.resolve(output), { mode: OUTPUT_MODE });
-  await writeVerified(bytes, writer, { digest, otherwise: () => changed(digest) });
-}
-
-function changed(digest: Digest): RegistryError {
-  return new RegistryError('content/digest', `${digest} changed in the cache`);
-}
-
-async function deliverToPipe(bytes: AsyncIterable<Uint8Array>, digest: Digest): Promise<void> {
+/** Hashes once more on the way out. Throws `content/digest`. */
+export async function deliverToPipe(bytes: AsyncIterable<Uint8Array>, digest: Digest): Promise<void> {
   const hash = sha256Stream();
   const hashed = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of bytes) {
       hash.update(chunk);
       yield chunk;
     }
-    if (encodeHex(hash.digest()) !== digestHex(digest)) throw changed(digest);
+    if (encodeHex(hash.digest()) !== digestHex(digest))
+      throw new RegistryError('content/digest', `${digest} changed in the cache`);
   };
   await writeStandardOutput(hashed());
 }

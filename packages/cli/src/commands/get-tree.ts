@@ -5,8 +5,9 @@ import { writeTreeFolder } from '@waybill/client/node';
 import { RegistryError } from '@waybill/protocol';
 import type { TreeFile } from '@waybill/protocol/content';
 import type { CommandResult } from '../action.ts';
+import { FileDelivery, type ContentListener } from '../file-delivery.ts';
 import { contentCacheOf } from '../session.ts';
-import { bareName, deliver, releaseBody, type FoundRelease, type GetParts } from './get-output.ts';
+import { bareName, deliverToPipe, releaseBody, type FoundRelease, type GetParts } from './get-output.ts';
 
 /** A release that is a tree, and what of it is wanted. */
 export interface FoundTree extends FoundRelease {
@@ -30,6 +31,9 @@ export async function getTree(parts: GetParts, found: FoundTree): Promise<Comman
   return selection.isExact && only !== undefined ? writeOne(parts, found, only) : writeFolder(parts, found, selection);
 }
 
+/** The index of the tree has said all that there is to say of a file. */
+const NO_OBJECTION: ContentListener = { update: () => undefined, finish: () => undefined };
+
 async function writeOne(
   { context, flags, progress }: GetParts,
   { name, resolved, warnings }: FoundTree,
@@ -37,7 +41,10 @@ async function writeOne(
 ): Promise<CommandResult | null> {
   const output = flags.output ?? path.posix.basename(file.path);
   progress.step(`writing ${output}`);
-  await deliver(await readCached(contentCacheOf(context), file.digest), file.digest, output);
+  const { digest } = file;
+  const cache = contentCacheOf(context);
+  if (output === '-') await deliverToPipe(await readCached(cache, digest), digest);
+  else await new FileDelivery({ cache, digest, output, listen: () => NO_OBJECTION }).finish();
   if (output === '-') return null;
   const what = `${name}@${resolved.release.version}/${file.path}`;
   const json = {

@@ -32,7 +32,7 @@ import { argument, registryFlags, requiredFlag, textFlag } from '../flags.ts';
 import { formatBytes, type Progress } from '../progress.ts';
 import { contentCacheOf, openClient, type RegistryFlags } from '../session.ts';
 import { visibleLine } from '../visible-text.ts';
-import { bareName, deliver, releaseBody, type FoundRelease, type GetFlags, type GetParts } from './get-output.ts';
+import { bareName, deliverToPipe, releaseBody, type FoundRelease, type GetFlags, type GetParts } from './get-output.ts';
 import { getTree } from './get-tree.ts';
 
 export const getCommand: Command<CliContext> = buildCommand({
@@ -154,7 +154,7 @@ async function getToPipe(parts: GetParts, { name, resolved }: FoundRelease): Pro
   await fetchInto(cache, resolved, parts);
   await requireClaim(name, release, await readCached(cache, content));
   const inner = new InnerName({ name, version: release.version });
-  await deliver(inner.hear(await readCached(cache, content)), content, '-');
+  await deliverToPipe(inner.hear(await readCached(cache, content)), content);
   return inner.contradictions();
 }
 
