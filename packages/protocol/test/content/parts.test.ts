@@ -146,6 +146,15 @@ test('parts of drawn nestings, damaged or not, are those of the plain computatio
   );
 });
 
+test('a cut that the lowest bits of the hash decide by a carry', () => {
+  const content = bytesOf([{ hex: MODULE }, { noise: '', length: 1 }, { noise: '|$Q', length: 5_363 }]);
+  assert.deepEqual(
+    splitIn(content, 1).map(({ length }) => length),
+    [5_371, 1],
+  );
+  assert.deepEqual(plainParts(content), splitIn(content, 1));
+});
+
 test('a change moves parts near it only', () => {
   const before = bytesOf([{ hex: MODULE }, { section: 10, contents: [{ noise: 'code', length: 3_000_000 }] }]);
   const after = concatBytes(before.subarray(0, 1_000_000), utf8('inserted'), before.subarray(1_000_000));

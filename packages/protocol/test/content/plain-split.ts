@@ -46,7 +46,11 @@ function endsAfter(content: Uint8Array, start: number, at: number, isFine: boole
   const hash = content
     .subarray(at - 32, at)
     .toReversed()
-    .reduce((sum, byte, k) => (sum + (GEAR[byte] ?? 0) * 2 ** k) % 2 ** 32, 0);
+    .reduce((sum, byte, k) => {
+      // Each term by itself: beyond 2^53 a sum would be rounded.
+      const term = ((GEAR[byte] ?? 0) * 2 ** k) % 2 ** 32;
+      return (sum + term) % 2 ** 32;
+    }, 0);
   return hash < 2 ** (32 - (length < target ? strict : loose));
 }
 
