@@ -43,9 +43,11 @@ async function writeOne(
   progress.step(`writing ${output}`);
   const { digest } = file;
   const cache = contentCacheOf(context);
-  if (output === '-') await deliverToPipe(await readCached(cache, digest), digest);
-  else await new FileDelivery({ cache, digest, output, listen: () => NO_OBJECTION }).finish();
-  if (output === '-') return null;
+  if (output === '-') {
+    await deliverToPipe(await readCached(cache, digest), digest);
+    return null;
+  }
+  await new FileDelivery({ cache, digest, output, listen: () => NO_OBJECTION }).finish();
   const what = `${name}@${resolved.release.version}/${file.path}`;
   const json = {
     ...releaseBody(name, resolved),
