@@ -50,6 +50,11 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
         parts: ['errors.ts', 'bytes', 'crypto', 'names', 'content', 'content/binary', 'content/wit'],
         modules: [],
       },
+      // The OCI view: names, documents, and the manifest that a release stands for.
+      oci: {
+        parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire', 'content', 'content/binary', 'content/wit'],
+        modules: ['npm'],
+      },
       'content/index.ts': {
         parts: [
           'content',
@@ -72,17 +77,20 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/server/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content'],
+    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
-      core: { parts: ['core/ports.ts'], modules: [] },
+      core: { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
+      'core/oci-ports.ts': { parts: ['core/ports.ts'], modules: [] },
+      'storage/oci-conformance.ts': { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: ['npm', 'node'] },
+      'blobs/oci-conformance.ts': { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: ['npm', 'node'] },
       'storage/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       'storage/token-conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       // Pages of the map as rows: the same for every driver.
       'storage/map-rows.ts': { parts: ['core/ports.ts'], modules: [] },
-      'storage/*': { parts: ['core/ports.ts', 'storage/map-rows.ts'], modules: ['npm', 'node'] },
+      'storage/*': { parts: ['core/ports.ts', 'core/oci-ports.ts', 'storage/map-rows.ts'], modules: ['npm', 'node'] },
       'blobs/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
-      'blobs/*': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
+      'blobs/*': { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: ['npm', 'node'] },
       'http/*.ts': { parts: ['core', 'core/ports.ts'], modules: ['npm', 'node'] },
       'http/*': { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
       metrics: { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
@@ -109,7 +117,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/client/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content'],
+    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
       '*.ts': { parts: ['resolve'], modules: ['npm'] },
       // Which releases fit together: pure, and read through a port.
@@ -129,6 +137,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     packages: [
       '@waybill/protocol',
       '@waybill/protocol/content',
+      '@waybill/protocol/oci',
       '@waybill/client',
       '@waybill/client/node',
       '@waybill/server',

@@ -1,0 +1,147 @@
+import type { Digest } from '@waybill/protocol';
+import type { OciDigest, RepositoryName, TagName } from '@waybill/protocol/oci';
+import type { ByteRange } from './ports.ts';
+
+/*
+ * What the OCI view keeps beside the log: blobs and manifests as they were pushed, tags of plain repositories, unfinished
+ * uploads. Nothing of the log depends on it. Drivers own durability; the suites in storage/oci-conformance.ts and
+ * blobs/oci-conformance.ts own the contract.
+ */
+
+/** A manifest as it was pushed, byte for byte. */
+export interface StoredManifest {
+  readonly repository: RepositoryName;
+  /** The one under which it was pushed. */
+  readonly digest: OciDigest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  /** What it refers to; `null` for nothing. */
+  readonly subject: OciDigest | null;
+  /** As the list of referrers says it: its own, else that of its configuration; `null` for neither. */
+  readonly artifactType: string | null;
+  /** Blobs that it names and that belong to the repository, and manifests that it lists. */
+  readonly names: readonly OciDigest[];
+  readonly pushedAtMs: number;
+}
+
+/** A referrer without its bytes, with what its own manifest says of it. */
+export type StoredReferrer = Pick<StoredManifest, 'digest' | 'mediaType' | 'artifactType' | 'bytes'>;
+
+/** A blob belongs to a repository once it was pushed or mounted there. */
+export interface BlobLink {
+  readonly repository: RepositoryName;
+  readonly digest: OciDigest;
+  readonly size: number;
+  readonly linkedAtMs: number;
+}
+
+export interface StoredTag {
+  readonly tag: TagName;
+  readonly digest: OciDigest;
+}
+
+/** Names after `after`, at most `limit`, in byte order. */
+export interface NamePage {
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+/** What one call changes: all of it or nothing becomes durable, in this order. */
+export interface OciChange {
+  readonly links: readonly BlobLink[];
+  readonly manifests: readonly StoredManifest[];
+  /** Of the repository; a tag that is there moves. */
+  readonly tags: readonly (StoredTag & { readonly repository: RepositoryName })[];
+}
+
+export interface OciReader {
+  readManifest(repository: RepositoryName, digest: OciDigest): Promise<StoredManifest | null>;
+  readTag(repository: RepositoryName, tag: TagName): Promise<OciDigest | null>;
+  listTags(repository: RepositoryName, page: NamePage): Promise<StoredTag[]>;
+  /** By digest. */
+  listReferrers(
+    repository: RepositoryName,
+    asked: { readonly subject: OciDigest; readonly artifactType: string | null } & NamePage,
+  ): Promise<StoredReferrer[]>;
+  readLink(repository: RepositoryName, digest: OciDigest): Promise<BlobLink | null>;
+  /** Repositories that have this blob, by name. */
+  listLinked(digest: OciDigest, page: NamePage): Promise<RepositoryName[]>;
+  /** Repositories that have a manifest, a tag or a blob, by name. */
+  listRepositories(page: NamePage): Promise<RepositoryName[]>;
+  hasRepository(repository: RepositoryName): Promise<boolean>;
+}
+
+/** What a sweep may look at: oldest first. */
+export interface OciSweepReader {
+  /** Links older than `beforeMs` that no manifest of their repository names, at most `limit`. */
+  listLooseLinks(beforeMs: number, limit: number): Promise<BlobLink[]>;
+  /** True when a link names the blob. */
+  isLinked(digest: OciDigest): Promise<boolean>;
+}
+
+/**
+ * The OCI side's own store. Throws `storage/…`. A change that was answered survives the death of the process; one written with
+ * `durable` a power cut, too, and with it every change before it.
+ */
+export interface OciStore extends OciReader, OciSweepReader {
+  write(change: OciChange, durable: boolean): Promise<void>;
+  /** The tags that point at it go with it. False when there is none. */
+  deleteManifest(repository: RepositoryName, digest: OciDigest): Promise<boolean>;
+  deleteTag(repository: RepositoryName, tag: TagName): Promise<boolean>;
+  deleteLink(repository: RepositoryName, digest: OciDigest): Promise<boolean>;
+  /** Deletes those of {@link OciSweepReader.listLooseLinks} that are still loose, and says which. */
+  deleteLooseLinks(links: readonly BlobLink[]): Promise<BlobLink[]>;
+  close(): Promise<void>;
+}
+
+/** Blobs by the digest under which they were pushed. */
+export interface BlobStore {
+  /** `null` when it is not here. */
+  size(digest: OciDigest): Promise<number | null>;
+  /** Throws `oci/blob-unknown`. Chunks may share one buffer: a chunk is the reader's until it asks for the next. */
+  read(digest: OciDigest, range: ByteRange): AsyncIterable<Uint8Array>;
+  /** Makes the bytes and the name of a blob durable, if they are not known to be. */
+  makeDurable(digests: readonly OciDigest[]): Promise<void>;
+  list(): AsyncIterable<OciDigest>;
+  /** When it was kept, in Unix milliseconds; `null` when it is not here. */
+  keptAtMs(digest: OciDigest): Promise<number | null>;
+  delete(digest: OciDigest): Promise<void>;
+  /** Gives content of the log to the blobs, or a blob to the log's content, without copying where the disk can. */
+  adoptContent(digest: Digest): Promise<void>;
+  giveToContent(digest: Digest): Promise<void>;
+}
+
+/** An unfinished upload: its bytes outlive the process. */
+export interface UploadSession {
+  /** A random UUID. */
+  readonly id: string;
+  readonly repository: RepositoryName;
+  /** Who began it; `null` for nobody who was known. */
+  readonly account: string | null;
+  readonly startedAtMs: number;
+  readonly touchedAtMs: number;
+  /** Bytes that are here. */
+  readonly length: number;
+}
+
+/**
+ * Unfinished uploads. Whoever calls sees to it that one call at a time works on a session. After a restart a session has the
+ * bytes that were written, and `open` reads them again for its hashes.
+ */
+export interface UploadStore {
+  start(session: Pick<UploadSession, 'repository' | 'account'>): Promise<UploadSession>;
+  find(id: string): Promise<UploadSession | null>;
+  /** Adds chunks; what was written before a failure stays. Resolves with the new length. Throws `storage/full`. */
+  append(id: string, body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<number>;
+  /** Sets a session back to fewer bytes: of a chunk that was refused on its way nothing stays. */
+  truncate(id: string, length: number): Promise<void>;
+  /**
+   * Ends the session: its bytes become the blob `digest`, if that is their digest. Throws `oci/digest-mismatch`, after which
+   * the session is gone, as after success.
+   */
+  finish(id: string, digest: OciDigest): Promise<number>;
+  /** False when there is none. */
+  cancel(id: string): Promise<boolean>;
+  /** In no order. */
+  list(): AsyncIterable<UploadSession>;
+}
