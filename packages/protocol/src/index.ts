@@ -203,6 +203,7 @@ export {
   type Audit,
   type Deprecation,
   type Licence,
+  type OciManifestNote,
   type OnBehalf,
   type Rebuild,
 } from './record-log/annotations/annotation-types.ts';

@@ -229,10 +229,18 @@ test('L13: text beyond a sentence and whole documents are named by digest, so th
     deprecation('a'.repeat(256)),
     deprecation('a'.repeat(257)),
     note('on-behalf', { account: 'somebody@example.org' }),
+    note('oci-manifest', { digest: digestOf(utf8('{}')), size: 2 }, { version: ONE }),
+    note('oci-manifest', { digest: digestOf(utf8('{}')), size: 2 }),
+    note('oci-manifest', { digest: digestOf(utf8('{}')), size: 4_194_305 }, { version: ONE }),
+    note('oci-manifest', { digest: `sha512:${'0'.repeat(128)}`, size: 2 }, { version: ONE }),
   ];
   assert.deepEqual(log.verdicts({ version: 0, signers: ['alice'], annotations }), [
     'authorized',
     'authorized',
+    'unreadable',
+    'unreadable',
+    'authorized',
+    'unreadable',
     'unreadable',
     'unreadable',
   ]);

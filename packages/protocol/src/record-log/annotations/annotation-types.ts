@@ -52,6 +52,13 @@ export interface OnBehalf {
   readonly account: string;
 }
 
+/** The OCI manifest by which the release was pushed, whose tag shows it for ever. */
+export interface OciManifestNote {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+}
+
 /** Type → what its body says; `null` where it names content instead, or has neither. */
 export interface AnnotationBodies {
   readonly deprecation: Deprecation;
@@ -63,6 +70,7 @@ export interface AnnotationBodies {
   readonly audit: Audit | null;
   readonly rebuild: Rebuild | null;
   readonly 'on-behalf': OnBehalf;
+  readonly 'oci-manifest': OciManifestNote;
   readonly withdrawal: null;
 }
 
@@ -87,6 +95,8 @@ const sentence = orNull(parsed(checkReason));
 const account = z.string().check(z.regex(/^[a-z0-9._-]{1,64}$/));
 const advisoryId = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/));
 const spdx = z.string().check(z.regex(/^[A-Za-z0-9(][A-Za-z0-9.+:() -]{0,255}$/));
+/** spec/oci.md 3.1. */
+const OCI_MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 const FIXED_VERSIONS_MAX = 16;
 const fixed = orNull(z.array(parsed(parseVersion)).check(z.maxLength(FIXED_VERSIONS_MAX)));
 const advisorySchema = z.object({
@@ -126,6 +136,12 @@ const ANNOTATION_TYPES: { readonly [T in AnnotationType]: AnnotationTypeRow<Anno
     ),
   },
   'on-behalf': { about: 'record', ...saying(z.object({ account })) },
+  'oci-manifest': {
+    about: 'release',
+    ...saying(
+      z.object({ digest: parsed(parseDigest), size: z.int().check(z.minimum(2), z.maximum(OCI_MANIFEST_BYTES_MAX)) }),
+    ),
+  },
   withdrawal: {
     about: 'annotation',
     mediaTypes: [],
