@@ -37,7 +37,11 @@ import {
 const ONE = parseVersion('1.0.0');
 const TWO = parseVersion('2.0.0');
 
-function note(type: string, body: Record<string, string> | null, rest: Partial<AnnotationDraft> = {}): Uint8Array {
+function note(
+  type: string,
+  body: Record<string, string | number> | null,
+  rest: Partial<AnnotationDraft> = {},
+): Uint8Array {
   return encodeAnnotation({ type, body: body && annotationBody(body), ...rest });
 }
 
