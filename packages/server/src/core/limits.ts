@@ -163,3 +163,6 @@ export const HELD_RELEASES_MAX = 100;
 
 /** Bytes of record contents that are read for one such answer; the rest comes with the next. */
 export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Records, versions and annotations of the packages whose logs the OCI view has in memory, over all: some hundred bytes each. */
+export const PACKAGE_LOG_ITEMS_MAX = 32_000;
