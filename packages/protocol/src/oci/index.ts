@@ -28,3 +28,12 @@ export {
 export { MANIFEST_MEDIA_TYPES, manifestSortOf, OCI_MEDIA_TYPE, type ManifestSort } from './media-types.ts';
 export { referrersIndex, type ListedManifest } from './referrers.ts';
 export { formatScopes, parseScope, parseScopes, SCOPES_MAX, type OciScope, type OciScopeAction } from './scopes.ts';
+export {
+  EMPTY_CONFIG,
+  releaseManifest,
+  type ReleaseContent,
+  type ReleaseFacts,
+  type ReleaseFile,
+  type ReleaseManifest,
+} from './release-manifest.ts';
+export { ReleaseOutlineReader, type ReleaseOutline } from './release-outline.ts';
