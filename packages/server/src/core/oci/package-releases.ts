@@ -57,7 +57,7 @@ export interface PackageRelease {
   readonly account: string | null;
   /** Manifests that are said to be the one by which it was pushed, the first one first. */
   readonly pushed: readonly Digest[];
-  /** About it or its record, the latest first. */
+  /** About it, the latest first; without those that say how it was pushed. */
   readonly annotations: readonly StandingAnnotation[];
 }
 
@@ -204,7 +204,14 @@ class LoggedPackage {
       // Whatever is named by another hash is content that nobody could have sent here.
       if (!isDigest(content)) continue;
       yield {
-        ...{ name: this.#name, logId: this.logId, version, content, claim, recordId, time, by },
+        name: this.#name,
+        logId: this.logId,
+        version,
+        content,
+        claim,
+        recordId,
+        time,
+        by,
         tag: tagOrNull(release),
         registryIndex: this.#indexes.get(recordId) ?? 0,
         yanked: state.status === 'yanked' ? { reason: state.reason } : null,
@@ -213,24 +220,22 @@ class LoggedPackage {
           .statements('oci-manifest', version)
           .toReversed()
           .map(({ body }) => body.digest),
-        annotations: [...(annotations.get(version) ?? []), ...(annotations.get(recordId) ?? [])],
+        annotations: annotations.get(version) ?? [],
       };
     }
   }
 
-  /** By the version that they are about, or by the record of those about that. */
+  /** Those about releases, by the version; not those that say how it was pushed. */
   #standing(): Map<string, StandingAnnotation[]> {
     const standing = new Map<string, StandingAnnotation[]>();
     for (const listed of this.#book.list()) {
       if (listed.verdict !== 'authorized' || !this.#book.isMeant(listed)) continue;
       const { id, annotation } = listed;
       const { type, version, body, content } = annotation;
-      const recordId = recordOf(listed);
-      const about = version ?? (type === 'on-behalf' ? recordId : null);
-      if (about === null) continue;
-      const one = { id, type, registryIndex: this.#indexes.get(recordId) ?? 0, body, content };
-      const those = standing.get(about);
-      if (those === undefined) standing.set(about, [one]);
+      if (version === null || type === 'oci-manifest') continue;
+      const one = { id, type, registryIndex: this.#indexes.get(recordOf(listed)) ?? 0, body, content };
+      const those = standing.get(version);
+      if (those === undefined) standing.set(version, [one]);
       else those.push(one);
     }
     return standing;
