@@ -167,12 +167,6 @@ export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of one blob of the OCI view: beyond what a release may have, for plain repositories. */
 export const OCI_BLOB_BYTES_MAX = 16 * 1024 * 1024 * 1024;
 
-/** Bytes of one OCI manifest: clients may count on 4 MB. */
-export const OCI_MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
-
-/** Blobs and manifests that one OCI manifest may name: each is looked for before it is answered. */
-export const OCI_NAMES_MAX = 10_000;
-
 /** Tags that one push of a manifest may set. */
 export const OCI_TAGS_AT_ONCE_MAX = 100;
 
