@@ -110,10 +110,6 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
   }),
 });
 
-function listOf(text: string): string[] {
-  return text.split(',').map((name) => name.trim());
-}
-
 interface Ready {
   readonly url: string;
   readonly operatorKeyId: string;
@@ -160,4 +156,8 @@ function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
+}
+
+function listOf(text: string): string[] {
+  return text.split(',').map((name) => name.trim());
 }
