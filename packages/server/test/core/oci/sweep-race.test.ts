@@ -77,16 +77,16 @@ class Race {
   }
 
   async round(): Promise<void> {
-    let isOver = false;
+    const over = new AbortController();
     const sweeping = (async () => {
-      while (!isOver) await this.world.sweep.step();
+      while (!over.signal.aborted) await this.world.sweep.step();
     })();
     const pushing = Array.from({ length: PUSHERS }, async () => {
       await this.#push();
       await this.#delete();
       await this.#push();
     });
-    await Promise.all([...pushing, this.#delete()]).finally(() => (isOver = true));
+    await Promise.all([...pushing, this.#delete()]).finally(() => over.abort());
     await sweeping;
   }
 
