@@ -116,6 +116,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'key-file.ts': { parts: [], modules: ['node'] },
       'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },
       'log-keys.ts': { parts: ['core/ports.ts', 'key-file.ts'], modules: ['node'] },
+      // What OCI clients show for their tokens.
+      'oci-token-key.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'last-signed-file.ts': { parts: ['core/ports.ts'], modules: ['node'] },
       'data-folder.ts': { parts: [], modules: ['node'] },
       // What is done to a data folder while no server, or another process, has it.

@@ -85,13 +85,16 @@ async function serve(
   });
   const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
-    (intake) => [
-      wargRoutes({ reading, proving, publishing, content, gate, intake }),
-      recordRoutes({ desk, governanceDesk, intake }),
-      proofRoutes(proving, intake),
-      partsRoutes({ content, parts: registry.parts, intake }),
-      lookupRoutes({ content, lookup: registry.lookup }),
-    ],
+    {
+      front: () => null,
+      apis: (intake) => [
+        wargRoutes({ reading, proving, publishing, content, gate, intake }),
+        recordRoutes({ desk, governanceDesk, intake }),
+        proofRoutes(proving, intake),
+        partsRoutes({ content, parts: registry.parts, intake }),
+        lookupRoutes({ content, lookup: registry.lookup }),
+      ],
+    },
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },
   );
   url = publicUrl ?? web.url;

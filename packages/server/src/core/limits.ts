@@ -211,3 +211,9 @@ export const OCI_SWEEP_WALK_PAUSE_MS = 600_000;
 
 /** Parts of repositories' names that `--oci-prefix` may name. */
 export const OCI_PREFIXES_MAX = 100;
+
+/** How long a token that was made for an OCI client is valid. */
+export const OCI_TOKEN_SECONDS = 300;
+
+/** Repositories that one such token names: it stands in a header, of which there are 16 KiB. */
+export const OCI_GRANTS_MAX = 20;
