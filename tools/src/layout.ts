@@ -100,6 +100,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'config.ts': { parts: ['core', 'log-keys.ts', 'publishers-file.ts'], modules: ['npm', 'node'] },
       'publishers-file.ts': { parts: ['core'], modules: ['npm', 'node'] },
       'key-file.ts': { parts: [], modules: ['node'] },
+      'gateway-key-files.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },
       'log-keys.ts': { parts: ['core/ports.ts', 'key-file.ts'], modules: ['node'] },
       'last-signed-file.ts': { parts: ['core/ports.ts'], modules: ['node'] },

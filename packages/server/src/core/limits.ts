@@ -163,3 +163,9 @@ export const HELD_RELEASES_MAX = 100;
 
 /** Bytes of record contents that are read for one such answer; the rest comes with the next. */
 export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Records that come before one of the gateway, in a row, before it gives up; the pause grows with each. */
+export const GATEWAY_TRIES_MAX = 20;
+export const GATEWAY_PAUSE_MS = 20;
+/** How long the gateway waits for the commit of its record. */
+export const GATEWAY_WAIT_MS = 60_000;
