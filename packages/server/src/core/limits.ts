@@ -169,3 +169,8 @@ export const GATEWAY_TRIES_MAX = 20;
 export const GATEWAY_PAUSE_MS = 20;
 /** How long the gateway waits for the commit of its record. */
 export const GATEWAY_WAIT_MS = 60_000;
+
+/** Tags of one push to a package. */
+export const PUSHED_TAGS_MAX = 16;
+/** Bytes of a pushed config that is read for what it says of the release. */
+export const PUSHED_CONFIG_BYTES_READ_MAX = 256 * 1024;

@@ -1,4 +1,4 @@
-import { isRegistryError, parseVersion, RegistryError, type Digest, type VersionText } from '@waybill/protocol';
+import { concatBytes, isRegistryError, parseVersion, RegistryError, type Digest, type VersionText } from '@waybill/protocol';
 import {
   kindCheckOf,
   kindDemand,
@@ -11,14 +11,15 @@ import {
   type ReleaseName,
   type WasmOutline,
 } from '@waybill/protocol/content';
+import type { OciDigest } from '@waybill/protocol/oci';
 import type { ContentPolicy } from '../content.ts';
 import type { ByteRange } from '../ports.ts';
 
 /** Bytes that were pushed, before they are the content of anything. */
 export interface PushedBytes {
-  readonly digest: Digest;
+  readonly digest: Digest | OciDigest;
   readonly size: number;
-  read(range: ByteRange): AsyncIterable<Uint8Array>;
+  readonly read: (range: ByteRange) => AsyncIterable<Uint8Array>;
 }
 
 /** What pushed bytes say of themselves. */
@@ -99,7 +100,7 @@ async function saidKinds(bytes: PushedBytes, outline: WasmOutline | null): Promi
   }
   const chunks: Uint8Array[] = [];
   for await (const chunk of bytes.read({ start: 0, end: bytes.size })) chunks.push(chunk.slice());
-  return kindsOfBytes(Buffer.concat(chunks));
+  return kindsOfBytes(concatBytes(...chunks));
 }
 
 /** Claimed to be WebAssembly, and nothing more particular. */

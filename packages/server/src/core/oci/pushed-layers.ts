@@ -1,12 +1,14 @@
-import { digestOf, isDigest, parsePackageName, utf8Text, type Digest, type PackageName, type VersionText } from '@waybill/protocol';
+import { digestOf, isDigest, isRegistryError, parseJson, parsePackageName, type Digest, type JsonValue, type PackageName, type VersionText } from '@waybill/protocol';
 import { encodeTreeIndex } from '@waybill/protocol/content';
-import type { OciDescriptor, ReadManifest } from '@waybill/protocol/oci';
+import { OCI_MEDIA_TYPE, type OciDescriptor, type ReadManifest } from '@waybill/protocol/oci';
 import { asManifest, refused } from './pushed-content.ts';
 
 /** What a manifest brings for a release. */
 export type PushedLayers =
   | { readonly sort: 'file'; readonly content: Digest; readonly size: number }
-  | { readonly sort: 'tree'; readonly content: Digest; readonly index: Uint8Array };
+  | { readonly sort: 'tree'; readonly content: Digest; readonly index: Uint8Array; readonly mediaType: string };
+
+export const TREE_MEDIA_TYPE: string = OCI_MEDIA_TYPE.tree;
 
 const TITLE = 'org.opencontainers.image.title';
 const VERSION = 'org.opencontainers.image.version';
@@ -27,7 +29,7 @@ export function layersOf({ sort, layers }: ReadManifest): PushedLayers {
     return { path, digest: digests[i] ?? only };
   });
   const index = asManifest(() => encodeTreeIndex(files));
-  return { sort: 'tree', content: digestOf(index), index };
+  return { sort: 'tree', content: digestOf(index), index, mediaType: TREE_MEDIA_TYPE };
 }
 
 function digestOfLayer({ digest, isForeign, mediaType }: OciDescriptor): Digest {
@@ -43,12 +45,14 @@ export function requireLabelsAgree(
   config: Uint8Array | null,
   { name, versions }: { readonly name: PackageName; readonly versions: readonly VersionText[] },
 ): void {
-  const said = [annotations, ...layers.map((layer) => layer.annotations), labelsOf(config)];
-  for (const labels of said) {
+  const labelled = [annotations, labelsOf(config)];
+  for (const labels of [...labelled, ...layers.map((layer) => layer.annotations)]) {
     const version = labels?.[VERSION];
-    if (version !== undefined && !versions.some((one) => one === version)) {
-      throw refused(`it says that it is of version ${shown(version)}, and its tag is ${versions.join(', ')}`);
-    }
+    if (version === undefined || versions.some((one) => one === version)) continue;
+    throw refused(`it says that it is of version ${shown(version)}, and its tag is ${versions.join(', ')}`);
+  }
+  // The title of a layer is the name of a file.
+  for (const labels of labelled) {
     const title = packageNameOf(labels?.[TITLE]);
     if (title !== null && title !== name) throw refused(`it says that it is ${title}, and its repository is ${name}`);
   }
@@ -72,24 +76,27 @@ function packageNameOf(title: string | undefined): PackageName | null {
 type Labels = Readonly<Record<string, string | undefined>>;
 
 function labelsOf(config: Uint8Array | null): Labels | null {
-  const inner = recordOf(readConfig(config)?.['config']);
-  const labels = recordOf(inner?.['Labels']);
+  const labels = membersOf(membersOf(readConfig(config)?.['config'])?.['Labels']);
   if (labels === null) return null;
-  return Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, typeof value === 'string' ? value : undefined]));
+  const texts = Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return Object.fromEntries(texts);
 }
 
-function readConfig(config: Uint8Array | null): Readonly<Record<string, unknown>> | null {
-  const text = config === null ? null : utf8Text(config);
-  if (text === null) return null;
+/** What is no JSON object says nothing. */
+function readConfig(config: Uint8Array | null): Members | null {
+  if (config === null) return null;
   try {
-    return recordOf(JSON.parse(text));
-  } catch {
-    return null;
+    return membersOf(parseJson(config));
+  } catch (failure) {
+    if (isRegistryError(failure, 'wire/json')) return null;
+    throw failure;
   }
 }
 
-function recordOf(value: unknown): Readonly<Record<string, unknown>> | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
+type Members = Readonly<Record<string, JsonValue>>;
+
+function membersOf(value: JsonValue | undefined): Members | null {
+  return value === undefined || value === null || typeof value !== 'object' || Array.isArray(value) ? null : { ...value };
 }
 
 function shown(text: string): string {
