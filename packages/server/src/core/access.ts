@@ -94,7 +94,10 @@ export function readTokenScope(text: string): TokenScope {
 /** Names of accounts are the operator's own, and stand in lists and messages: no address of a person fits. */
 export function parseAccount(text: string): string {
   if (text === ANONYMOUS_ACCOUNT) {
-    throw new RegistryError('usage/invalid', `${ANONYMOUS_ACCOUNT} is nobody's account: it stands for who shows no token`);
+    throw new RegistryError(
+      'usage/invalid',
+      `${ANONYMOUS_ACCOUNT} is nobody's account: it stands for who shows no token`,
+    );
   }
   if (/^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/.test(text)) return text;
   throw new RegistryError('usage/invalid', "an account is up to 64 of a-z, 0-9, '.', '_' and '-'");

@@ -162,7 +162,10 @@ export class Gateway {
     if (status.state === 'processing') {
       throw new RegistryError('storage/busy', `record ${record.id} is not published yet: push again`);
     }
-    throw new RegistryError('storage/damaged', `the content of ${name} is not here any more, or damaged: push it again`);
+    throw new RegistryError(
+      'storage/damaged',
+      `the content of ${name} is not here any more, or damaged: push it again`,
+    );
   }
 
   async #inTurn<T>(logId: LogId, work: () => Promise<T>): Promise<T> {

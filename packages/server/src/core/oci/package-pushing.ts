@@ -1,5 +1,4 @@
 import {
-  digestOf,
   isDigest,
   namespaceOf,
   packageLogId,
@@ -10,8 +9,9 @@ import {
   type PackageState,
 } from '@waybill/protocol';
 import {
+  algorithmOf,
+  ociDigestOf,
   packageOf,
-  parseOciDigest,
   readManifest,
   referrerType,
   type OciDescriptor,
@@ -134,7 +134,11 @@ export class PackagePushing implements OciPushing {
     await this.#refuseTakenDown(push, null);
     await this.#readConfig(push, true);
     const found = await this.#findLayers(push);
-    await this.#makeDurable(push, found, tags.beside.map((tag) => ({ repository, tag, digest: push.digest })));
+    await this.#makeDurable(
+      push,
+      found,
+      tags.beside.map((tag) => ({ repository, tag, digest: push.digest })),
+    );
     return null;
   }
 
@@ -163,10 +167,7 @@ export class PackagePushing implements OciPushing {
     return found;
   }
 
-  async #findLayer(
-    layer: OciDescriptor,
-    { repository, name }: Pick<Push, 'repository' | 'name'>,
-  ): Promise<FoundLayer> {
+  async #findLayer(layer: OciDescriptor, { repository, name }: Pick<Push, 'repository' | 'name'>): Promise<FoundLayer> {
     const { blobs, content } = this.#parts;
     const digest = sha256Of(layer.digest);
     const size = await this.#linkedSize(repository, layer);
@@ -225,7 +226,7 @@ export class PackagePushing implements OciPushing {
       pushedAtMs: clock(),
     };
     // A record names it by SHA-256, whatever it was pushed by.
-    const digests = new Set([push.digest, ...(push.tags.isRelease ? [parseOciDigest(digestOf(bytes))] : [])]);
+    const digests = new Set([push.digest, ...(push.tags.isRelease ? [ociDigestOf('sha256', bytes)] : [])]);
     await store.write({ links: [], manifests: [...digests].map((digest) => ({ ...row, digest })), tags }, true);
   }
 

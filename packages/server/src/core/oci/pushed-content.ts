@@ -1,4 +1,11 @@
-import { concatBytes, isRegistryError, parseVersion, RegistryError, type Digest, type VersionText } from '@waybill/protocol';
+import {
+  concatBytes,
+  isRegistryError,
+  parseVersion,
+  RegistryError,
+  type Digest,
+  type VersionText,
+} from '@waybill/protocol';
 import {
   kindCheckOf,
   kindDemand,
@@ -109,7 +116,9 @@ const NOT_ANALYSED: readonly ContentKind[] = [];
 function contradictedVersion(outline: WasmOutline | null, releases: readonly ReleaseName[]): string | null {
   const said = versionOrNull(outline?.metadata.version?.trim() ?? '');
   const other = releases.find(({ version }) => said !== null && version !== said);
-  return other === undefined ? null : `content says that it is of version ${said}, and its release is ${other.name}@${other.version}`;
+  return other === undefined
+    ? null
+    : `content says that it is of version ${said}, and its release is ${other.name}@${other.version}`;
 }
 
 function versionOrNull(text: string): VersionText | null {

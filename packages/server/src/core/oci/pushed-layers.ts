@@ -1,4 +1,14 @@
-import { digestOf, isDigest, isRegistryError, parseJson, parsePackageName, type Digest, type JsonValue, type PackageName, type VersionText } from '@waybill/protocol';
+import {
+  digestOf,
+  isDigest,
+  isRegistryError,
+  parseJson,
+  parsePackageName,
+  type Digest,
+  type JsonValue,
+  type PackageName,
+  type VersionText,
+} from '@waybill/protocol';
 import { encodeTreeIndex } from '@waybill/protocol/content';
 import { OCI_MEDIA_TYPE, type OciDescriptor, type ReadManifest } from '@waybill/protocol/oci';
 import { asManifest, refused } from './pushed-content.ts';
@@ -24,7 +34,9 @@ export function layersOf({ sort, layers }: ReadManifest): PushedLayers {
   const files = layers.map(({ annotations }, i) => {
     const path = annotations?.[TITLE];
     if (path === undefined) {
-      throw refused(`layer ${i + 1} of ${layers.length} has no title: of several layers each is a file, named by ${TITLE}`);
+      throw refused(
+        `layer ${i + 1} of ${layers.length} has no title: of several layers each is a file, named by ${TITLE}`,
+      );
     }
     return { path, digest: digests[i] ?? only };
   });
@@ -36,7 +48,9 @@ function digestOfLayer({ digest, isForeign, mediaType }: OciDescriptor): Digest 
   if (isForeign) throw refused(`the bytes of a layer of type ${mediaType} lie elsewhere, and a release has its own`);
   const text: string = digest;
   if (isDigest(text)) return text;
-  throw refused(`the layer ${digest.slice(0, 20)}… is named by sha512, and the log names content by sha256: push it by that`);
+  throw refused(
+    `the layer ${digest.slice(0, 20)}… is named by sha512, and the log names content by sha256: push it by that`,
+  );
 }
 
 /** Throws `oci/manifest` where labels contradict the release (SECURITY.md O8). The signed record is what holds; nobody shall be misled beside it. */
@@ -96,7 +110,9 @@ function readConfig(config: Uint8Array | null): Members | null {
 type Members = Readonly<Record<string, JsonValue>>;
 
 function membersOf(value: JsonValue | undefined): Members | null {
-  return value === undefined || value === null || typeof value !== 'object' || Array.isArray(value) ? null : { ...value };
+  return value === undefined || value === null || typeof value !== 'object' || Array.isArray(value)
+    ? null
+    : { ...value };
 }
 
 function shown(text: string): string {

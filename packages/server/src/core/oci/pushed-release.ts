@@ -35,7 +35,9 @@ export function versionsToRelease(
     const release = bindings.get(version);
     if (release === undefined) return true;
     if (release.content === content) return false;
-    throw immutable(`${name}@${version} is released with other content, and a version never changes: push a new version`);
+    throw immutable(
+      `${name}@${version} is released with other content, and a version never changes: push a new version`,
+    );
   });
   if (!tags.latest) return open;
   const standing = [...bindings.values()].filter(({ state }) => state.status === 'released');
@@ -107,7 +109,9 @@ function claimFor(
 /** A push that changes nothing shows another manifest than its tags do. */
 export function keptFirst(name: PackageName, { versions }: PushedTags): string | null {
   const [version] = versions;
-  return version === undefined ? null : `${name} has this version already: ${tagOf(version)} shows the manifest that came first`;
+  return version === undefined
+    ? null
+    : `${name} has this version already: ${tagOf(version)} shows the manifest that came first`;
 }
 
 function immutable(message: string): RegistryError {

@@ -18,7 +18,10 @@ const LATEST = 'latest';
 const REFERRERS_TAG = /^sha256-[0-9a-f]{64}(?:$|[._-])/;
 
 /** Throws `oci/denied` for tags that a package does not have, `oci/tag` for too many. */
-export function pushedTags(name: PackageName, { reference, tags }: Pick<ManifestPush, 'reference' | 'tags'>): PushedTags {
+export function pushedTags(
+  name: PackageName,
+  { reference, tags }: Pick<ManifestPush, 'reference' | 'tags'>,
+): PushedTags {
   const all = [...new Set([...('tag' in reference ? [reference.tag] : []), ...tags])];
   if (all.length > PUSHED_TAGS_MAX) throw new RegistryError('oci/tag', `more than ${PUSHED_TAGS_MAX} tags in one push`);
   const versions: VersionText[] = [];
