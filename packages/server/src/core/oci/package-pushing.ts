@@ -1,5 +1,4 @@
 import {
-  isDigest,
   namespaceOf,
   packageLogId,
   parseDigest,
@@ -60,8 +59,8 @@ interface Push {
 /** Where the bytes of a layer are. */
 interface FoundLayer {
   readonly bytes: PushedBytes;
-  /** False for what only the log's content has. */
-  readonly isBlob: boolean;
+  /** `null` for what only the log's content has. */
+  readonly blob: OciDigest | null;
 }
 
 /**
@@ -130,7 +129,7 @@ export class PackagePushing implements OciPushing {
 
   /** What no record names: attachments, and manifests that are nobody's release yet. */
   async #putBeside(push: Push): Promise<null> {
-    const { manifest, tags, repository } = push;
+    const { tags, repository } = push;
     await this.#refuseTakenDown(push, null);
     await this.#readConfig(push, true);
     const found = await this.#findLayers(push);
@@ -173,13 +172,13 @@ export class PackagePushing implements OciPushing {
     const size = await this.#linkedSize(repository, layer);
     if (size !== null) {
       const read: PushedBytes['read'] = (range) => blobs.read(layer.digest, range);
-      return { bytes: { digest: layer.digest, size, read }, isBlob: true };
+      return { bytes: { size, read }, blob: layer.digest };
     }
     const released = digest !== null && (await this.#read(name, (state) => hasReleased(state, digest)));
     const kept = released ? await content.size(digest) : null;
     if (kept === null || digest === null) throw missing('layer', layer);
     requireSize(layer, kept);
-    return { bytes: { digest, size: kept, read: (range) => content.read(digest, range) }, isBlob: false };
+    return { bytes: { size: kept, read: (range) => content.read(digest, range) }, blob: null };
   }
 
   /** Bytes of a blob that belongs to the repository; `null` of one that does not. Throws `oci/manifest` for another size. */
@@ -213,7 +212,7 @@ export class PackagePushing implements OciPushing {
     const { store, blobs, clock } = this.#parts;
     const { manifest, bytes, repository } = push;
     const config = manifest.config === null ? [] : [manifest.config.digest];
-    const layers = found.filter(({ isBlob }) => isBlob).map(({ bytes: { digest } }) => digest);
+    const layers = found.flatMap(({ blob }) => blob ?? []);
     const named = [...new Set([...config, ...layers])];
     await blobs.makeDurable(named);
     const row: Omit<StoredManifest, 'digest'> = {
@@ -233,7 +232,7 @@ export class PackagePushing implements OciPushing {
   /** To the log's content, before a record names it. */
   async #giveContent(layers: PushedLayers, found: readonly FoundLayer[]): Promise<void> {
     const { blobs, content } = this.#parts;
-    for (const { bytes, isBlob } of found) if (isBlob) await blobs.giveToContent(parseDigest(bytes.digest));
+    for (const { blob } of found) if (blob !== null) await blobs.giveToContent(parseDigest(blob));
     if (layers.sort === 'file' || (await content.size(layers.content)) !== null) return;
     const upload = await content.startUpload();
     try {
@@ -280,8 +279,7 @@ function blobsOf({ config, layers }: ReadManifest): readonly OciDigest[] {
 }
 
 function sha256Of(digest: OciDigest): Digest | null {
-  const text: string = digest;
-  return isDigest(text) ? text : null;
+  return algorithmOf(digest) === 'sha256' ? parseDigest(digest) : null;
 }
 
 function hasReleased({ bindings }: PackageState, digest: Digest): boolean {

@@ -1,11 +1,4 @@
-import {
-  concatBytes,
-  isRegistryError,
-  parseVersion,
-  RegistryError,
-  type Digest,
-  type VersionText,
-} from '@waybill/protocol';
+import { concatBytes, isRegistryError, parseVersion, RegistryError, type VersionText } from '@waybill/protocol';
 import {
   kindCheckOf,
   kindDemand,
@@ -18,13 +11,11 @@ import {
   type ReleaseName,
   type WasmOutline,
 } from '@waybill/protocol/content';
-import type { OciDigest } from '@waybill/protocol/oci';
 import type { ContentPolicy } from '../content.ts';
 import type { ByteRange } from '../ports.ts';
 
 /** Bytes that were pushed, before they are the content of anything. */
 export interface PushedBytes {
-  readonly digest: Digest | OciDigest;
   readonly size: number;
   readonly read: (range: ByteRange) => AsyncIterable<Uint8Array>;
 }
@@ -49,14 +40,12 @@ export async function examineContent(
   if (!isWasm) {
     if (policy === 'any') return { mediaTypes: ['application/octet-stream'], warning: null };
     throw refused(
-      `its layer ${bytes.digest} is no WebAssembly, and this registry takes WebAssembly and trees of files: for a tree, push ` +
+      `its layer is no WebAssembly, and this registry takes WebAssembly and trees of files: for a tree, push ` +
         'several files with titles, or ask its operator for --any-content',
     );
   }
   const { kinds, packageId } = await saidKinds(bytes, outline);
-  for (const release of packageId === null ? [] : releases) {
-    asManifest(() => requireReleaseName(packageId, release));
-  }
+  if (packageId !== null) for (const release of releases) asManifest(() => requireReleaseName(packageId, release));
   const particular = kinds.flatMap((kind) => CONTENT_KINDS[kind].mediaType ?? []);
   return { mediaTypes: [...particular, 'application/wasm'], warning: contradictedVersion(outline, releases) };
 }

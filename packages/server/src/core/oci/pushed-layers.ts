@@ -1,8 +1,8 @@
 import {
   digestOf,
-  isDigest,
   isRegistryError,
   parseJson,
+  parseDigest,
   parsePackageName,
   type Digest,
   type JsonValue,
@@ -10,7 +10,7 @@ import {
   type VersionText,
 } from '@waybill/protocol';
 import { encodeTreeIndex } from '@waybill/protocol/content';
-import { OCI_MEDIA_TYPE, type OciDescriptor, type ReadManifest } from '@waybill/protocol/oci';
+import { algorithmOf, OCI_MEDIA_TYPE, type OciDescriptor, type ReadManifest } from '@waybill/protocol/oci';
 import { asManifest, refused } from './pushed-content.ts';
 
 /** What a manifest brings for a release. */
@@ -46,8 +46,7 @@ export function layersOf({ sort, layers }: ReadManifest): PushedLayers {
 
 function digestOfLayer({ digest, isForeign, mediaType }: OciDescriptor): Digest {
   if (isForeign) throw refused(`the bytes of a layer of type ${mediaType} lie elsewhere, and a release has its own`);
-  const text: string = digest;
-  if (isDigest(text)) return text;
+  if (algorithmOf(digest) === 'sha256') return parseDigest(digest);
   throw refused(
     `the layer ${digest.slice(0, 20)}… is named by sha512, and the log names content by sha256: push it by that`,
   );
