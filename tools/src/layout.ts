@@ -70,7 +70,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
       merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
       // The next record of a package's log, by whoever signs it.
-      author: { parts: ['errors.ts', 'bytes', 'names', 'jose', 'wire', 'content', 'record-log'], modules: [] },
+      author: { parts: ['errors.ts', 'bytes', 'names', 'jose', 'wire', 'content', 'record-log'], modules: ['npm'] },
       verify: {
         parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire', 'content', 'record-log', 'merkle'],
         modules: ['npm'],

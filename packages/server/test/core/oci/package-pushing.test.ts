@@ -120,7 +120,7 @@ test('O1: + is _ in a tag, and a version that differs in build metadata alone is
 test('O1: of two pushes at once with other bytes one is taken and one refused, and the log has one record', async (t) => {
   const core = await open(t);
   const codes = await Promise.all([codeOf(core.pushLayer(LAYER, '1.0.0')), codeOf(core.pushLayer(OTHER, '1.0.0'))]);
-  assert.deepEqual(codes.toSorted(), ['oci/immutable', null].toSorted());
+  assert.deepEqual(new Set(codes), new Set(['oci/immutable', null]));
   assert.equal((await core.records()).length, 1);
 });
 
