@@ -6,7 +6,7 @@ import { isRegistryError, sha256, utf8 } from '@waybill/protocol';
 import { FULL, SEED } from '@waybill/tools/test-scale';
 import type { FlawKind } from '../../src/fsck.ts';
 import { holdDirectory } from '../../src/storage/sqlite/directory-lock.ts';
-import { isRow, openDatabase, type SqliteValue } from '../../src/storage/sqlite/sqlite-module.ts';
+import { isRow, openDatabase, type SqliteValue } from '../../src/storage/sqlite-module.ts';
 import { check, makeSampleRegistry, type SampleRegistry } from './sample-registry.ts';
 
 const ROUNDS = FULL ? 8 : 1;
@@ -211,6 +211,7 @@ test('a store of a build without holdings is looked at as it is (threats D11)', 
   const data = await sample.copy();
   run(data, 'DROP TABLE holdings');
   run(data, 'DROP TABLE holdings_gap');
+  run(data, 'DROP TABLE first_heads');
   run(data, 'PRAGMA user_version = 5');
   assert.deepEqual((await check(data)).flaws, []);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
 import { digestOf, parseVersion, type Digest, type PackageEntry } from '@waybill/protocol';
-import { openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { openDatabase } from '../../src/storage/sqlite-module.ts';
 import { Publisher, releaseOf, wasmOf } from '../publisher.ts';
 import { assertEmpty, bodyOf, RunningRegistry, type Answer } from '../running-registry.ts';
 
@@ -117,7 +117,7 @@ test('a store of a build without holdings answers when its records were gone thr
   }
   await old.stopKeepingFiles();
   const database = openDatabase(old.data('registry.sqlite'), 'write');
-  database.exec('DROP TABLE holdings; DROP TABLE holdings_gap; PRAGMA user_version = 5;');
+  database.exec('DROP TABLE holdings; DROP TABLE holdings_gap; DROP TABLE first_heads; PRAGMA user_version = 5;');
   database.close();
   await old.restart();
   for (const digest of digests) {
