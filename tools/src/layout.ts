@@ -69,6 +69,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
       merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
+      // The next record of a package's log, by whoever signs it.
+      author: { parts: ['errors.ts', 'bytes', 'names', 'jose', 'wire', 'content', 'record-log'], modules: ['npm'] },
       verify: {
         parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire', 'content', 'record-log', 'merkle'],
         modules: ['npm'],
@@ -77,7 +79,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/server/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
+    packages: ['@waybill/protocol', '@waybill/protocol/author', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
       core: { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
@@ -114,6 +116,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'config.ts': { parts: ['core', 'log-keys.ts', 'publishers-file.ts'], modules: ['npm', 'node'] },
       'publishers-file.ts': { parts: ['core'], modules: ['npm', 'node'] },
       'key-file.ts': { parts: [], modules: ['node'] },
+      'gateway-key-files.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },
       'log-keys.ts': { parts: ['core/ports.ts', 'key-file.ts'], modules: ['node'] },
       // What OCI clients show for their tokens.
@@ -135,7 +138,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/client/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
+    packages: ['@waybill/protocol', '@waybill/protocol/author', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
       '*.ts': { parts: ['resolve'], modules: ['npm'] },
       // Which releases fit together: pure, and read through a port.
@@ -154,6 +157,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
   'packages/cli/src': {
     packages: [
       '@waybill/protocol',
+      '@waybill/protocol/author',
       '@waybill/protocol/content',
       '@waybill/protocol/oci',
       '@waybill/client',

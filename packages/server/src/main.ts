@@ -3,6 +3,7 @@ import type { Digest } from '@waybill/protocol';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ContentReading } from './core/content-reading.ts';
+import { claimRoutes } from './http/api/claim-routes.ts';
 import { lookupRoutes } from './http/api/lookup-routes.ts';
 import { partsRoutes } from './http/api/parts-routes.ts';
 import { proofRoutes } from './http/api/proof-routes.ts';
@@ -90,6 +91,7 @@ async function serve(
       apis: (intake) => [
         wargRoutes({ reading, proving, publishing, content, gate, intake }),
         recordRoutes({ desk, governanceDesk, intake }),
+        claimRoutes({ claiming: registry.claiming, gate, intake }),
         proofRoutes(proving, intake),
         partsRoutes({ content, parts: registry.parts, intake }),
         lookupRoutes({ content, lookup: registry.lookup }),

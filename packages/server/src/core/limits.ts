@@ -164,6 +164,17 @@ export const HELD_RELEASES_MAX = 100;
 /** Bytes of record contents that are read for one such answer; the rest comes with the next. */
 export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Records that come before one of the gateway, in a row, before it gives up; the pause grows with each. */
+export const GATEWAY_TRIES_MAX = 20;
+export const GATEWAY_PAUSE_MS = 20;
+/** How long the gateway waits for the commit of its record. */
+export const GATEWAY_WAIT_MS = 60_000;
+
+/** Tags of one push to a package. */
+export const PUSHED_TAGS_MAX = 16;
+/** Bytes of a pushed config that is read for what it says of the release. */
+export const PUSHED_CONFIG_BYTES_READ_MAX = 256 * 1024;
+
 /** Bytes of one blob of the OCI view: beyond what a release may have, for plain repositories. */
 export const OCI_BLOB_BYTES_MAX = 16 * 1024 * 1024 * 1024;
 
