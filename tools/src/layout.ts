@@ -69,6 +69,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
       merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
+      // The next record of a package's log, by whoever signs it.
+      author: { parts: ['errors.ts', 'bytes', 'names', 'jose', 'wire', 'content', 'record-log'], modules: ['npm'] },
       verify: {
         parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire', 'content', 'record-log', 'merkle'],
         modules: ['npm'],
@@ -77,7 +79,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/server/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
+    packages: ['@waybill/protocol', '@waybill/protocol/author', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
       core: { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
@@ -88,7 +90,23 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'storage/token-conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       // Pages of the map as rows: the same for every driver.
       'storage/map-rows.ts': { parts: ['core/ports.ts'], modules: [] },
-      'storage/*': { parts: ['core/ports.ts', 'core/oci-ports.ts', 'storage/map-rows.ts'], modules: ['npm', 'node'] },
+      // SQLite files of any schema.
+      'storage/sqlite-module.ts': { parts: [], modules: ['npm', 'node'] },
+      'storage/sqlite-columns.ts': { parts: ['storage/sqlite-module.ts'], modules: [] },
+      'storage/sqlite-failure.ts': { parts: [], modules: [] },
+      'storage/sqlite-file.ts': { parts: ['storage/sqlite-module.ts', 'storage/sqlite-columns.ts'], modules: [] },
+      'storage/*': {
+        parts: [
+          'core/ports.ts',
+          'core/oci-ports.ts',
+          'storage/map-rows.ts',
+          'storage/sqlite-module.ts',
+          'storage/sqlite-columns.ts',
+          'storage/sqlite-failure.ts',
+          'storage/sqlite-file.ts',
+        ],
+        modules: ['npm', 'node'],
+      },
       'blobs/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       'blobs/*': { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: ['npm', 'node'] },
       'http/*.ts': { parts: ['core', 'core/ports.ts'], modules: ['npm', 'node'] },
@@ -98,8 +116,11 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'config.ts': { parts: ['core', 'log-keys.ts', 'publishers-file.ts'], modules: ['npm', 'node'] },
       'publishers-file.ts': { parts: ['core'], modules: ['npm', 'node'] },
       'key-file.ts': { parts: [], modules: ['node'] },
+      'gateway-key-files.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },
       'log-keys.ts': { parts: ['core/ports.ts', 'key-file.ts'], modules: ['node'] },
+      // What OCI clients show for their tokens.
+      'oci-token-key.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'last-signed-file.ts': { parts: ['core/ports.ts'], modules: ['node'] },
       'data-folder.ts': { parts: [], modules: ['node'] },
       // What is done to a data folder while no server, or another process, has it.
@@ -108,6 +129,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'backup.ts': { parts: ['*'], modules: ['node'] },
       'fsck.ts': { parts: ['*'], modules: ['node'] },
       'fatal-watch.ts': { parts: ['core/ports.ts'], modules: [] },
+      // The composition of the OCI view over it.
+      'oci-side.ts': { parts: ['*'], modules: [] },
       'upkeep.ts': { parts: ['core'], modules: ['npm', 'node'] },
       // The composition of storage and core, on both sides of the thread that writes.
       'commit-thread': { parts: ['*'], modules: ['node'] },
@@ -117,7 +140,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/client/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
+    packages: ['@waybill/protocol', '@waybill/protocol/author', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
       '*.ts': { parts: ['resolve'], modules: ['npm'] },
       // Which releases fit together: pure, and read through a port.
@@ -136,6 +159,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
   'packages/cli/src': {
     packages: [
       '@waybill/protocol',
+      '@waybill/protocol/author',
       '@waybill/protocol/content',
       '@waybill/protocol/oci',
       '@waybill/client',

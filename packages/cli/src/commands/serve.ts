@@ -20,6 +20,9 @@ interface ServeFlags {
   readonly lastSigned?: string;
   readonly origin?: string;
   readonly mapProofsKept?: number;
+  readonly ociPrefix?: string;
+  readonly ociLogin?: string;
+  readonly gateway?: boolean;
   readonly json?: boolean;
 }
 
@@ -58,6 +61,13 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
         optional: true,
         placeholder: 'seconds',
       },
+      ociPrefix: textFlag('Prefixes of plain OCI repositories, outside the log, separated by commas', 'list'),
+      ociLogin: textFlag('How OCI clients are asked for a token: bearer or basic (default: bearer)', 'scheme'),
+      gateway: {
+        kind: 'boolean',
+        brief: 'Sign for OCI clients, which cannot (default: on this machine, with no other set-up)',
+        optional: true,
+      },
       metrics: textFlag('Address and port of a listener for Prometheus metrics (default: none)', 'address'),
       lastSigned: lastSignedFlag,
       logLevel: textFlag('trace, debug, info, warn, error or silent (default: warn)', 'level'),
@@ -70,7 +80,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
     const config = await parseConfig({
       data: flags.data ?? DATA_DEFAULT,
       listen: flags.listen ?? LISTEN_DEFAULT,
-      namespaces: flags.namespace?.split(',').map((name) => name.trim()) ?? [],
+      namespaces: flags.namespace === undefined ? [] : listOf(flags.namespace),
       publishers: flags.publishers ?? null,
       open: flags.open ?? false,
       anyContent: flags.anyContent ?? false,
@@ -81,6 +91,9 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       ...(flags.origin === undefined ? {} : { origin: flags.origin }),
       ...(flags.mapProofsKept === undefined ? {} : { mapProofsKept: flags.mapProofsKept }),
       ...(flags.metrics === undefined ? {} : { metrics: flags.metrics }),
+      ...(flags.ociPrefix === undefined ? {} : { ociPrefixes: listOf(flags.ociPrefix) }),
+      ...(flags.ociLogin === undefined ? {} : { ociLogin: flags.ociLogin }),
+      ...(flags.gateway === undefined ? {} : { gateway: flags.gateway }),
     });
     const server = await startServer(config, (failure) => endAtOnce(context, failure));
     const [namespace = 'demo'] = config.namespaces;
@@ -143,4 +156,8 @@ function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
+}
+
+function listOf(text: string): string[] {
+  return text.split(',').map((name) => name.trim());
 }

@@ -1,3 +1,4 @@
+export { ociDigestOf } from './oci-digest.ts';
 export {
   algorithmOf,
   isOciAlgorithm,
