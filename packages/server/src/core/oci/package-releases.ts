@@ -57,7 +57,7 @@ export interface PackageRelease {
   readonly account: string | null;
   /** Manifests that are said to be the one by which it was pushed, the first one first. */
   readonly pushed: readonly Digest[];
-  /** About it, the latest first; without those that say how it was pushed. */
+  /** About it, the latest first, and on whose behalf; not those that say how it was pushed. */
   readonly annotations: readonly StandingAnnotation[];
 }
 
@@ -220,22 +220,25 @@ class LoggedPackage {
           .statements('oci-manifest', version)
           .toReversed()
           .map(({ body }) => body.digest),
-        annotations: annotations.get(version) ?? [],
+        annotations: [...(annotations.get(version) ?? []), ...(annotations.get(recordId) ?? [])],
       };
     }
   }
 
-  /** Those about releases, by the version; not those that say how it was pushed. */
+  /** Those about releases, by the version, and those that say on whose behalf a record was signed, by the record. */
   #standing(): Map<string, StandingAnnotation[]> {
     const standing = new Map<string, StandingAnnotation[]>();
     for (const listed of this.#book.list()) {
       if (listed.verdict !== 'authorized' || !this.#book.isMeant(listed)) continue;
       const { id, annotation } = listed;
       const { type, version, body, content } = annotation;
-      if (version === null || type === 'oci-manifest') continue;
-      const one = { id, type, registryIndex: this.#indexes.get(recordOf(listed)) ?? 0, body, content };
-      const those = standing.get(version);
-      if (those === undefined) standing.set(version, [one]);
+      const recordId = recordOf(listed);
+      const about = version ?? (type === 'on-behalf' ? recordId : null);
+      // How it was pushed is no news to whoever has a manifest.
+      if (about === null || type === 'oci-manifest') continue;
+      const one = { id, type, registryIndex: this.#indexes.get(recordId) ?? 0, body, content };
+      const those = standing.get(about);
+      if (those === undefined) standing.set(about, [one]);
       else those.push(one);
     }
     return standing;
