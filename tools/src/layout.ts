@@ -106,7 +106,13 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
         modules: ['npm', 'node'],
       },
       'blobs/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
-      'blobs/*': { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: ['npm', 'node'] },
+      // Files that are durable when they are said to be.
+      'blobs/file-failure.ts': { parts: [], modules: [] },
+      'blobs/durable-files.ts': { parts: ['blobs/file-failure.ts'], modules: ['node'] },
+      'blobs/*': {
+        parts: ['core/ports.ts', 'core/oci-ports.ts', 'blobs/file-failure.ts', 'blobs/durable-files.ts'],
+        modules: ['npm', 'node'],
+      },
       'http/*.ts': { parts: ['core', 'core/ports.ts'], modules: ['npm', 'node'] },
       'http/*': { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
       metrics: { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
@@ -124,6 +130,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'backup.ts': { parts: ['*'], modules: ['node'] },
       'fsck.ts': { parts: ['*'], modules: ['node'] },
       'fatal-watch.ts': { parts: ['core/ports.ts'], modules: [] },
+      // The composition of what the OCI side keeps.
+      'oci-storage.ts': { parts: ['*'], modules: ['node'] },
       'upkeep.ts': { parts: ['core'], modules: ['npm', 'node'] },
       // The composition of storage and core, on both sides of the thread that writes.
       'commit-thread': { parts: ['*'], modules: ['node'] },
