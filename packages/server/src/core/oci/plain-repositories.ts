@@ -41,7 +41,7 @@ export interface PlainRepositoriesParts {
   readonly clock: Clock;
 }
 
-/** Repositories outside the log: what was pushed, as it was pushed, until it is deleted (spec/oci.md 6). */
+/** Repositories outside the log: what was pushed, as it was pushed, until it is deleted (spec/oci.md 8). */
 export class PlainRepositories implements OciReading, OciPushing {
   readonly #store: OciStore;
   readonly #blobs: BlobStore;
