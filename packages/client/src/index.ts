@@ -45,6 +45,7 @@ export type {
 } from './ports.ts';
 export { InnerName } from './inner-name.ts';
 export { judgedAs } from './log-refusal.ts';
+export { ociManifestOf, type ReleaseForOci } from './oci-manifest.ts';
 export {
   contentNamedBy,
   draftPublish,
