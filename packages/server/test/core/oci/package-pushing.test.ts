@@ -255,6 +255,14 @@ test('O1: latest is computed: the layer of the newest release is taken for it, a
   }
 });
 
+test('O8: the version in a label of what is pushed as latest is that of the release', async (t) => {
+  const core = await open(t);
+  await core.pushLayer(LAYER, '1.0.0');
+  const labelled = (version: string): Written => ({ annotations: { 'org.opencontainers.image.version': version } });
+  assert.equal(await codeOf(core.pushLayer(LAYER, 'latest', labelled('1.0.0'))), null);
+  assert.equal(await codeOf(core.pushLayer(LAYER, 'latest', labelled('1.0.1'))), 'oci/manifest');
+});
+
 test('several tags: each version is released by one record, and latest must come out right before anything is', async (t) => {
   const core = await open(t);
   const manifest = await core.manifest({ layers: [await core.blob(LAYER)] });
