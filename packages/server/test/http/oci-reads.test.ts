@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { digestOf, disposeCore, IMAGE, INDEX } from '../core/oci/oci-world.ts';
-import { assertOciError, jsonOf, OciServer } from './oci-server.ts';
+import { assertOciError, jsonOf, OciServer, type OciDocument } from './oci-server.ts';
 
 const FOR_EVER = 'public, max-age=31536000, immutable';
 const CONTENT = 'abcdefghij'.repeat(100);
@@ -131,7 +131,7 @@ test('what the client has already is not sent again', async () => {
   assert.deepEqual([tag.status, tag.headers['cache-control']], [304, 'no-cache']);
 });
 
-async function pages(first: string, items: (body: any) => readonly string[]): Promise<string[][]> {
+async function pages(first: string, items: (body: OciDocument) => readonly string[]): Promise<string[][]> {
   const found: string[][] = [];
   for (let next: string | undefined = first; next !== undefined && found.length < 20;) {
     const answer = await server.get(next);
@@ -150,7 +150,7 @@ test('tags: sorted, all at once or in pages whose links end', async () => {
   assert.deepEqual(jsonOf(all), { name: 'plain/tags', tags: names });
   assert.equal(all.headers.link, undefined);
   const list = '/v2/plain/tags/tags/list';
-  const tagsOf = (body: any): readonly string[] => body.tags;
+  const tagsOf = (body: OciDocument): readonly string[] => body.tags;
   assert.deepEqual(await pages(`${list}?n=3`, tagsOf), [names.slice(0, 3), names.slice(3, 6), names.slice(6)]);
   assert.deepEqual(await pages(`${list}?n=8`, tagsOf), [names]);
   assert.deepEqual(await pages(`${list}?n=0`, tagsOf), [[]]);
@@ -183,14 +183,14 @@ test('referrers: an image index, filtered where asked for, in pages', async () =
   assert.equal(all.headers['oci-filters-applied'], undefined);
   const index = jsonOf(all);
   assert.deepEqual([index.schemaVersion, index.mediaType], [2, INDEX]);
-  assert.deepEqual(index.manifests.map((found: any) => found.digest).toSorted(), digests.toSorted());
-  assert.equal(index.manifests.find((found: any) => found.digest === digests[0]).annotations.number, '0');
+  assert.deepEqual(index.manifests.map((found) => found.digest).toSorted(), digests.toSorted());
+  assert.equal(index.manifests.find((found) => found.digest === digests[0]).annotations.number, '0');
   for (const type of ['application/vnd.a+json', 'application/vnd.a%2Bjson']) {
     const some = await server.get(`${target}?artifactType=${type}`);
     assert.equal(some.headers['oci-filters-applied'], 'artifactType');
     assert.equal(jsonOf(some).manifests.length, 3);
   }
-  const digestsOf = (body: any): readonly string[] => body.manifests.map((found: any) => found.digest);
+  const digestsOf = (body: OciDocument): readonly string[] => body.manifests.map((found) => found.digest);
   const paged = await pages(`${target}?n=2&artifactType=application/vnd.a%2Bjson`, digestsOf);
   assert.deepEqual(
     paged.map((page) => page.length),
