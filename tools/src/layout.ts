@@ -69,6 +69,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
       merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
+      // The next record of a package's log, by whoever signs it.
+      author: { parts: ['errors.ts', 'bytes', 'names', 'jose', 'wire', 'content', 'record-log'], modules: ['npm'] },
       verify: {
         parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire', 'content', 'record-log', 'merkle'],
         modules: ['npm'],
@@ -77,7 +79,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/server/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
+    packages: ['@waybill/protocol', '@waybill/protocol/author', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
       core: { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
@@ -106,7 +108,13 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
         modules: ['npm', 'node'],
       },
       'blobs/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
-      'blobs/*': { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: ['npm', 'node'] },
+      // Files that are durable when they are said to be.
+      'blobs/file-failure.ts': { parts: [], modules: [] },
+      'blobs/durable-files.ts': { parts: ['blobs/file-failure.ts'], modules: ['node'] },
+      'blobs/*': {
+        parts: ['core/ports.ts', 'core/oci-ports.ts', 'blobs/file-failure.ts', 'blobs/durable-files.ts'],
+        modules: ['npm', 'node'],
+      },
       'http/*.ts': { parts: ['core', 'core/ports.ts'], modules: ['npm', 'node'] },
       'http/*': { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
       metrics: { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
@@ -114,6 +122,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'config.ts': { parts: ['core', 'log-keys.ts', 'publishers-file.ts'], modules: ['npm', 'node'] },
       'publishers-file.ts': { parts: ['core'], modules: ['npm', 'node'] },
       'key-file.ts': { parts: [], modules: ['node'] },
+      'gateway-key-files.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },
       'log-keys.ts': { parts: ['core/ports.ts', 'key-file.ts'], modules: ['node'] },
       // What OCI clients show for their tokens.
@@ -126,6 +135,10 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'backup.ts': { parts: ['*'], modules: ['node'] },
       'fsck.ts': { parts: ['*'], modules: ['node'] },
       'fatal-watch.ts': { parts: ['core/ports.ts'], modules: [] },
+      // The composition of the OCI view over it.
+      'oci-side.ts': { parts: ['*'], modules: [] },
+      // The composition of what the OCI side keeps.
+      'oci-storage.ts': { parts: ['*'], modules: ['node'] },
       'upkeep.ts': { parts: ['core'], modules: ['npm', 'node'] },
       // The composition of storage and core, on both sides of the thread that writes.
       'commit-thread': { parts: ['*'], modules: ['node'] },
@@ -135,7 +148,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/client/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
+    packages: ['@waybill/protocol', '@waybill/protocol/author', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
       '*.ts': { parts: ['resolve'], modules: ['npm'] },
       // Which releases fit together: pure, and read through a port.
@@ -154,6 +167,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
   'packages/cli/src': {
     packages: [
       '@waybill/protocol',
+      '@waybill/protocol/author',
       '@waybill/protocol/content',
       '@waybill/protocol/oci',
       '@waybill/client',

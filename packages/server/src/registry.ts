@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
@@ -12,7 +13,7 @@ import {
 import type { Logger } from 'pino';
 import { openContentFiles } from './blobs/files/content-files.ts';
 import { openContentSharing } from './blobs/files/content-sharing.ts';
-import { withFileFailures } from './blobs/files/file-failure.ts';
+import { withFileFailures } from './blobs/file-failure.ts';
 import { openPartsListFiles } from './blobs/files/parts-list-files.ts';
 import { WriteThread } from './commit-thread/write-thread.ts';
 import type { Config } from './config.ts';
@@ -20,17 +21,20 @@ import { ContentLookup } from './core/content-lookup.ts';
 import { ContentPacking } from './core/content-packing.ts';
 import { ContentParts } from './core/content-parts.ts';
 import { ContentScrub } from './core/content-scrub.ts';
+import { Claiming } from './core/gateway/claiming.ts';
+import { Gateway, type GatewayParts } from './core/gateway/gateway.ts';
 import { GovernanceDesk } from './core/governance-desk.ts';
 import { HoldingsFill } from './core/holdings-fill.ts';
 import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
 import { OperatorDesk } from './core/operator-desk.ts';
-import type { ContentStore } from './core/ports.ts';
+import type { ContentStore, RegistryReader } from './core/ports.ts';
 import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
+import type { OciRegistry } from './core/oci/oci-registry.ts';
 import { TokenDesk } from './core/token-desk.ts';
 import { TreeTakedowns } from './core/tree-takedowns.ts';
 import {
@@ -43,7 +47,10 @@ import {
   watchTokenUses,
   type OnFatal,
 } from './fatal-watch.ts';
+import { GatewayKeyFiles } from './gateway-key-files.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
+import { openOciSide } from './oci-side.ts';
+import { openOciStorage } from './oci-storage.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
 import { openSqliteReader, openSqliteStore } from './storage/sqlite/sqlite-store.ts';
@@ -65,11 +72,15 @@ export interface Registry {
   readonly desk: OperatorDesk;
   readonly governanceDesk: GovernanceDesk;
   readonly governance: GovernanceLogStates;
+  /** Signs for accounts that cannot. */
+  readonly gateway: Gateway;
+  readonly claiming: Claiming;
   readonly tokens: TokenDesk;
   readonly content: ContentStore;
   readonly treeTakedowns: TreeTakedowns;
   readonly parts: ContentParts;
   readonly lookup: ContentLookup;
+  readonly oci: OciRegistry;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
 }
@@ -104,7 +115,7 @@ async function openHeld(
   { log, observer, onFatal }: Surroundings,
   onClose: (closer: () => Promise<void> | void) => void,
 ): Promise<Omit<Registry, 'close'>> {
-  const { dataDirectory, lastSignedFile } = config;
+  const { dataDirectory, lastSignedFile, publishers, contentPolicy } = config;
   const storeFile = path.join(dataDirectory, 'registry.sqlite');
   const { key, logSigners } = await openKeys(config, storeFile);
   const { thread, head } = await WriteThread.start({ storeFile, dataDirectory, lastSignedFile }, onFatal);
@@ -112,7 +123,10 @@ async function openHeld(
   const reader = openSqliteReader(storeFile);
   onClose(() => reader.close());
   const contentRoot = path.join(dataDirectory, 'content');
-  const content = watchContent(await openContentFiles(contentRoot), onFatal);
+  const files = await openContentFiles(contentRoot);
+  const content = watchContent(files, onFatal);
+  const storage = await openOciStorage(dataDirectory, onFatal, files);
+  onClose(() => storage.close());
   // Known from the operator log's first record on, and no other log has one before.
   let origin: string | null = null;
   const homeOf = (logId: LogId): LogHome | null => (origin === null ? null : { log: logId, origin });
@@ -121,12 +135,12 @@ async function openHeld(
   const clock = Date.now;
   const sequencer = new Sequencer({ committer: thread, states, clock, observer, onFatal }, head);
   onClose(() => sequencer.drain());
+  const logLength = (): number => sequencer.length;
   const { id: commitKeyId } = key.publicKey;
   const desk = new OperatorDesk({ store: reader, operator, sequencer, commitKeyId, clock });
   const { operatorKeyId, origin: named } = await openLog(desk, { key, config, operator });
   origin = named;
   const store = { ...reader, ...watchPending(thread, onFatal) };
-  const { publishers, contentPolicy } = config;
   const publishing = new Publishing({ store, content, states, sequencer, publishers, contentPolicy, clock });
   await publishing.resume();
   const reading = new Reading({ store: reader, sequencer, operator });
@@ -136,13 +150,18 @@ async function openHeld(
     content,
     observer: { contentDamaged: (digest) => tellDamage(digest, { log, observer, publishing }) },
   });
-  const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length });
+  const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength });
   const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
   const filling = new HoldingsFill({ store: reader, writer: watchHoldings(thread, onFatal) });
   const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
   // Whether today's uses are noted must not keep a stop from ending well.
   onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
-  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, packing, filling, tokens, log }));
+  const proving = new Proving(reader, reading);
+  const custody = openGateway(config, { store: reader, states, publishing, homeOf, clock });
+  const { gateway } = custody;
+  const ociParts = { storage, reader, content, states, gateway, proving, treeTakedowns, logLength, homeOf, clock };
+  const { view: oci, sweep: ociSweep } = await openOciSide(config, ociParts);
+  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, packing, filling, tokens, ociSweep, log }));
   return {
     operatorKeyId,
     commitKeyId,
@@ -150,16 +169,31 @@ async function openHeld(
     sequencer,
     publishing,
     reading,
-    proving: new Proving(reader, reading),
+    proving,
     desk,
     governanceDesk: new GovernanceDesk({ store: reader, states, sequencer, clock }),
     governance,
+    ...custody,
     tokens,
     content,
     treeTakedowns,
     parts,
-    lookup: new ContentLookup({ store: reader, logLength: () => sequencer.length }),
+    lookup: new ContentLookup({ store: reader, logLength }),
+    oci,
   };
+}
+
+function openGateway(
+  { dataDirectory, gateway: isOn, publishers }: Config,
+  {
+    store,
+    ...parts
+  }: Pick<GatewayParts, 'states' | 'publishing' | 'homeOf' | 'clock'> & { readonly store: RegistryReader },
+): { readonly gateway: Gateway; readonly claiming: Claiming } {
+  const random = (length: number): Uint8Array => randomBytes(length);
+  const gateway = new Gateway({ ...parts, isOn, keys: new GatewayKeyFiles(dataDirectory), random });
+  const claiming = new Claiming({ ...parts, store, gateway, random, isOpen: publishers === 'open' });
+  return { gateway, claiming };
 }
 
 function openParts(

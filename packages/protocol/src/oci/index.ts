@@ -29,3 +29,22 @@ export {
 export { MANIFEST_MEDIA_TYPES, manifestSortOf, OCI_MEDIA_TYPE, type ManifestSort } from './media-types.ts';
 export { referrersIndex, type ListedManifest } from './referrers.ts';
 export { formatScopes, parseScope, parseScopes, SCOPES_MAX, type OciScope, type OciScopeAction } from './scopes.ts';
+export {
+  EMPTY_CONFIG,
+  releaseManifest,
+  type ReleaseContent,
+  type ReleaseFacts,
+  type ReleaseFile,
+  type ReleaseManifest,
+} from './release-manifest.ts';
+export { ReleaseOutlineReader, type ReleaseOutline } from './release-outline.ts';
+export {
+  annotationReferrer,
+  logProofReferrer,
+  type ReferredManifest,
+  type ReferrerManifest,
+  type ReleaseAnnotation,
+  type ReleaseProof,
+} from './release-referrers.ts';
+export { isTreeRelease, ReleaseContentReader } from './release-content.ts';
+export { LOG_PROOF_BYTES_MAX, readLogProofUnverified } from './log-proof.ts';

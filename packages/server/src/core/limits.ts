@@ -164,6 +164,17 @@ export const HELD_RELEASES_MAX = 100;
 /** Bytes of record contents that are read for one such answer; the rest comes with the next. */
 export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Records that come before one of the gateway, in a row, before it gives up; the pause grows with each. */
+export const GATEWAY_TRIES_MAX = 20;
+export const GATEWAY_PAUSE_MS = 20;
+/** How long the gateway waits for the commit of its record. */
+export const GATEWAY_WAIT_MS = 60_000;
+
+/** Tags of one push to a package. */
+export const PUSHED_TAGS_MAX = 16;
+/** Bytes of a pushed config that is read for what it says of the release. */
+export const PUSHED_CONFIG_BYTES_READ_MAX = 256 * 1024;
+
 /** Bytes of one blob of the OCI view: beyond what a release may have, for plain repositories. */
 export const OCI_BLOB_BYTES_MAX = 16 * 1024 * 1024 * 1024;
 
@@ -217,3 +228,26 @@ export const OCI_TOKEN_SECONDS = 300;
 
 /** Repositories that one such token names: it stands in a header, of which there are 16 KiB. */
 export const OCI_GRANTS_MAX = 20;
+/** Records, versions and annotations of the packages whose logs the OCI view has in memory, over all: some hundred bytes each. */
+export const PACKAGE_LOG_ITEMS_MAX = 32_000;
+
+/** Bytes of manifests and configurations made from releases that stay in memory, and of what refers to them. */
+export const DERIVED_MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;
+export const LOG_REFERRERS_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Documents of releases that are remembered by digest, over all packages: some 200 bytes each. */
+export const RELEASE_DOCUMENTS_MAX = 100_000;
+
+/** Releases looked at for one digest that nobody knows, and bytes of their contents; the rest comes with the next try. */
+export const LOOKED_RELEASES_MAX = 1_000;
+export const LOOKED_CONTENT_BYTES_MAX = 1024 * 1024 * 1024;
+
+/** Pushed manifests of which it is remembered what they hold. */
+export const HELD_MANIFESTS_MAX = 10_000;
+
+/** Files of trees that are remembered to be in them: some hundred bytes each. */
+export const TREE_MEMBERS_MAX = 200_000;
+
+/** Referrers in one answer, and bytes of the manifests that they are read from; the rest comes with the next. */
+export const REFERRERS_PAGE_MAX = 500;
+export const REFERRERS_PAGE_BYTES_MAX = 8 * 1024 * 1024;
