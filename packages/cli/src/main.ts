@@ -4,7 +4,7 @@ import { annotateCommand, deprecateCommand } from './commands/annotate.ts';
 import { backupCommand } from './commands/backup.ts';
 import { diffCommand, lsCommand } from './commands/compare.ts';
 import { bundleCommand } from './commands/bundle.ts';
-import { configCommand } from './commands/config.ts';
+import { configRoutes } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
 import { typesCommand } from './commands/declarations.ts';
 import { findCommand } from './commands/find.ts';
@@ -69,7 +69,7 @@ const root = buildRouteMap({
     'verify-signature': verifySignatureCommand,
     login: loginCommand,
     logout: logoutCommand,
-    config: configCommand,
+    config: configRoutes,
     serve: serveCommand,
     operator: operatorRoutes,
     token: tokenRoutes,
