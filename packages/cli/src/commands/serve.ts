@@ -1,10 +1,12 @@
 import { buildCommand, numberParser, type Command } from '@stricli/core';
+import { isLoopbackHost } from '@waybill/client';
 import { messageOf } from '@waybill/protocol';
 import type { Config } from '@waybill/server';
 import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
 import { DATA_DEFAULT, jsonFlag, lastSignedFlag, textFlag } from '../flags.ts';
+import { readyJson, readyText, type ReadySetting } from '../ready-text.ts';
 
 interface ServeFlags {
   readonly data?: string;
@@ -83,54 +85,28 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       ...(flags.metrics === undefined ? {} : { metrics: flags.metrics }),
     });
     const server = await startServer(config, (failure) => endAtOnce(context, failure));
-    const [namespace = 'demo'] = config.namespaces;
     const ready = {
       url: server.url.href,
       operatorKeyId: server.operatorKeyId,
       commitKeyId: server.commitKeyId,
       operatorKeyFile: server.operatorKeyFile,
     };
-    context.process.stdout.write(flags.json ? `${JSON.stringify(ready)}\n` : readyText(ready, namespace, config));
+    const setting = settingOf(config, flags);
+    const { stdout } = context.process;
+    stdout.write(flags.json ? `${JSON.stringify(readyJson(ready, setting))}\n` : readyText(ready, setting));
     await stopSignal();
     await server.stop();
     return null;
   }),
 });
 
-interface Ready {
-  readonly url: string;
-  readonly operatorKeyId: string;
-  readonly commitKeyId: string;
-  readonly operatorKeyFile: string;
-}
-
-function keyText({ operatorKeyId, commitKeyId, operatorKeyFile }: Ready): string {
-  if (commitKeyId === operatorKeyId) {
-    return `  operator key  ${operatorKeyId}
-  kept in       ${operatorKeyFile} (back it up; whoever has it is the operator)`;
-  }
-  return `  operator key  ${operatorKeyId} (not here)
-  commit key    ${commitKeyId}
-  kept in       ${operatorKeyFile} (back it up; whoever has it can sign checkpoints)`;
-}
-
-function readyText(
-  ready: Ready,
-  namespace: string,
-  { tokenPolicy, dataDirectory }: Pick<Config, 'tokenPolicy' | 'dataDirectory'>,
-): string {
-  const url = ready.url.replace(/\/$/, '');
-  const data = dataDirectory === DATA_DEFAULT ? '' : ` --data ${dataDirectory}`;
-  const login = `  waybill token create me --namespace ${namespace}${data} | waybill login ${url}\n`;
-  return `waybill is listening on ${url}
-${keyText(ready)}
-
-next, in another terminal:
-  waybill config registry ${url}
-  waybill key new
-${tokenPolicy === 'required' ? login : ''}  waybill publish FILE --package ${namespace}:hello --version 1.0.0
-  waybill get ${namespace}:hello
-`;
+function settingOf(
+  { namespaces, dataDirectory, tokenPolicy, address }: Config,
+  { publishers }: ServeFlags,
+): ReadySetting {
+  const [namespace = 'demo'] = namespaces;
+  const signsForAccounts = tokenPolicy === 'off' && publishers === undefined && isLoopbackHost(address.host);
+  return { namespace, dataDirectory, needsToken: tokenPolicy === 'required', signsForAccounts };
 }
 
 /** Going on could sign a second history: nothing is tidied up, the next start recovers from what is durable. */
