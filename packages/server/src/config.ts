@@ -2,9 +2,10 @@ import { stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { messageOf, parseNamespace, RegistryError, type Namespace } from '@waybill/protocol';
+import { parseRepository, type RepositoryName } from '@waybill/protocol/oci';
 import { TOKEN_POLICIES, type TokenPolicy } from './core/access.ts';
 import type { ContentPolicy } from './core/content.ts';
-import { MAP_PROOFS_KEPT_SECONDS } from './core/limits.ts';
+import { MAP_PROOFS_KEPT_SECONDS, OCI_PREFIXES_MAX } from './core/limits.ts';
 import type { Publishers } from './core/publishers.ts';
 import { parseOrigin } from './log-keys.ts';
 import { readPublishersFile } from './publishers-file.ts';
@@ -34,7 +35,16 @@ export interface ServerOptions {
   readonly mapProofsKept?: number;
   /** `host:port` of a listener for metrics alone; otherwise there is none. */
   readonly metrics?: string;
+  /** Repositories of OCI clients below one of these are plain ones, outside the log; otherwise there are none. */
+  readonly ociPrefixes?: readonly string[];
+  /** How OCI clients are asked for credentials: `bearer`, unless `basic`. */
+  readonly ociLogin?: string;
+  /** Whether the registry signs for OCI clients; otherwise where it needs no other set-up. */
+  readonly gateway?: boolean;
 }
+
+/** How OCI clients are asked for credentials. */
+export type OciLogin = 'bearer' | 'basic';
 
 /** Where to listen; port 0 takes a free one. */
 export interface Address {
@@ -57,6 +67,10 @@ export interface Config {
   readonly origin: string | null;
   readonly lastSignedFile: string;
   readonly mapProofsKeptSeconds: number;
+  readonly ociPrefixes: readonly RepositoryName[];
+  readonly ociLogin: OciLogin;
+  /** The registry signs what OCI clients push, where nothing in the log speaks against it. */
+  readonly gateway: boolean;
 }
 
 const PORT_MAX = 65_535;
@@ -83,6 +97,9 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     origin: options.origin === undefined ? null : parseOrigin(options.origin),
     lastSignedFile: options.lastSigned ?? path.join(options.data, 'last-signed'),
     mapProofsKeptSeconds: parseSeconds(options.mapProofsKept ?? MAP_PROOFS_KEPT_SECONDS),
+    ociPrefixes: parseOciPrefixes(options.ociPrefixes ?? []),
+    ociLogin: parseOciLogin(options.ociLogin),
+    gateway: options.gateway ?? needsNoSetUp(options, address.host),
   };
 }
 
@@ -134,6 +151,30 @@ async function decidePublishers(
     `${host} can be reached from elsewhere, so say who may publish: --publishers FILE lists key ids, --tokens required asks ` +
       'for a token, --open lets anybody',
   );
+}
+
+/** On this machine, with nothing said about who may publish, a push by an OCI client becomes a release without more ado. */
+function needsNoSetUp({ publishers, tokens }: ServerOptions, host: string): boolean {
+  return isLoopback(host) && publishers === null && tokens === undefined;
+}
+
+function parseOciPrefixes(texts: readonly string[]): readonly RepositoryName[] {
+  if (texts.length > OCI_PREFIXES_MAX) {
+    throw new RegistryError('usage/invalid', `--oci-prefix takes at most ${OCI_PREFIXES_MAX} prefixes`);
+  }
+  return texts.map((text) => {
+    try {
+      return parseRepository(text);
+    } catch (cause) {
+      throw new RegistryError('usage/invalid', `--oci-prefix: ${messageOf(cause)}`, {}, { cause });
+    }
+  });
+}
+
+function parseOciLogin(text: string | undefined): OciLogin {
+  if (text === undefined) return 'bearer';
+  if (text === 'bearer' || text === 'basic') return text;
+  throw new RegistryError('usage/invalid', `--oci-login takes bearer or basic, not ${text}`);
 }
 
 function isLoopback(host: string): boolean {

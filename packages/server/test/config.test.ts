@@ -118,3 +118,34 @@ test('a public address is http or https, and ends with a slash', async () => {
   const { publicUrl } = await parseConfig({ ...OPTIONS, publicUrl: 'https://registry.example/warg' });
   assert.equal(publicUrl?.href, 'https://registry.example/warg/');
 });
+
+test('the gateway signs by itself only where nothing is said about who may publish', async () => {
+  const cases: readonly [Partial<ServerOptions>, boolean][] = [
+    [{}, true],
+    [{ gateway: false }, false],
+    [{ publishers }, false],
+    [{ tokens: 'optional' }, false],
+    [{ tokens: 'required', gateway: true }, true],
+    [{ listen: '0.0.0.0:80', open: true }, false],
+    [{ listen: '0.0.0.0:80', open: true, gateway: true }, true],
+  ];
+  for (const [options, gateway] of cases) {
+    assert.equal((await parseConfig({ ...OPTIONS, ...options })).gateway, gateway, JSON.stringify(options));
+  }
+});
+
+test('prefixes of plain repositories are names of repositories, and logins one of two', async () => {
+  const { ociPrefixes, ociLogin } = await parseConfig({
+    ...OPTIONS,
+    ociPrefixes: ['scratch', 'a/b__c'],
+    ociLogin: 'basic',
+  });
+  assert.deepEqual(ociPrefixes, ['scratch', 'a/b__c']);
+  assert.equal(ociLogin, 'basic');
+  assert.equal((await parseConfig(OPTIONS)).ociLogin, 'bearer');
+  for (const prefix of ['', '/', 'a/', '/a', 'A', 'a//b', 'a:b', '*', 'a b', '..']) {
+    await assertRefused({ ociPrefixes: [prefix] });
+  }
+  await assertRefused({ ociPrefixes: Array.from({ length: 101 }, (_, index) => `p${index}`) });
+  for (const login of ['', 'Bearer', 'digest']) await assertRefused({ ociLogin: login });
+});

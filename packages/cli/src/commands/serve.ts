@@ -1,5 +1,4 @@
 import { buildCommand, numberParser, type Command } from '@stricli/core';
-import { isLoopbackHost } from '@waybill/client';
 import { messageOf } from '@waybill/protocol';
 import type { Config } from '@waybill/server';
 import { action } from '../action.ts';
@@ -22,6 +21,9 @@ interface ServeFlags {
   readonly lastSigned?: string;
   readonly origin?: string;
   readonly mapProofsKept?: number;
+  readonly ociPrefix?: string;
+  readonly ociLogin?: string;
+  readonly gateway?: boolean;
   readonly json?: boolean;
 }
 
@@ -60,6 +62,13 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
         optional: true,
         placeholder: 'seconds',
       },
+      ociPrefix: textFlag('Prefixes of plain OCI repositories, outside the log, separated by commas', 'list'),
+      ociLogin: textFlag('How OCI clients are asked for a token: bearer or basic (default: bearer)', 'scheme'),
+      gateway: {
+        kind: 'boolean',
+        brief: 'Sign for OCI clients, which cannot (default: on this machine, with no other set-up)',
+        optional: true,
+      },
       metrics: textFlag('Address and port of a listener for Prometheus metrics (default: none)', 'address'),
       lastSigned: lastSignedFlag,
       logLevel: textFlag('trace, debug, info, warn, error or silent (default: warn)', 'level'),
@@ -72,7 +81,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
     const config = await parseConfig({
       data: flags.data ?? DATA_DEFAULT,
       listen: flags.listen ?? LISTEN_DEFAULT,
-      namespaces: flags.namespace?.split(',').map((name) => name.trim()) ?? [],
+      namespaces: flags.namespace === undefined ? [] : listOf(flags.namespace),
       publishers: flags.publishers ?? null,
       open: flags.open ?? false,
       anyContent: flags.anyContent ?? false,
@@ -83,6 +92,9 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       ...(flags.origin === undefined ? {} : { origin: flags.origin }),
       ...(flags.mapProofsKept === undefined ? {} : { mapProofsKept: flags.mapProofsKept }),
       ...(flags.metrics === undefined ? {} : { metrics: flags.metrics }),
+      ...(flags.ociPrefix === undefined ? {} : { ociPrefixes: listOf(flags.ociPrefix) }),
+      ...(flags.ociLogin === undefined ? {} : { ociLogin: flags.ociLogin }),
+      ...(flags.gateway === undefined ? {} : { gateway: flags.gateway }),
     });
     const server = await startServer(config, (failure) => endAtOnce(context, failure));
     const ready = {
@@ -91,7 +103,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       commitKeyId: server.commitKeyId,
       operatorKeyFile: server.operatorKeyFile,
     };
-    const setting = settingOf(config, flags);
+    const setting = settingOf(config);
     const { stdout } = context.process;
     stdout.write(flags.json ? `${JSON.stringify(readyJson(ready, setting))}\n` : readyText(ready, setting));
     await stopSignal();
@@ -100,13 +112,13 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
   }),
 });
 
-function settingOf(
-  { namespaces, dataDirectory, tokenPolicy, address }: Config,
-  { publishers }: ServeFlags,
-): ReadySetting {
+function settingOf({ namespaces, dataDirectory, tokenPolicy, gateway }: Config): ReadySetting {
   const [namespace = 'demo'] = namespaces;
-  const signsForAccounts = tokenPolicy === 'off' && publishers === undefined && isLoopbackHost(address.host);
-  return { namespace, dataDirectory, needsToken: tokenPolicy === 'required', signsForAccounts };
+  return { namespace, dataDirectory, needsToken: tokenPolicy === 'required', signsForAccounts: gateway };
+}
+
+function listOf(text: string): string[] {
+  return text.split(',').map((name) => name.trim());
 }
 
 /** Going on could sign a second history: nothing is tidied up, the next start recovers from what is durable. */

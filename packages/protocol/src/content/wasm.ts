@@ -12,6 +12,13 @@ const LAYER_KIND: ReadonlyMap<number, WasmKind> = new Map([
 ]);
 const SECTION_SIZE_BYTES_MAX = 5;
 
+/** Is told of the outermost sections while they pass. */
+export interface SectionListener {
+  section(id: number, size: number): void;
+  /** Contents of the section that was told last, or a part of them. Valid until the call returns. */
+  contents(part: Uint8Array): void;
+}
+
 /**
  * Checks a stream of bytes against the content policy: the preamble is `\0asm` with layer 0 or 1, and sections tile the
  * rest exactly (spec/content.md). Unknown section ids, types and versions pass. Constant memory.
@@ -23,6 +30,17 @@ export class WasmScanner {
   #size = 0;
   #sizeBytes = 0;
   #kind: WasmKind | null = null;
+  #id = 0;
+  readonly #listener: SectionListener | null;
+
+  constructor(listener: SectionListener | null = null) {
+    this.#listener = listener;
+  }
+
+  /** Of the preamble, once it has passed. */
+  get version(): number {
+    return (this.#preamble[4] ?? 0) + (this.#preamble[5] ?? 0) * 256;
+  }
 
   /** Throws `content/policy`. */
   update(chunk: Uint8Array): void {
@@ -30,6 +48,7 @@ export class WasmScanner {
     while (offset < chunk.length) {
       if (this.#skip > 0) {
         const skipped = Math.min(this.#skip, chunk.length - offset);
+        this.#listener?.contents(chunk.subarray(offset, offset + skipped));
         this.#skip -= skipped;
         offset += skipped;
         continue;
@@ -51,6 +70,7 @@ export class WasmScanner {
         this.#preambleByte(byte);
         break;
       case 'id':
+        this.#id = byte;
         this.#state = 'size';
         this.#size = 0;
         this.#sizeBytes = 0;
@@ -80,6 +100,7 @@ export class WasmScanner {
     }
     if (this.#size > 0xffff_ffff) throw refused('a section size is over 32 bits');
     this.#skip = this.#size;
+    this.#listener?.section(this.#id, this.#size);
     this.#state = 'id';
   }
 }

@@ -163,3 +163,54 @@ export const HELD_RELEASES_MAX = 100;
 
 /** Bytes of record contents that are read for one such answer; the rest comes with the next. */
 export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Records, versions and annotations of the packages whose logs the OCI view has in memory, over all: some hundred bytes each. */
+export const PACKAGE_LOG_ITEMS_MAX = 32_000;
+
+/** Bytes of one blob of the OCI view: beyond what a release may have, for plain repositories. */
+export const OCI_BLOB_BYTES_MAX = 16 * 1024 * 1024 * 1024;
+
+/** Tags that one push of a manifest may set. */
+export const OCI_TAGS_AT_ONCE_MAX = 100;
+
+/** Items of one answer that lists tags, where its client names no number (most read one page only), or repositories. */
+export const OCI_TAGS_PAGE_MAX = 50_000;
+export const OCI_CATALOG_PAGE_MAX = 1_000;
+
+/** Referrers of one answer, and the bytes of their manifests, each of which is read for what it says of itself. */
+export const OCI_REFERRERS_PAGE_MAX = 1_000;
+export const OCI_REFERRERS_BYTES_MAX = 8 * 1024 * 1024;
+/** Referrers read from the store at once. */
+export const OCI_REFERRERS_STEP = 16;
+
+/** Names read from the store at once for a list that not everybody may see all of. */
+export const OCI_NAMES_STEP = 200;
+
+/** Repositories looked at for one that has a blob and may be read, where a client mounts it from wherever it is. */
+export const MOUNT_LOOKUPS_MAX = 100;
+
+/** Unfinished uploads at one time, and those of one account. */
+export const UPLOAD_SESSIONS_MAX = 1_000;
+export const ACCOUNT_SESSIONS_MAX = 200;
+
+/** For how long nobody may touch an upload; the second once there are many, the third where there is room for no other. */
+export const UPLOAD_IDLE_MS = 24 * 3_600_000;
+export const UPLOAD_SESSIONS_MANY = 500;
+export const UPLOAD_IDLE_OF_MANY_MS = 3_600_000;
+export const UPLOAD_IDLE_OF_FULL_MS = 600_000;
+
+/** How old a blob of a repository is that goes because no manifest there names it, and one that goes as no repository has it. */
+export const LOOSE_LINK_MS = 24 * 3_600_000;
+export const LOOSE_BLOB_MS = 3_600_000;
+
+/** Blobs that are remembered to have been asked for, and how long the sweep leaves them alone then. */
+export const RECENT_BLOBS_MAX = 50_000;
+export const RECENT_BLOB_MS = 3_600_000;
+
+/** Links and blobs looked at in one step of the sweep, the pause between steps, and that between walks. */
+export const OCI_SWEEP_STEP = 200;
+export const OCI_SWEEP_STEP_PAUSE_MS = 100;
+export const OCI_SWEEP_WALK_PAUSE_MS = 600_000;
+
+/** Parts of repositories' names that `--oci-prefix` may name. */
+export const OCI_PREFIXES_MAX = 100;

@@ -19,7 +19,7 @@ export interface StoredManifest {
   readonly subject: OciDigest | null;
   /** As the list of referrers says it: its own, else that of its configuration; `null` for neither. */
   readonly artifactType: string | null;
-  /** Blobs that it names and that belong to the repository, and manifests that it lists. */
+  /** Blobs that it names and that belong to the repository, and manifests that it lists; read back, each comes once. */
   readonly names: readonly OciDigest[];
   readonly pushedAtMs: number;
 }
@@ -32,6 +32,7 @@ export interface BlobLink {
   readonly repository: RepositoryName;
   readonly digest: OciDigest;
   readonly size: number;
+  /** Of the newest push or mount: a link that is written again takes its time. */
   readonly linkedAtMs: number;
 }
 
@@ -81,7 +82,7 @@ export interface OciSweepReader {
 
 /**
  * The OCI side's own store. Throws `storage/…`. A change that was answered survives the death of the process; one written with
- * `durable` a power cut, too, and with it every change before it.
+ * `durable`, and each deletion, a power cut, too, and with it every change before it: a blob may go once its link is gone.
  */
 export interface OciStore extends OciReader, OciSweepReader {
   write(change: OciChange, durable: boolean): Promise<void>;
@@ -89,7 +90,7 @@ export interface OciStore extends OciReader, OciSweepReader {
   deleteManifest(repository: RepositoryName, digest: OciDigest): Promise<boolean>;
   deleteTag(repository: RepositoryName, tag: TagName): Promise<boolean>;
   deleteLink(repository: RepositoryName, digest: OciDigest): Promise<boolean>;
-  /** Deletes those of {@link OciSweepReader.listLooseLinks} that are still loose, and says which. */
+  /** Deletes those of {@link OciSweepReader.listLooseLinks} that are still loose and were not written again, and says which. */
   deleteLooseLinks(links: readonly BlobLink[]): Promise<BlobLink[]>;
   close(): Promise<void>;
 }
@@ -98,16 +99,26 @@ export interface OciStore extends OciReader, OciSweepReader {
 export interface BlobStore {
   /** `null` when it is not here. */
   size(digest: OciDigest): Promise<number | null>;
-  /** Throws `oci/blob-unknown`. Chunks may share one buffer: a chunk is the reader's until it asks for the next. */
+  /**
+   * Throws `oci/blob-unknown`. Chunks share buffers: a chunk is the reader's until it asks for the next, or for the end. So
+   * whoever writes it to a socket must have heard that it was written, before it asks.
+   */
   read(digest: OciDigest, range: ByteRange): AsyncIterable<Uint8Array>;
-  /** Makes the bytes and the name of a blob durable, if they are not known to be. */
+  /**
+   * Makes the bytes and the names of blobs durable, if they are not known to be. One of which an earlier process left that open
+   * is read first: a power cut may have taken its bytes. Throws `oci/blob-unknown` for one that is missing, or was such.
+   */
   makeDurable(digests: readonly OciDigest[]): Promise<void>;
   list(): AsyncIterable<OciDigest>;
-  /** When it was kept, in Unix milliseconds; `null` when it is not here. */
+  /** When it was last pushed or adopted, in Unix milliseconds; `null` when it is not here. */
   keptAtMs(digest: OciDigest): Promise<number | null>;
   delete(digest: OciDigest): Promise<void>;
-  /** Gives content of the log to the blobs, or a blob to the log's content, without copying where the disk can. */
+  /**
+   * Gives content of the log to the blobs, without copying where the disk can; durable as a blob that was pushed is. Throws
+   * `content/not-found`.
+   */
   adoptContent(digest: Digest): Promise<void>;
+  /** Gives a blob to the log's content, which has it durably when this resolves. Throws `oci/blob-unknown`. */
   giveToContent(digest: Digest): Promise<void>;
 }
 
@@ -126,12 +137,15 @@ export interface UploadSession {
 
 /**
  * Unfinished uploads. Whoever calls sees to it that one call at a time works on a session. After a restart a session has the
- * bytes that were written, and `open` reads them again for its hashes.
+ * bytes that were written, and the first call that needs their hash reads them again.
  */
 export interface UploadStore {
   start(session: Pick<UploadSession, 'repository' | 'account'>): Promise<UploadSession>;
   find(id: string): Promise<UploadSession | null>;
-  /** Adds chunks; what was written before a failure stays. Resolves with the new length. Throws `storage/full`. */
+  /**
+   * Adds chunks; what was written before a failure stays. Resolves with the new length. Throws `oci/size` before the session
+   * would have more than `bytesMax` bytes, `storage/full`, `oci/upload-unknown`.
+   */
   append(id: string, body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<number>;
   /** Sets a session back to fewer bytes: of a chunk that was refused on its way nothing stays. */
   truncate(id: string, length: number): Promise<void>;

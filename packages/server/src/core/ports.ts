@@ -109,6 +109,8 @@ export interface RegistryReader {
   readHeadAt(logLength: number): Promise<StoredHead | null>;
   /** The newest head signed at or before `timestamp` (Unix seconds); `null` when there was none yet. */
   readHeadAsOf(timestamp: number): Promise<StoredHead | null>;
+  /** The first head that covered the record with this index, as it was first signed: the same for ever. `null` while none does. */
+  readHeadCovering(registryIndex: number): Promise<StoredHead | null>;
   /** The notes of the newest head; `null` in a store that has never committed. */
   readNotes(): Promise<LogNotes | null>;
   readRecord(recordId: RecordId): Promise<StoredRecord | null>;

@@ -53,6 +53,7 @@ export function registryStoreSuite(driver: string, open: () => Promise<StoreHarn
       checkRecords,
       checkLogs,
       checkHeads,
+      checkFirstHeads,
       checkTiles,
       checkPruning,
       checkHoldings,
@@ -173,6 +174,7 @@ function checkEmpty(check: Check): void {
     assert.equal(await store.readHead(), null);
     assert.equal(await store.readHeadAt(0), null);
     assert.equal(await store.readHeadAsOf(Number.MAX_SAFE_INTEGER), null);
+    assert.equal(await store.readHeadCovering(0), null);
     assert.equal(await store.readNotes(), null);
     assert.equal(await store.readMapFloor(), 0);
     assert.equal(await store.readRecord(recordId), null);
@@ -331,6 +333,25 @@ function checkHeads(check: Check): void {
     assert.deepEqual(await store.readHead(), sampleHead(3, 1));
     await store.commit(3, sampleCommit(3, 4));
     assert.deepEqual(await store.readHeadAt(3), sampleHead(3, 1));
+  });
+}
+
+function checkFirstHeads(check: Check): void {
+  check('the first head that covered a record stays as it was first signed', async ({ store, reopen }) => {
+    await store.commit(null, sampleCommit(0, 3));
+    await store.commit(3, sampleCommit(3, 7));
+    for (const covered of [0, 2]) assert.deepEqual(await store.readHeadCovering(covered), sampleHead(3));
+    for (const covered of [3, 6]) assert.deepEqual(await store.readHeadCovering(covered), sampleHead(7));
+    assert.equal(await store.readHeadCovering(7), null);
+    for (const signing of [1, 2]) await store.commit(7, resigning(sampleHead(7, signing)));
+    await store.commit(7, sampleCommit(7, 9));
+    const other = await reopen();
+    for (const each of [store, other]) {
+      assert.deepEqual(await each.readHeadCovering(6), sampleHead(7));
+      assert.deepEqual(await each.readHeadAt(7), sampleHead(7, 2));
+      assert.deepEqual(await each.readHeadCovering(8), sampleHead(9));
+    }
+    await other.close();
   });
 }
 

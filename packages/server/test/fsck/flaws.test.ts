@@ -211,6 +211,7 @@ test('a store of a build without holdings is looked at as it is (threats D11)', 
   const data = await sample.copy();
   run(data, 'DROP TABLE holdings');
   run(data, 'DROP TABLE holdings_gap');
+  run(data, 'DROP TABLE first_heads');
   run(data, 'PRAGMA user_version = 5');
   assert.deepEqual((await check(data)).flaws, []);
 });

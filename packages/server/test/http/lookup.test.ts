@@ -117,7 +117,7 @@ test('a store of a build without holdings answers when its records were gone thr
   }
   await old.stopKeepingFiles();
   const database = openDatabase(old.data('registry.sqlite'), 'write');
-  database.exec('DROP TABLE holdings; DROP TABLE holdings_gap; PRAGMA user_version = 5;');
+  database.exec('DROP TABLE holdings; DROP TABLE holdings_gap; DROP TABLE first_heads; PRAGMA user_version = 5;');
   database.close();
   await old.restart();
   for (const digest of digests) {

@@ -90,6 +90,7 @@ export function storeOver(wire: Wire, store: RegistryStore, onCommit: () => void
     readHead: () => read(() => store.readHead()),
     readHeadAt: (logLength) => read(() => store.readHeadAt(logLength)),
     readHeadAsOf: (timestamp) => read(() => store.readHeadAsOf(timestamp)),
+    readHeadCovering: (registryIndex) => read(() => store.readHeadCovering(registryIndex)),
     readNotes: () => read(() => store.readNotes()),
     readRecord: (recordId) => read(() => store.readRecord(recordId)),
     readLog: (logId, range) => read(() => store.readLog(logId, range)),

@@ -55,6 +55,7 @@ export function copyOfState(state: MemoryState): MemoryState {
     tiles: new Map(state.tiles),
     mapPages: new Map(state.mapPages),
     heads: new Map(state.heads),
+    firstHeads: new Map(state.firstHeads),
     pending: new Map(state.pending),
     holdings: new Map(state.holdings),
     newest: state.newest,

@@ -123,7 +123,7 @@ test('rows of a map that were sorted by group are sorted by version, and say wha
     ) STRICT, WITHOUT ROWID;
     INSERT INTO by_group SELECT grp, version, pages FROM map_rows;
     DROP TABLE map_rows; ALTER TABLE by_group RENAME TO map_rows; ALTER TABLE map_floor DROP COLUMN pruned;
-    DROP TABLE holdings; DROP TABLE holdings_gap; PRAGMA user_version = 4;`);
+    DROP TABLE holdings; DROP TABLE holdings_gap; DROP TABLE first_heads; PRAGMA user_version = 4;`);
   old.close();
   const again = await openSqliteStore(file);
   assert.deepEqual(mapRows(), before);
@@ -151,7 +151,7 @@ test('records of a build without holdings are a gap, which is filled in steps th
   await store.close();
   const rows = holdings();
   const old = openDatabase(file, 'write');
-  old.exec('DROP TABLE holdings; DROP TABLE holdings_gap; PRAGMA user_version = 5;');
+  old.exec('DROP TABLE holdings; DROP TABLE holdings_gap; DROP TABLE first_heads; PRAGMA user_version = 5;');
   old.close();
   let again = await openSqliteStore(file);
   assert.deepEqual(await again.readHoldingsGap(), { from: 0, to: 7 });
@@ -175,7 +175,7 @@ test('records of a build without holdings are a gap, which is filled in steps th
 test('an empty store has no gap of holdings, whichever build made it', async () => {
   await (await openSqliteStore(file)).close();
   const old = openDatabase(file, 'write');
-  old.exec('DROP TABLE holdings; DROP TABLE holdings_gap; PRAGMA user_version = 5;');
+  old.exec('DROP TABLE holdings; DROP TABLE holdings_gap; DROP TABLE first_heads; PRAGMA user_version = 5;');
   old.close();
   const store = await openSqliteStore(file);
   assert.equal(await store.readHoldingsGap(), null);

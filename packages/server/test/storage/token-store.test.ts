@@ -56,7 +56,7 @@ test('a store of before there were tokens is opened and keeps what it has (threa
   await withStore(async (file) => {
     alter(
       file,
-      `DROP TABLE tokens; DROP TABLE holdings; DROP TABLE holdings_gap; PRAGMA user_version = 2;
+      `DROP TABLE tokens; DROP TABLE holdings; DROP TABLE holdings_gap; DROP TABLE first_heads; PRAGMA user_version = 2;
        ALTER TABLE records DROP COLUMN cosignatures; ALTER TABLE pending DROP COLUMN cosignatures;
        ALTER TABLE map_floor DROP COLUMN pruned; DROP TABLE map_rows; CREATE TABLE map_rows (
          grp TEXT NOT NULL, version INTEGER NOT NULL, pages BLOB NOT NULL, PRIMARY KEY (grp, version DESC)

@@ -24,6 +24,8 @@ export interface MemoryState {
   readonly tiles: Map<string, Uint8Array>;
   readonly mapPages: Map<string, Uint8Array>;
   readonly heads: Map<number, StoredHead>;
+  /** As they were signed at first. */
+  readonly firstHeads: Map<number, StoredHead>;
   readonly pending: Map<RecordId, PendingRecord>;
   readonly holdings: Map<string, Holding>;
   newest: StoredHead | null;
@@ -42,6 +44,7 @@ export function emptyMemoryState(): MemoryState {
     tiles: new Map(),
     mapPages: new Map(),
     heads: new Map(),
+    firstHeads: new Map(),
     pending: new Map(),
     holdings: new Map(),
     newest: null,
@@ -87,6 +90,11 @@ export class MemoryStore implements RegistryStore {
       ({ checkpoint }) => checkpoint.contents.timestamp <= timestamp,
     );
     return heads.toSorted((a, b) => a.checkpoint.contents.logLength - b.checkpoint.contents.logLength).at(-1) ?? null;
+  }
+
+  async readHeadCovering(registryIndex: number): Promise<StoredHead | null> {
+    const lengths = [...this.#open().firstHeads.keys()].filter((logLength) => logLength > registryIndex);
+    return this.#open().firstHeads.get(Math.min(...lengths)) ?? null;
   }
 
   async readNotes(): Promise<LogNotes | null> {
@@ -247,7 +255,9 @@ function apply(state: MemoryState, commit: Commit): void {
   for (const tile of tiles) state.tiles.set(tileKey(tile), tile.hashes.slice());
   for (const page of mapPages) state.mapPages.set(pageKey(page), page.bytes.slice());
   for (const recordId of settled) state.pending.delete(recordId);
-  state.heads.set(head.checkpoint.contents.logLength, head);
+  const { logLength } = head.checkpoint.contents;
+  state.heads.set(logLength, head);
+  if (!state.firstHeads.has(logLength)) state.firstHeads.set(logLength, head);
   state.newest = head;
   state.notes = notes;
 }

@@ -74,6 +74,17 @@ const MIGRATIONS: readonly (string | ((database: SqliteDatabase) => void))[] = [
      one INTEGER PRIMARY KEY CHECK (one = 1), from_index INTEGER NOT NULL, to_index INTEGER NOT NULL
    ) STRICT;
    INSERT INTO holdings_gap SELECT 1, 0, registry_index + 1 FROM records ORDER BY registry_index DESC LIMIT 1;`,
+  // Heads that were signed again, as they were first signed.
+  `CREATE TABLE first_heads (
+     log_length INTEGER PRIMARY KEY,
+     log_root BLOB NOT NULL,
+     map_root BLOB NOT NULL,
+     timestamp INTEGER NOT NULL,
+     key_id BLOB NOT NULL,
+     signature BLOB NOT NULL,
+     map_version INTEGER,
+     heads_length INTEGER NOT NULL
+   ) STRICT;`,
 ];
 
 const NEWEST_VERSION = FIRST_VERSION + MIGRATIONS.length - 1;

@@ -66,6 +66,9 @@ const SQL = {
   newestHead: 'SELECT * FROM heads ORDER BY log_length DESC LIMIT 1',
   headAt: 'SELECT * FROM heads WHERE log_length = ?',
   headAsOf: 'SELECT * FROM heads WHERE timestamp <= ? ORDER BY timestamp DESC, log_length DESC LIMIT 1',
+  headCovering: 'SELECT * FROM heads WHERE log_length > ? ORDER BY log_length LIMIT 1',
+  firstHead: 'SELECT * FROM first_heads WHERE log_length = ?',
+  keepFirstHead: 'INSERT OR IGNORE INTO first_heads SELECT * FROM heads WHERE log_length = ?',
   putHead: 'INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   record: 'SELECT * FROM records WHERE record_id = ?',
   log: 'SELECT * FROM records WHERE log_id = ? AND log_position >= ? AND registry_index < ? ORDER BY log_position LIMIT ?',
@@ -155,6 +158,7 @@ export class SqliteEngine {
         this.#run('putMapRow', group, version, replacesText(replaces), bytes);
       }
       for (const recordId of commit.settled) this.#run('deletePending', digestBytes(recordId));
+      if (length === commit.head.checkpoint.contents.logLength) this.#run('keepFirstHead', length);
       this.#run('putHead', ...headValues(commit.head));
       this.#run('putNotes', utf8(commit.notes.records), utf8(commit.notes.heads));
     });
@@ -172,6 +176,13 @@ export class SqliteEngine {
 
   readHeadAsOf(timestamp: number): StoredHead | null {
     return this.#read(() => nullable(this.#one('headAsOf', timestamp), headOfRow));
+  }
+
+  readHeadCovering(registryIndex: number): StoredHead | null {
+    return this.#snapshot(() => {
+      const head = nullable(this.#one('headCovering', registryIndex), headOfRow);
+      return head && (nullable(this.#one('firstHead', head.checkpoint.contents.logLength), headOfRow) ?? head);
+    });
   }
 
   readNotes(): LogNotes | null {

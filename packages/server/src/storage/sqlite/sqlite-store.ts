@@ -42,6 +42,7 @@ function readsOf(reader: SqliteEngine): RegistryReader & TokenReader {
     readHead: async () => reader.readHead(),
     readHeadAt: async (logLength) => reader.readHeadAt(logLength),
     readHeadAsOf: async (timestamp) => reader.readHeadAsOf(timestamp),
+    readHeadCovering: async (registryIndex) => reader.readHeadCovering(registryIndex),
     readNotes: async () => reader.readNotes(),
     readRecord: async (recordId) => reader.readRecord(recordId),
     readLog: async (logId, { fromPosition, belowIndex, limit }) =>

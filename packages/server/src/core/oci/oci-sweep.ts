@@ -1,0 +1,77 @@
+import type { OciDigest } from '@waybill/protocol/oci';
+import {
+  LOOSE_BLOB_MS,
+  LOOSE_LINK_MS,
+  OCI_SWEEP_STEP,
+  OCI_SWEEP_STEP_PAUSE_MS,
+  OCI_SWEEP_WALK_PAUSE_MS,
+} from '../limits.ts';
+import type { BlobStore, OciStore } from '../oci-ports.ts';
+import type { Clock } from '../ports.ts';
+import type { OciLeases } from './oci-leases.ts';
+import type { OciUploads } from './oci-uploads.ts';
+
+export interface OciSweepParts {
+  readonly store: OciStore;
+  readonly blobs: BlobStore;
+  readonly uploads: Pick<OciUploads, 'expire'>;
+  readonly leases: OciLeases;
+  readonly clock: Clock;
+}
+
+/**
+ * Takes away what nothing names any more, while the registry serves: uploads that nobody goes on with, then blobs' places in
+ * repositories where no manifest names them, then blobs that no repository has. The place goes before the bytes: a crash between
+ * leaves a blob for the next walk. A place that a power cut brings back has no bytes, and counts as none.
+ */
+export class OciSweep {
+  readonly #parts: OciSweepParts;
+  #walk: AsyncIterator<OciDigest> | null = null;
+
+  constructor(parts: OciSweepParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves with the milliseconds to wait before the next. */
+  async step(): Promise<number> {
+    await this.#parts.uploads.expire();
+    if (await this.#sweepLinks()) return OCI_SWEEP_STEP_PAUSE_MS;
+    return (await this.#sweepBlobs()) ? OCI_SWEEP_STEP_PAUSE_MS : OCI_SWEEP_WALK_PAUSE_MS;
+  }
+
+  /** True when some went: there may be more. */
+  async #sweepLinks(): Promise<boolean> {
+    const { store, leases, clock } = this.#parts;
+    const loose = await store.listLooseLinks(clock() - LOOSE_LINK_MS, OCI_SWEEP_STEP);
+    if (loose.length === 0) return false;
+    const digests = loose.map(({ digest }) => digest);
+    return leases.claim(digests, async (free) => {
+      // A push that ended since they were listed may name one, or have pushed it again: the store looks once more.
+      const gone = await store.deleteLooseLinks(loose.filter(({ digest }) => free.has(digest)));
+      return gone.length > 0;
+    });
+  }
+
+  /** False at the end of a walk. */
+  async #sweepBlobs(): Promise<boolean> {
+    this.#walk ??= this.#parts.blobs.list()[Symbol.asyncIterator]();
+    const walk = this.#walk;
+    this.#walk = null;
+    for (let looked = 0; looked < OCI_SWEEP_STEP; looked++) {
+      const next = await walk.next();
+      if (next.done === true) return false;
+      await this.#sweepBlob(next.value);
+    }
+    this.#walk = walk;
+    return true;
+  }
+
+  async #sweepBlob(digest: OciDigest): Promise<void> {
+    const { store, blobs, leases, clock } = this.#parts;
+    const keptAtMs = await blobs.keptAtMs(digest);
+    if (keptAtMs === null || keptAtMs > clock() - LOOSE_BLOB_MS || (await store.isLinked(digest))) return;
+    await leases.claim([digest], async (free) => {
+      if (free.has(digest) && !(await store.isLinked(digest))) await blobs.delete(digest);
+    });
+  }
+}

@@ -1,0 +1,148 @@
+import { RegistryError } from '@waybill/protocol';
+import type { OciDigest, OciReference, RepositoryName, TagName } from '@waybill/protocol/oci';
+import type { Access } from '../access.ts';
+import { OCI_CATALOG_PAGE_MAX, OCI_NAMES_STEP } from '../limits.ts';
+import type { NamePage } from '../oci-ports.ts';
+import type { OciAccess } from './oci-access.ts';
+import type {
+  FoundBlob,
+  FoundManifest,
+  ListPage,
+  ManifestPush,
+  OciAction,
+  OciCaller,
+  OciPushing,
+  OciReading,
+  OciRegistry,
+  OciUploading,
+  Page,
+  PushedManifest,
+  ReferrerDescriptor,
+} from './oci-registry.ts';
+import type { RepositorySort } from './repository-sort.ts';
+
+/** Names after `after`, at most `limit`, in byte order. */
+export type NameSource = (page: NamePage) => Promise<readonly RepositoryName[]>;
+
+export interface OciViewParts {
+  readonly access: OciAccess;
+  readonly uploads: OciUploading;
+  /** One row says everything about a sort of repository. */
+  readonly sorts: Readonly<Record<RepositorySort, { readonly reading: OciReading; readonly pushing: OciPushing }>>;
+  /** All repositories together; one that two know is listed once. */
+  readonly names: readonly NameSource[];
+}
+
+/** Everything below `/v2/`: asks who may, and hands on to the sort of repository that it is about. */
+export class OciView implements OciRegistry {
+  readonly uploads: OciUploading;
+  readonly #access: OciAccess;
+  readonly #sorts: OciViewParts['sorts'];
+  readonly #names: readonly NameSource[];
+
+  constructor({ access, uploads, sorts, names }: OciViewParts) {
+    this.uploads = uploads;
+    this.#access = access;
+    this.#sorts = sorts;
+    this.#names = names;
+  }
+
+  async manifest(caller: OciCaller, repository: RepositoryName, reference: OciReference): Promise<FoundManifest> {
+    return (await this.#reading(caller, repository)).manifest(repository, reference);
+  }
+
+  async blob(caller: OciCaller, repository: RepositoryName, digest: OciDigest): Promise<FoundBlob> {
+    return (await this.#reading(caller, repository)).blob(repository, digest);
+  }
+
+  async tags(caller: OciCaller, repository: RepositoryName, page: ListPage): Promise<Page<TagName>> {
+    return (await this.#reading(caller, repository)).tags(repository, page);
+  }
+
+  /** None for a repository that is not here: clients take an error for a registry that lists no referrers. */
+  async referrers(
+    caller: OciCaller,
+    repository: RepositoryName,
+    subject: OciDigest,
+    asked: ListPage & { readonly artifactType: string | null },
+  ): Promise<Page<ReferrerDescriptor>> {
+    const sort = await this.#access.readable(caller, repository);
+    if (sort === null) return { items: [], more: false };
+    return this.#sorts[sort].reading.referrers(repository, subject, asked);
+  }
+
+  async catalog(caller: OciCaller, { last, limit }: ListPage): Promise<Page<RepositoryName>> {
+    const asked = Math.min(limit ?? OCI_CATALOG_PAGE_MAX, OCI_CATALOG_PAGE_MAX);
+    const items: RepositoryName[] = [];
+    if (asked === 0) return { items, more: false };
+    let after = last;
+    for (;;) {
+      const step = await this.#namesAfter(after);
+      for (const name of step) {
+        // What a prefix that is not configured any more has left lies here still, and is not served.
+        if ((await this.#access.readable(caller, name)) === null) continue;
+        if (items.length === asked) return { items, more: true };
+        items.push(name);
+      }
+      const end = step.at(-1);
+      if (end === undefined) return { items, more: false };
+      after = end;
+    }
+  }
+
+  async putManifest(caller: OciCaller, repository: RepositoryName, push: ManifestPush): Promise<PushedManifest> {
+    const sort = await this.#access.requireChange(caller, repository, 'push');
+    return this.#sorts[sort].pushing.putManifest(caller, repository, push);
+  }
+
+  async deleteManifest(caller: OciCaller, repository: RepositoryName, reference: OciReference): Promise<void> {
+    const sort = await this.#access.requireChange(caller, repository, 'delete');
+    await this.#sorts[sort].pushing.deleteManifest(repository, reference);
+  }
+
+  async deleteBlob(caller: OciCaller, repository: RepositoryName, digest: OciDigest): Promise<void> {
+    const sort = await this.#access.requireChange(caller, repository, 'delete');
+    await this.#sorts[sort].pushing.deleteBlob(repository, digest);
+  }
+
+  async allowed(
+    access: Access,
+    repository: RepositoryName,
+    actions: ReadonlySet<OciAction>,
+  ): Promise<ReadonlySet<OciAction>> {
+    return this.#access.allowed(access, repository, actions);
+  }
+
+  async #reading(caller: OciCaller, repository: RepositoryName): Promise<OciReading> {
+    return this.#sorts[await this.#access.requireRead(caller, repository)].reading;
+  }
+
+  /** Those that come next in byte order, of all sources: up to where the one that stopped first has more. */
+  async #namesAfter(after: string | null): Promise<readonly RepositoryName[]> {
+    const pages = await Promise.all(this.#names.map((source) => source({ after, limit: OCI_NAMES_STEP })));
+    const ends = pages.flatMap((page) => (page.length < OCI_NAMES_STEP ? [] : page.slice(-1)));
+    const end = ends.toSorted(byBytes)[0] ?? null;
+    const names = [...new Set(pages.flat())].toSorted(byBytes);
+    return end === null ? names : names.filter((name) => name <= end);
+  }
+}
+
+/** Names of repositories are ASCII. */
+function byBytes(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+/** A sort of repository that this build does not serve. */
+export const unsupportedRepositories: OciReading & OciPushing = {
+  manifest: refuse,
+  blob: refuse,
+  tags: refuse,
+  referrers: refuse,
+  putManifest: refuse,
+  deleteManifest: refuse,
+  deleteBlob: refuse,
+};
+
+function refuse(): Promise<never> {
+  return Promise.reject(new RegistryError('oci/unsupported', 'packages are not served to OCI clients here'));
+}
