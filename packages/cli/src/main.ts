@@ -5,7 +5,7 @@ import { backupCommand } from './commands/backup.ts';
 import { claimCommand } from './commands/claim.ts';
 import { diffCommand, lsCommand } from './commands/compare.ts';
 import { bundleCommand } from './commands/bundle.ts';
-import { configCommand } from './commands/config.ts';
+import { configRoutes } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
 import { typesCommand } from './commands/declarations.ts';
 import { findCommand } from './commands/find.ts';
@@ -73,7 +73,7 @@ const root = buildRouteMap({
     'verify-signature': verifySignatureCommand,
     login: loginCommand,
     logout: logoutCommand,
-    config: configCommand,
+    config: configRoutes,
     serve: serveCommand,
     operator: operatorRoutes,
     token: tokenRoutes,

@@ -110,6 +110,7 @@ export {
   type WkgLocked,
   type WkgOverride,
 } from './project/wkg-files.ts';
+export { wkgConfigWith, wkgHost, type WkgConfigChange, type WkgRegistry } from './project/wkg-config.ts';
 export { wkgLockOf, type WkgLockParts, type WkgNeed } from './project/wkg-needs.ts';
 export {
   needText,

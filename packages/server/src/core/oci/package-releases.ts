@@ -1,10 +1,8 @@
 import {
   AnnotationBook,
-  compareVersions,
   decodeSignedRecord,
   emptyLogState,
   isDigest,
-  isPreRelease,
   isRegistryError,
   judgeRecord,
   PACKAGE_LOG,
@@ -26,6 +24,7 @@ import { tagOf, type ReleaseAnnotation, type TagName } from '@waybill/protocol/o
 import { PACKAGE_LOG_ITEMS_MAX, REPLAY_PAGE_RECORDS } from '../limits.ts';
 import type { HomeOf } from '../log-states.ts';
 import type { RegistryReader, StoredRecord } from '../ports.ts';
+import { latestVersion } from './latest-version.ts';
 
 export interface PackageReleasesParts {
   readonly store: Pick<RegistryReader, 'readLog'>;
@@ -57,7 +56,7 @@ export interface PackageRelease {
   readonly account: string | null;
   /** Manifests that are said to be the one by which it was pushed, the first one first. */
   readonly pushed: readonly Digest[];
-  /** About it, the latest first; without those that say how it was pushed. */
+  /** About it, the latest first, and on whose behalf; not those that say how it was pushed. */
   readonly annotations: readonly StandingAnnotation[];
 }
 
@@ -220,22 +219,25 @@ class LoggedPackage {
           .statements('oci-manifest', version)
           .toReversed()
           .map(({ body }) => body.digest),
-        annotations: annotations.get(version) ?? [],
+        annotations: [...(annotations.get(version) ?? []), ...(annotations.get(recordId) ?? [])],
       };
     }
   }
 
-  /** Those about releases, by the version; not those that say how it was pushed. */
+  /** Those about releases, by the version, and those that say on whose behalf a record was signed, by the record. */
   #standing(): Map<string, StandingAnnotation[]> {
     const standing = new Map<string, StandingAnnotation[]>();
     for (const listed of this.#book.list()) {
       if (listed.verdict !== 'authorized' || !this.#book.isMeant(listed)) continue;
       const { id, annotation } = listed;
       const { type, version, body, content } = annotation;
-      if (version === null || type === 'oci-manifest') continue;
-      const one = { id, type, registryIndex: this.#indexes.get(recordOf(listed)) ?? 0, body, content };
-      const those = standing.get(version);
-      if (those === undefined) standing.set(version, [one]);
+      const recordId = recordOf(listed);
+      const about = version ?? (type === 'on-behalf' ? recordId : null);
+      // How it was pushed is no news to whoever has a manifest.
+      if (about === null || type === 'oci-manifest') continue;
+      const one = { id, type, registryIndex: this.#indexes.get(recordId) ?? 0, body, content };
+      const those = standing.get(about);
+      if (those === undefined) standing.set(about, [one]);
       else those.push(one);
     }
     return standing;
@@ -259,8 +261,8 @@ function logOf(name: PackageName, logId: LogId, found: Iterable<PackageRelease>)
   const releases = new Map([...found].map((release) => [release.version, release]));
   const standing = [...releases.values()].filter(({ yanked }) => yanked === null);
   const tags = standing.flatMap(({ tag }) => (tag === null ? [] : [tag])).toSorted();
-  const byVersion = standing.toSorted((a, b) => compareVersions(b.version, a.version));
-  const latest = byVersion.find(({ version }) => !isPreRelease(version)) ?? byVersion[0] ?? null;
+  const newest = latestVersion(standing.map(({ version }) => version));
+  const latest = (newest && releases.get(newest)) ?? null;
   const all = [...releases.values()];
   const byPushed = new Map(all.flatMap((release) => release.pushed.map((digest) => [digest, release])));
   const named = ({ content, annotations }: PackageRelease): (string | undefined)[] => [

@@ -103,6 +103,7 @@ test('the proof of its record and each annotation refer to a release; what was p
       [OCI_MEDIA_TYPE.logProof, undefined, 'true'],
       [OCI_MEDIA_TYPE.annotation, 'sbom', 'true'],
       [OCI_MEDIA_TYPE.annotation, 'licence', 'true'],
+      [OCI_MEDIA_TYPE.annotation, 'on-behalf', 'true'],
       ['application/vnd.dev.sigstore.bundle.v0.3+json', undefined, 'false'],
     ],
   );
@@ -125,10 +126,10 @@ test('referrers come in pages and by type, over what the log says and what was p
   const digests = async (limit: number | null, artifactType: string | null = null) =>
     (await oci.referrers(PACKAGE, subject, { limit, artifactType })).map(({ digest }) => digest);
   const all = await digests(null);
-  assert.equal(new Set(all).size, 6);
-  for (const limit of [1, 2, 3, 4, 5, 6, 7]) assert.deepEqual(await digests(limit), all, `${limit}`);
+  assert.equal(new Set(all).size, 7);
+  for (const limit of [1, 2, 3, 4, 5, 6, 7, 8]) assert.deepEqual(await digests(limit), all, `${limit}`);
   assert.deepEqual(await digests(1, 'text/note'), pushed.toSorted());
-  assert.equal((await digests(2, OCI_MEDIA_TYPE.annotation)).length, 2);
+  assert.equal((await digests(2, OCI_MEDIA_TYPE.annotation)).length, 3);
   assert.deepEqual(await digests(1, OCI_MEDIA_TYPE.logProof), all.slice(0, 1));
   assert.deepEqual(await digests(1, 'text/none'), []);
   const [attachment = assert.fail()] = pushed;
@@ -149,10 +150,10 @@ test('a replaced and a withdrawn annotation refer to nothing any more', async ()
       ({ annotations }) => annotations?.['dev.waybill.annotation.type'] ?? '',
     );
   const recordId = await oci.publish(PACKAGE, [], [], [licence('Apache-2.0')]);
-  assert.deepEqual(await types(), ['', 'licence', 'sbom']);
+  assert.deepEqual(await types(), ['', 'licence', 'sbom', 'on-behalf']);
   const target = annotationIdOf(recordId, 0);
   await oci.publish(PACKAGE, [], [], [encodeAnnotation({ type: 'withdrawal', target })]);
-  assert.deepEqual(await types(), ['', 'sbom', 'licence']);
+  assert.deepEqual(await types(), ['', 'sbom', 'licence', 'on-behalf']);
 });
 
 test('each manifest of a pushed release has its own referrers, found by digest also after a start', async () => {
