@@ -117,6 +117,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'oci/unsupported': EXIT.usage,
   'oci/upload': EXIT.usage,
   'oci/upload-unknown': EXIT.notFound,
+  'release/custodial': EXIT.refused,
   'release/affected': EXIT.refused,
   'release/not-found': EXIT.notFound,
   'release/step': EXIT.refused,

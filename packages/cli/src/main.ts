@@ -2,9 +2,10 @@ import { buildApplication, buildRouteMap, proposeCompletions, run, type Applicat
 import { hasCode } from '@waybill/client/node';
 import { annotateCommand, deprecateCommand } from './commands/annotate.ts';
 import { backupCommand } from './commands/backup.ts';
+import { claimCommand } from './commands/claim.ts';
 import { diffCommand, lsCommand } from './commands/compare.ts';
 import { bundleCommand } from './commands/bundle.ts';
-import { configCommand } from './commands/config.ts';
+import { configRoutes } from './commands/config.ts';
 import { COMPLETE_WORD, completionCommand } from './commands/completion.ts';
 import { typesCommand } from './commands/declarations.ts';
 import { findCommand } from './commands/find.ts';
@@ -13,6 +14,7 @@ import { getCommand, verifyCommand } from './commands/get.ts';
 import { keyRoutes } from './commands/key.ts';
 import { loginCommand, logoutCommand } from './commands/login.ts';
 import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, headCommand } from './commands/look.ts';
+import { ociRoutes } from './commands/oci.ts';
 import { operatorRoutes } from './commands/operator.ts';
 import { grantCommand, revokeCommand, transferCommand, upgradeCommand, whoCommand } from './commands/authority.ts';
 import { addCommand, installCommand, outdatedCommand, updateCommand, whyCommand } from './commands/project.ts';
@@ -56,12 +58,14 @@ const root = buildRouteMap({
     revoke: revokeCommand,
     transfer: transferCommand,
     upgrade: upgradeCommand,
+    claim: claimCommand,
     who: whoCommand,
     record: recordRoutes,
     info: infoCommand,
     find: findCommand,
     log: logRoutes,
     verify: verifyCommand,
+    oci: ociRoutes,
     types: typesCommand,
     head: headCommand,
     key: keyRoutes,
@@ -69,7 +73,7 @@ const root = buildRouteMap({
     'verify-signature': verifySignatureCommand,
     login: loginCommand,
     logout: logoutCommand,
-    config: configCommand,
+    config: configRoutes,
     serve: serveCommand,
     operator: operatorRoutes,
     token: tokenRoutes,

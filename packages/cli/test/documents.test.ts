@@ -41,7 +41,7 @@ function commandLines(page: string, text: string): CommandLine[] {
 }
 
 /** Commands that are also what the name above them means by itself. */
-const OTHER_NAMES: Readonly<Record<string, string>> = { record: 'say' };
+const OTHER_NAMES: Readonly<Record<string, string>> = { record: 'say', config: 'set' };
 
 /** The help of the command that a line names, found word by word. */
 async function helpOf(words: readonly string[]): Promise<string> {

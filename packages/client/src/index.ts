@@ -43,8 +43,11 @@ export type {
   TrustRevision,
   TrustStore,
 } from './ports.ts';
+export { claimPackage, type ClaimedPackage, type ClaimParts } from './claim.ts';
+export { custodialAccount, custodyText, requireAuthor } from './custody.ts';
 export { InnerName } from './inner-name.ts';
 export { judgedAs } from './log-refusal.ts';
+export { ociManifestOf, type ReleaseForOci } from './oci-manifest.ts';
 export {
   contentNamedBy,
   draftPublish,
@@ -107,6 +110,7 @@ export {
   type WkgLocked,
   type WkgOverride,
 } from './project/wkg-files.ts';
+export { wkgConfigWith, wkgHost, type WkgConfigChange, type WkgRegistry } from './project/wkg-config.ts';
 export { wkgLockOf, type WkgLockParts, type WkgNeed } from './project/wkg-needs.ts';
 export {
   needText,

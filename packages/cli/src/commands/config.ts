@@ -1,14 +1,15 @@
-import { buildCommand, type Command } from '@stricli/core';
+import { buildCommand, buildRouteMap, type Command, type RouteMap } from '@stricli/core';
 import { parseRegistryUrl } from '@waybill/client';
 import { RegistryError } from '@waybill/protocol';
 import { action } from '../action.ts';
 import { foldersOf, type CliContext } from '../context.ts';
 import { jsonFlag } from '../flags.ts';
 import { readSettings, SETTING_NAMES, settingsFile, writeSettings, type SettingName } from '../settings.ts';
+import { configWkgCommand } from './config-wkg.ts';
 
 const text = (input: string): string => input;
 
-export const configCommand: Command<CliContext> = buildCommand({
+const setCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Show or change what is kept between commands',
     fullDescription: `Names: registry (address), key (name of the signing key).
@@ -48,6 +49,19 @@ export const configCommand: Command<CliContext> = buildCommand({
       await writeSettings(folders, next);
       return { text: `${known}  ${value || '-'}`, json: { ...next } };
     }).call(this, flags);
+  },
+});
+
+export const configRoutes: RouteMap<CliContext> = buildRouteMap({
+  routes: { set: setCommand, wkg: configWkgCommand },
+  defaultCommand: 'set',
+  docs: {
+    brief: 'Show or change what is kept between commands; tell wkg of this registry',
+    fullDescription: `Names and values are given to the command itself, or to its other name, waybill config set.
+
+  waybill config
+  waybill config registry https://registry.example
+  waybill config wkg --write`,
   },
 });
 

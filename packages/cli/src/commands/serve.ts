@@ -5,6 +5,7 @@ import { action } from '../action.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
 import { DATA_DEFAULT, jsonFlag, lastSignedFlag, textFlag } from '../flags.ts';
+import { readyJson, readyText, type ReadySetting } from '../ready-text.ts';
 
 interface ServeFlags {
   readonly data?: string;
@@ -96,54 +97,28 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       ...(flags.gateway === undefined ? {} : { gateway: flags.gateway }),
     });
     const server = await startServer(config, (failure) => endAtOnce(context, failure));
-    const [namespace = 'demo'] = config.namespaces;
     const ready = {
       url: server.url.href,
       operatorKeyId: server.operatorKeyId,
       commitKeyId: server.commitKeyId,
       operatorKeyFile: server.operatorKeyFile,
     };
-    context.process.stdout.write(flags.json ? `${JSON.stringify(ready)}\n` : readyText(ready, namespace, config));
+    const setting = settingOf(config);
+    const { stdout } = context.process;
+    stdout.write(flags.json ? `${JSON.stringify(readyJson(ready, setting))}\n` : readyText(ready, setting));
     await stopSignal();
     await server.stop();
     return null;
   }),
 });
 
-interface Ready {
-  readonly url: string;
-  readonly operatorKeyId: string;
-  readonly commitKeyId: string;
-  readonly operatorKeyFile: string;
+function settingOf({ namespaces, dataDirectory, tokenPolicy, gateway }: Config): ReadySetting {
+  const [namespace = 'demo'] = namespaces;
+  return { namespace, dataDirectory, needsToken: tokenPolicy === 'required', signsForAccounts: gateway };
 }
 
-function keyText({ operatorKeyId, commitKeyId, operatorKeyFile }: Ready): string {
-  if (commitKeyId === operatorKeyId) {
-    return `  operator key  ${operatorKeyId}
-  kept in       ${operatorKeyFile} (back it up; whoever has it is the operator)`;
-  }
-  return `  operator key  ${operatorKeyId} (not here)
-  commit key    ${commitKeyId}
-  kept in       ${operatorKeyFile} (back it up; whoever has it can sign checkpoints)`;
-}
-
-function readyText(
-  ready: Ready,
-  namespace: string,
-  { tokenPolicy, dataDirectory }: Pick<Config, 'tokenPolicy' | 'dataDirectory'>,
-): string {
-  const url = ready.url.replace(/\/$/, '');
-  const data = dataDirectory === DATA_DEFAULT ? '' : ` --data ${dataDirectory}`;
-  const login = `  waybill token create me --namespace ${namespace}${data} | waybill login ${url}\n`;
-  return `waybill is listening on ${url}
-${keyText(ready)}
-
-next, in another terminal:
-  waybill config registry ${url}
-  waybill key new
-${tokenPolicy === 'required' ? login : ''}  waybill publish FILE --package ${namespace}:hello --version 1.0.0
-  waybill get ${namespace}:hello
-`;
+function listOf(text: string): string[] {
+  return text.split(',').map((name) => name.trim());
 }
 
 /** Going on could sign a second history: nothing is tidied up, the next start recovers from what is durable. */
@@ -156,8 +131,4 @@ function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
-}
-
-function listOf(text: string): string[] {
-  return text.split(',').map((name) => name.trim());
 }

@@ -30,7 +30,7 @@ import type { StateCaches } from '../state-caches.ts';
 import type { ManifestPush, OciCaller, OciPushing, PushedManifest } from './oci-registry.ts';
 import { examineContent, refused, type PushedBytes } from './pushed-content.ts';
 import { layersOf, requireLabelsAgree, type PushedLayers } from './pushed-layers.ts';
-import { keptFirst, speechFor, versionsToRelease, type ReleasePlan } from './pushed-release.ts';
+import { keptFirst, speechFor, versionsNamed, versionsToRelease, type ReleasePlan } from './pushed-release.ts';
 import { pushedTags, type PushedTags } from './pushed-tags.ts';
 
 export interface PackagePushingParts {
@@ -102,12 +102,15 @@ export class PackagePushing implements OciPushing {
     const { name, manifest, tags } = push;
     const layers = layersOf(manifest);
     const plan: ReleasePlan = { name, tags, content: layers.content };
-    const open = await this.#read(name, (state) => versionsToRelease(state, plan));
+    const { open, versions } = await this.#read(name, (state) => ({
+      open: versionsToRelease(state, plan),
+      versions: versionsNamed(state, plan),
+    }));
     if (open.length > 0) await this.#parts.gateway.requireMay(name);
     await this.#refuseTakenDown(push, layers.content);
     const config = await this.#readConfig(push, open.length > 0);
-    requireLabelsAgree(manifest, config, { name, versions: tags.versions });
     const found = await this.#findLayers(push);
+    requireLabelsAgree(manifest, config, { name, versions });
     if (open.length === 0) return this.#putAgain(push, found);
     const { mediaTypes, size, warning } = await this.#examine(push, layers, found);
     await this.#makeDurable(push, found);

@@ -14,7 +14,7 @@ export interface RepositorySortsParts {
   readonly prefixes: readonly RepositoryName[];
 }
 
-/** Which repository is what: the one place that decides it (spec/oci.md 1). */
+/** Which repository is what: the one place that decides it (spec/oci.md 2.5, 2.6). */
 export class RepositorySorts {
   readonly #operator: OperatorStates;
   readonly #prefixes: readonly RepositoryName[];

@@ -69,7 +69,7 @@ test('everything that was pushed is there after a restart, and an upload goes on
     );
     const short = bodyOf(['de'], { start: 3, length: 3 });
     await assert.rejects(world.view.uploads.append(ANYONE, REPOSITORY, id, short), (thrown) =>
-      isRegistryError(thrown, 'oci/size'),
+      isRegistryError(thrown, 'oci/range'),
     );
     const digest = digestOf('abcdef', 'sha512');
     const end = { digest, body: bodyOf(['def'], { start: 3, length: 3 }) };
