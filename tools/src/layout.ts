@@ -129,6 +129,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'access-tokens.ts': { parts: ['*'], modules: ['node'] },
       'backup.ts': { parts: ['*'], modules: ['node'] },
       'fsck.ts': { parts: ['*'], modules: ['node'] },
+      'oci-backup.ts': { parts: ['*'], modules: ['node'] },
+      'oci-fsck.ts': { parts: ['*'], modules: ['node'] },
       'fatal-watch.ts': { parts: ['core/ports.ts'], modules: [] },
       // The composition of what the OCI side keeps.
       'oci-storage.ts': { parts: ['*'], modules: ['node'] },
