@@ -28,7 +28,7 @@ import { HoldingsFill } from './core/holdings-fill.ts';
 import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
 import { OperatorDesk } from './core/operator-desk.ts';
-import type { Clock, ContentStore, RegistryReader } from './core/ports.ts';
+import type { Clock, ContentStore, RegistryReader, StoredHead } from './core/ports.ts';
 import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
@@ -49,7 +49,7 @@ import {
 import { GatewayKeyFiles } from './gateway-key-files.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOciSide, type OciSide } from './oci-side.ts';
-import { openOciStorage } from './oci-storage.ts';
+import { openOciStorage, type OciStorage } from './oci-storage.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
 import { openSqliteReader, openSqliteStore } from './storage/sqlite/sqlite-store.ts';
@@ -114,18 +114,11 @@ async function openHeld(
   { log, observer, onFatal }: Surroundings,
   onClose: (closer: () => Promise<void> | void) => void,
 ): Promise<Omit<Registry, 'close'>> {
-  const { dataDirectory, lastSignedFile, publishers, contentPolicy } = config;
-  const storeFile = path.join(dataDirectory, 'registry.sqlite');
-  const { key, logSigners } = await openKeys(config, storeFile);
-  const { thread, head } = await WriteThread.start({ storeFile, dataDirectory, lastSignedFile }, onFatal);
-  onClose(() => thread.close());
-  const reader = openSqliteReader(storeFile);
-  onClose(() => reader.close());
-  const contentRoot = path.join(dataDirectory, 'content');
-  const files = await openContentFiles(contentRoot);
-  const content = watchContent(files, onFatal);
-  const storage = await openOciStorage(dataDirectory, onFatal, files);
-  onClose(() => storage.close());
+  const { publishers, contentPolicy } = config;
+  const { key, logSigners, thread, head, reader, contentRoot, content, storage } = await openStores(config, {
+    onFatal,
+    onClose,
+  });
   // Known from the operator log's first record on, and no other log has one before.
   let origin: string | null = null;
   const homeOf = (logId: LogId): LogHome | null => (origin === null ? null : { log: logId, origin });
@@ -174,6 +167,37 @@ async function openHeld(
     lookup: new ContentLookup({ store: reader, logLength }),
     oci,
   };
+}
+
+interface Stores {
+  readonly key: PrivateKey;
+  readonly logSigners: LogSigners;
+  readonly thread: WriteThread;
+  readonly head: StoredHead | null;
+  readonly reader: ReturnType<typeof openSqliteReader>;
+  readonly contentRoot: string;
+  readonly content: ContentStore;
+  readonly storage: OciStorage;
+}
+
+/** The keys, and everything that keeps what was said. */
+async function openStores(
+  config: Config,
+  { onFatal, onClose }: { readonly onFatal: OnFatal; readonly onClose: (closer: () => Promise<void> | void) => void },
+): Promise<Stores> {
+  const { dataDirectory, lastSignedFile } = config;
+  const storeFile = path.join(dataDirectory, 'registry.sqlite');
+  const { key, logSigners } = await openKeys(config, storeFile);
+  const { thread, head } = await WriteThread.start({ storeFile, dataDirectory, lastSignedFile }, onFatal);
+  onClose(() => thread.close());
+  const reader = openSqliteReader(storeFile);
+  onClose(() => reader.close());
+  const contentRoot = path.join(dataDirectory, 'content');
+  const files = await openContentFiles(contentRoot);
+  const storage = await openOciStorage(dataDirectory, onFatal, files);
+  onClose(() => storage.close());
+  const content = watchContent(files, onFatal);
+  return { key, logSigners, thread, head, reader, contentRoot, content, storage };
 }
 
 interface WalkParts {
