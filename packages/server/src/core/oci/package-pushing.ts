@@ -1,4 +1,5 @@
 import {
+  isRegistryError,
   namespaceOf,
   packageLogId,
   parseDigest,
@@ -21,7 +22,7 @@ import {
 } from '@waybill/protocol/oci';
 import { accountOf, requireScope } from '../access.ts';
 import type { ContentPolicy } from '../content.ts';
-import type { Gateway } from '../gateway/gateway.ts';
+import type { ContentAtHand, Gateway } from '../gateway/gateway.ts';
 import { GovernanceGate } from '../governance-gate.ts';
 import { PUSHED_CONFIG_BYTES_READ_MAX } from '../limits.ts';
 import type { BlobStore, OciStore, StoredManifest } from '../oci-ports.ts';
@@ -115,9 +116,10 @@ export class PackagePushing implements OciPushing {
     const { mediaTypes, size, warning } = await this.#examine(push, layers, found);
     await this.#makeDurable(push, found);
     await this.#giveContent(layers, found);
-    await this.#parts.gateway.release(name, (state, key) =>
-      speechFor(state, { ...plan, key, mediaTypes, size, account: push.account, manifest: push.bytes }),
-    );
+    const said = { ...plan, mediaTypes, size, account: push.account, manifest: push.bytes };
+    await this.#parts.gateway
+      .release(name, (state, key) => speechFor(state, { ...said, key }), contentOf(layers, found))
+      .catch(refuseContent);
     return warning;
   }
 
@@ -283,6 +285,23 @@ function blobsOf({ config, layers }: ReadManifest): readonly OciDigest[] {
 
 function sha256Of(digest: OciDigest): Digest | null {
   return algorithmOf(digest) === 'sha256' ? parseDigest(digest) : null;
+}
+
+function contentOf(layers: PushedLayers, found: readonly FoundLayer[]): ContentAtHand {
+  return (digest) => {
+    if (layers.sort === 'tree' && digest === layers.content) return once(layers.index);
+    const layer = found.find(({ blob }) => blob !== null && sha256Of(blob) === digest);
+    return layer === undefined ? null : layer.bytes.read({ start: 0, end: layer.bytes.size });
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes;
+}
+
+/** What is wrong with the content that a manifest brings is wrong with the manifest. */
+function refuseContent(failure: unknown): never {
+  throw isRegistryError(failure, 'content/policy', 'content/tree') ? refused(failure.message, failure) : failure;
 }
 
 function hasReleased({ bindings }: PackageState, digest: Digest): boolean {
