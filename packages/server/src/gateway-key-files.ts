@@ -3,8 +3,10 @@ import { chmod, mkdir, open, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   formatPrivateKey,
+  isRegistryError,
   parsePrivateKey,
   privateKeyFromRandom,
+  RegistryError,
   type Namespace,
   type PrivateKey,
 } from '@waybill/protocol';
@@ -41,7 +43,7 @@ export class GatewayKeyFiles implements GatewayKeys {
     });
     if (text === null) return this.#make(file);
     await chmod(file, KEY_FILE_MODE);
-    return parsePrivateKey(text.trim());
+    return parseKey(text.trim(), file);
   }
 
   async #make(file: string): Promise<PrivateKey> {
@@ -53,6 +55,21 @@ export class GatewayKeyFiles implements GatewayKeys {
     await syncFolder(this.#folder);
     await syncFolder(path.dirname(this.#folder));
     return key;
+  }
+}
+
+/** The fault is the operator's, and not that of whoever pushes. */
+function parseKey(text: string, file: string): PrivateKey {
+  try {
+    return parsePrivateKey(text);
+  } catch (cause) {
+    if (!isRegistryError(cause)) throw cause;
+    throw new RegistryError(
+      'storage/damaged',
+      `${file} holds no key of a gateway: put it back from a backup`,
+      {},
+      { cause },
+    );
   }
 }
 
