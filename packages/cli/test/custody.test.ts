@@ -194,3 +194,11 @@ test('C: a claim signs the transfer of this package to its own key, and nothing 
   const { root } = await json('who', 'test:lured');
   assert.deepEqual(root.keys, [GATEWAY.publicKey.text]);
 });
+
+test('a backup with keys has those of the gateway, without which nobody could claim what it holds', async () => {
+  const out = user.file('backup');
+  const { keys } = JSON.parse(await user.ok('backup', '--data', registry.folder, '--keys', out, '--json'));
+  const name = path.join('gateway', 'test.key');
+  assert.ok(keys.includes(name));
+  assert.equal(await readFile(path.join(out, name), 'utf8'), formatPrivateKey(GATEWAY));
+});

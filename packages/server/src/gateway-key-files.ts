@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   formatPrivateKey,
@@ -15,6 +15,7 @@ import { KEY_FILE_MODE, writeKeyFile } from './key-file.ts';
 
 const FOLDER = 'gateway';
 const FOLDER_MODE = 0o700;
+const SUFFIX = '.key';
 
 /** Keys of the gateway in `gateway/<namespace>.key` below the data folder, readable by its owner only. */
 export class GatewayKeyFiles implements GatewayKeys {
@@ -36,7 +37,7 @@ export class GatewayKeyFiles implements GatewayKeys {
   }
 
   async #open(namespace: Namespace): Promise<PrivateKey> {
-    const file = path.join(this.#folder, `${namespace}.key`);
+    const file = path.join(this.#folder, `${namespace}${SUFFIX}`);
     const text = await readFile(file, 'utf8').catch((failure: unknown) => {
       if (failure instanceof Error && 'code' in failure && failure.code === 'ENOENT') return null;
       throw failure;
@@ -58,6 +59,17 @@ export class GatewayKeyFiles implements GatewayKeys {
   }
 }
 
+/** The files of all keys that a data folder has; none before the first was needed. */
+export async function listGatewayKeys(dataDirectory: string): Promise<readonly string[]> {
+  const folder = path.join(dataDirectory, FOLDER);
+  const names = await readdir(folder).catch((failure: unknown) => {
+    if (failure instanceof Error && 'code' in failure && failure.code === 'ENOENT') return [];
+    throw failure;
+  });
+  // A key that was cut off while it was made has another end.
+  return names.filter((name) => name.endsWith(SUFFIX)).map((name) => path.join(folder, name));
+}
+
 /** The fault is the operator's, and not that of whoever pushes. */
 function parseKey(text: string, file: string): PrivateKey {
   try {
@@ -74,6 +86,8 @@ function parseKey(text: string, file: string): PrivateKey {
 }
 
 async function syncFolder(folder: string): Promise<void> {
+  // Windows cannot open a folder to sync it.
+  if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {
     await handle.sync();
