@@ -17,6 +17,7 @@ import {
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
+import type { KindDemand } from '@waybill/protocol/content';
 import { admitPackageRecord, refuseManyParts } from './admission.ts';
 import type { ContentPolicy } from './content.ts';
 import { settledWithin } from './deadline.ts';
@@ -76,6 +77,11 @@ export class Publishing {
   /** Content that was found damaged is taken anew from whoever publishes it again. */
   noteDamage(digest: Digest): void {
     this.#sourcing.noteDamage(digest);
+  }
+
+  /** What was pushed and looked at need not be read again: see {@link Sourcing.noteJudged}. */
+  noteJudged(digest: Digest, demands: readonly KindDemand[]): void {
+    this.#sourcing.noteJudged(digest, demands);
   }
 
   /** Takes up the records that waited for content when the server last stopped, with a fresh time to upload. */

@@ -67,6 +67,11 @@ export class Sourcing {
     }
   }
 
+  /** Somebody has held the bytes of this digest, which were hashed when they came, against what records will ask of them. */
+  noteJudged(digest: Digest, demands: readonly KindDemand[]): void {
+    this.#judged.add(digest, demands);
+  }
+
   /** `null` for content that the record does not name, by itself or in a tree whose index is here. */
   wanted({ record, trees }: Reservation, digest: Digest): Wanted | null {
     const named = [...namedContents(record).filter((one) => one.digest === digest), ...trees.named(digest)];

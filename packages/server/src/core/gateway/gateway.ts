@@ -21,6 +21,7 @@ import {
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
+import type { KindDemand } from '@waybill/protocol/content';
 import { authorOf, signNext, type Author, type RecordSpeech } from '@waybill/protocol/author';
 import { GovernanceGate } from '../governance-gate.ts';
 import { GATEWAY_PAUSE_MS, GATEWAY_SOURCING_ROUNDS_MAX, GATEWAY_TRIES_MAX, GATEWAY_WAITS_MAX } from '../limits.ts';
@@ -119,6 +120,11 @@ export class Gateway {
         }
       }
     });
+  }
+
+  /** What is to be released was looked at already: see {@link Publishing.noteJudged}. */
+  noteJudged(digest: Digest, demands: readonly KindDemand[]): void {
+    this.#parts.publishing.noteJudged(digest, demands);
   }
 
   /** Publishes a record that it has signed elsewhere, and that names no content. Throws as {@link release}. */

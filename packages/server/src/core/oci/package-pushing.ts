@@ -10,6 +10,7 @@ import {
 } from '@waybill/protocol';
 import {
   algorithmOf,
+  EMPTY_CONFIG,
   ociDigestOf,
   packageOf,
   readManifest,
@@ -159,7 +160,7 @@ export class PackagePushing implements OciPushing {
     if (config === null) return null;
     const size = await this.#linkedSize(repository, config);
     if (size === null && isNeeded) throw missing('config', config);
-    if (size === null || size > PUSHED_CONFIG_BYTES_READ_MAX) return null;
+    if (size === null || size <= EMPTY_CONFIG.length || size > PUSHED_CONFIG_BYTES_READ_MAX) return null;
     return readWhole(this.#parts.blobs, config.digest, size);
   }
 
@@ -205,6 +206,7 @@ export class PackagePushing implements OciPushing {
     if (only === undefined) throw new TypeError('a file without a layer');
     const releases = tags.versions.map((version) => ({ name, version }));
     const examined = await examineContent(only.bytes, { releases, policy: this.#parts.contentPolicy });
+    this.#parts.gateway.noteJudged(layers.content, examined.passed);
     return { ...examined, size: only.bytes.size };
   }
 

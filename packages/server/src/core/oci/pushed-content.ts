@@ -8,6 +8,7 @@ import {
   WIT_PACKAGE_BYTES_MAX,
   CONTENT_KINDS,
   type ContentKind,
+  type KindDemand,
   type ReleaseName,
   type WasmOutline,
 } from '@waybill/protocol/content';
@@ -24,6 +25,8 @@ export interface PushedBytes {
 export interface PushedContent {
   /** Media types that a release may claim for them, the most particular one first. */
   readonly mediaTypes: readonly string[];
+  /** What they were held against. */
+  readonly passed: readonly KindDemand[];
   /** That they call themselves another version: nobody is refused for it. `null` where they do not. */
   readonly warning: string | null;
 }
@@ -38,7 +41,7 @@ export async function examineContent(
 ): Promise<PushedContent> {
   const { isWasm, outline } = await outlineOf(bytes);
   if (!isWasm) {
-    if (policy === 'any') return { mediaTypes: ['application/octet-stream'], warning: null };
+    if (policy === 'any') return { mediaTypes: ['application/octet-stream'], passed: [], warning: null };
     throw refused(
       `its layer is no WebAssembly, and this registry takes WebAssembly and trees of files: for a tree, push ` +
         'several files with titles, or ask its operator for --any-content',
@@ -47,8 +50,15 @@ export async function examineContent(
   const { kinds, packageId } = await saidKinds(bytes, outline);
   if (packageId !== null) for (const release of releases) asManifest(() => requireReleaseName(packageId, release));
   const particular = kinds.flatMap((kind) => CONTENT_KINDS[kind].mediaType ?? []);
-  return { mediaTypes: [...particular, 'application/wasm'], warning: contradictedVersion(outline, releases) };
+  return {
+    mediaTypes: [...particular, 'application/wasm'],
+    passed: [WASM],
+    warning: contradictedVersion(outline, releases),
+  };
 }
+
+/** What is asked of a release that says nothing of its content. */
+const WASM: KindDemand = kindDemand('wasm', null);
 
 interface Outlined {
   readonly isWasm: boolean;
@@ -57,7 +67,7 @@ interface Outlined {
 }
 
 async function outlineOf({ size, read }: PushedBytes): Promise<Outlined> {
-  const check = kindCheckOf(kindDemand('wasm', null));
+  const check = kindCheckOf(WASM);
   let reader: WasmOutlineReader | null = new WasmOutlineReader();
   try {
     for await (const chunk of read({ start: 0, end: size })) {
