@@ -32,7 +32,8 @@ const PACKAGES = [
       '  has: func(name: name) -> bool;\n}\n',
   ],
 ] as const;
-const APP = 'package test:app@0.1.0;\n\nworld app {\n  import test:store/keys@1.1.0;\n  import test:types/api@1.0.0;\n}\n';
+const APP =
+  'package test:app@0.1.0;\n\nworld app {\n  import test:store/keys@1.1.0;\n  import test:types/api@1.0.0;\n}\n';
 
 peerTest('what OCI clients push into packages are releases', CLIENTS, async (t) => {
   const stage = await openStage(t);
@@ -225,8 +226,5 @@ async function yankIsSeen(stage: OciStage): Promise<void> {
   const oras = stage.oras();
   await succeeds(oras.pull(`${repository}:1.1.0`, 'pulled'));
   const [received = ''] = Object.keys(readFiles(path.join(oras.home, 'pulled')));
-  assert.deepEqual(
-    readFileSync(path.join(oras.home, 'pulled', received)),
-    readFileSync(moduleFile(stage, '1.1.0')),
-  );
+  assert.deepEqual(readFileSync(path.join(oras.home, 'pulled', received)), readFileSync(moduleFile(stage, '1.1.0')));
 }

@@ -70,7 +70,8 @@ export async function startDistribution(data: string): Promise<OciServer> {
   };
   writeFileSync(config, JSON.stringify(settings));
   const env = { PATH: process.env['PATH'], HOME: data, OTEL_TRACES_EXPORTER: 'none' };
-  const child = spawn(peerPath('distribution'), ['serve', config], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  // It reports every answer that is not a success.
+  const child = spawn(peerPath('distribution'), ['serve', config], { env, stdio: 'ignore' });
   living.add(child);
   await untilServing(url, child);
   return serverOf(child, url, data);
