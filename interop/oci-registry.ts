@@ -36,13 +36,22 @@ process.on('exit', () => {
   for (const child of living) child.kill('SIGKILL');
 });
 
-/** `waybill serve` on a free port, with plain repositories below {@link PLAIN} and packages in {@link LOGGED}. */
-export async function startOciWaybill(data: string, args: readonly string[] = []): Promise<OciServer> {
-  const options = ['--data', data, '--listen', '127.0.0.1:0', '--namespace', LOGGED, '--oci-prefix', PLAIN];
+/**
+ * `waybill serve` with plain repositories below {@link PLAIN} and packages in {@link LOGGED}, on a free port unless `args` name
+ * one. It is killed at the signal.
+ */
+export async function startOciWaybill(
+  data: string,
+  args: readonly string[] = [],
+  signal: AbortSignal | null = null,
+): Promise<OciServer> {
+  const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const options = ['--data', data, ...listen, '--namespace', LOGGED, '--oci-prefix', PLAIN];
   const child = spawn(process.execPath, [WAYBILL, 'serve', '--json', '--log-level', 'error', ...options, ...args], {
     env: { ...process.env, WAYBILL_KEYRING: 'off' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  signal?.addEventListener('abort', () => child.kill('SIGKILL'));
   const ready: unknown = JSON.parse((await firstLine(child, child.stdout)) ?? '{}');
   if (typeof ready !== 'object' || ready === null || !('url' in ready)) {
     throw new RegistryError('registry/unreachable', 'waybill serve did not start');

@@ -66,17 +66,17 @@ const PEERS = {
   ),
 };
 /** Peers that are written in Go need none of the system's packages. */
-const GO_PEERS = ['oras', 'crane', 'distribution', 'oci-conformance'];
+const GO_PEERS = new Set(['oras', 'crane', 'distribution', 'oci-conformance']);
 
 if (process.argv.includes('--list')) {
   const paths = Object.entries(PEERS).map(([name, { path }]) => [name, existsSync(path) ? path : null]);
   console.log(JSON.stringify(Object.fromEntries(paths)));
 } else {
-  process.exitCode = install(process.argv.slice(2)) ? 0 : 1;
+  process.exitCode = installPeers(process.argv.slice(2)) ? 0 : 1;
 }
 
 /** Those that are named; all when none is. */
-function install(names) {
+function installPeers(names) {
   const unknown = names.find((name) => PEERS[name] === undefined);
   if (unknown !== undefined) {
     console.error(`peers: there is no ${unknown}: ${Object.keys(PEERS).join(', ')}`);
@@ -84,7 +84,7 @@ function install(names) {
   }
   mkdirSync(CACHE, { recursive: true });
   const wanted = Object.entries(PEERS).filter(([name]) => names.length === 0 || names.includes(name));
-  const missing = wanted.filter(([name, { path }]) => !GO_PEERS.includes(name) && !existsSync(path));
+  const missing = wanted.filter(([name, { path }]) => !GO_PEERS.has(name) && !existsSync(path));
   // Only what is compiled needs the system's packages.
   const steps = [
     { name: 'system packages', isThere: missing.length === 0, install: installSystemPackages },
