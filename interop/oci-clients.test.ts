@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { refuses, succeeds } from './command.ts';
 import { COMPONENT_FILE, MODULE_FILE } from './content.ts';
 import { tellPlainStories } from './oci-plain-stories.ts';
 import { LOGGED, PLAIN, startDistribution, startOciWaybill } from './oci-registry.ts';
 import { copyInto, openStage, readFiles, writeFiles, type OciStage } from './oci-stage.ts';
+import { buildApp, publishWit, WIT_PACKAGES, type Release } from './oci-wit.ts';
 import { WASM_CONFIG_TYPE, WASM_TYPE } from './oci-tools.ts';
 import { peerTest } from './peers.ts';
 import { assertSameBytes } from './scene.ts';
@@ -17,23 +18,11 @@ tellPlainStories('our server', [], (data) => startOciWaybill(data));
 // Else what none of them does would pass as what ours does not do.
 tellPlainStories('distribution', ['distribution'], startDistribution);
 
-/** In the order in which they use each other. */
-const PACKAGES = [
-  ['types', '1.0.0', 'package test:types@1.0.0;\n\ninterface api {\n  type name = string;\n}\n'],
-  [
-    'store',
-    '1.0.0',
-    'package test:store@1.0.0;\n\ninterface keys {\n  use test:types/api@1.0.0.{name};\n  get: func(name: name) -> u64;\n}\n',
-  ],
-  [
-    'store',
-    '1.1.0',
-    'package test:store@1.1.0;\n\ninterface keys {\n  use test:types/api@1.0.0.{name};\n  get: func(name: name) -> u64;\n' +
-      '  has: func(name: name) -> bool;\n}\n',
-  ],
-] as const;
-const APP =
-  'package test:app@0.1.0;\n\nworld app {\n  import test:store/keys@1.1.0;\n  import test:types/api@1.0.0;\n}\n';
+peerTest('distribution: wkg publishes packages of WIT, and builds with them', ['wkg', 'distribution'], async (t) => {
+  const stage = await openStage(t, startDistribution);
+  await publishWit(stage);
+  await buildApp(stage);
+});
 
 peerTest('what OCI clients push into packages are releases', CLIENTS, async (t) => {
   const stage = await openStage(t);
@@ -61,13 +50,6 @@ peerTest('what is published through the log is read by OCI clients', CLIENTS, as
   await t.test('packages of WIT, by a project of wkg', () => witIsRead(stage));
   await t.test('a yanked version is listed no more, and still given', () => yankIsSeen(stage));
 });
-
-interface Release {
-  /** In the namespace {@link LOGGED}. */
-  readonly name: string;
-  readonly version: string;
-  readonly file: string;
-}
 
 /** By those who read the log: each checks its proofs. */
 async function readFromLog(stage: OciStage, { name, version, file }: Release): Promise<void> {
@@ -115,28 +97,12 @@ async function readByOras(stage: OciStage, { name, version, file }: Release): Pr
 }
 
 async function wkgPublishes(stage: OciStage): Promise<void> {
-  const wkg = stage.wkg();
-  for (const [name, version, text] of PACKAGES) {
-    const project = path.join(wkg.home, `${name}-${version}`);
-    writeFiles(project, { 'wit/package.wit': text });
-    await succeeds(wkg.run(['wit', 'fetch'], project));
-    await succeeds(wkg.run(['wit', 'build', '--output', 'built.wasm'], project));
-    const file = path.join(project, 'built.wasm');
-    await succeeds(wkg.run(['publish', file], project));
-    await readFromLog(stage, { name, version, file });
-    await readByWkg(stage, { name, version, file });
+  for (const release of await publishWit(stage)) {
+    await readFromLog(stage, release);
+    await readByWkg(stage, release);
   }
-  await buildApp(stage);
-}
-
-async function buildApp(stage: OciStage): Promise<void> {
-  const wkg = stage.wkg();
-  writeFiles(wkg.home, { 'wit/app.wit': APP });
-  await succeeds(wkg.run(['wit', 'fetch']));
-  assert.ok(existsSync(path.join(wkg.home, 'wkg.lock')));
-  await succeeds(wkg.run(['wit', 'build', '--output', 'app.wasm']));
-  const reader = await stage.waybill();
-  const { stdout } = await succeeds(reader.run('wit', path.join(wkg.home, 'app.wasm'), '--output', '-'));
+  const app = await buildApp(stage);
+  const { stdout } = await succeeds((await stage.waybill()).run('wit', app, '--output', '-'));
   assert.match(stdout, /import test:store\/keys@1\.1\.0/);
 }
 
@@ -208,9 +174,9 @@ async function treeIsRead(stage: OciStage): Promise<void> {
 
 async function witIsRead(stage: OciStage): Promise<void> {
   const author = await stage.waybill();
-  for (const [i, [name, version, text]] of PACKAGES.entries()) {
+  for (const [i, [name, version, text]] of WIT_PACKAGES.entries()) {
     const folder = path.join(author.home, `package-${i}`);
-    writeFiles(folder, { 'package.wit': text, ...(i === 0 ? {} : { 'deps/types.wit': PACKAGES[0][2] }) });
+    writeFiles(folder, { 'package.wit': text, ...(i === 0 ? {} : { 'deps/types.wit': WIT_PACKAGES[0][2] }) });
     await succeeds(author.run('publish', folder, '--wit', '--package', `${LOGGED}:${name}`, '--version', version));
   }
   await buildApp(stage);
