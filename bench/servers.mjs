@@ -57,7 +57,7 @@ export async function startWargServer(file, data) {
   return { url, pid: child.pid, stop: () => stop(child) };
 }
 
-/** distribution v3 on its driver for a folder, with its settings for everything else. */
+/** distribution v3 on its driver for a folder, as its own example sets it up. */
 export async function startDistribution(file, data) {
   mkdirSync(data, { recursive: true });
   const url = `http://127.0.0.1:${await freePort()}/`;
@@ -66,7 +66,7 @@ export async function startDistribution(file, data) {
   const settings = {
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: path.join(data, 'files') } },
+    storage: { filesystem: { rootdirectory: path.join(data, 'files') }, cache: { blobdescriptor: 'inmemory' } },
     http: { addr: new URL(url).host },
   };
   writeFileSync(config, JSON.stringify(settings));

@@ -97,10 +97,10 @@ async function wkgBearer(stage: OciStage): Promise<void> {
   await refuses(wkgPublishes(new OciWkg({ home: stage.home(), host, env: { [name]: WRONG } }), 'wrong-bearer'), 1);
 }
 
-function writeDockerFile(home: string, host: string, password: string): void {
+function writeDockerFile(home: string, registry: string, password: string): void {
   mkdirSync(path.join(home, '.docker'), { recursive: true });
   const auth = Buffer.from(`${USER}:${password}`).toString('base64');
-  writeFileSync(path.join(home, '.docker', 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
+  writeFileSync(path.join(home, '.docker', 'config.json'), JSON.stringify({ auths: { [registry]: { auth } } }));
 }
 
 async function dockerFile(stage: OciStage): Promise<void> {
