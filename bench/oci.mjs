@@ -29,7 +29,9 @@ export async function benchOci({ runs, folder, quick }) {
   const targets = TARGETS.filter(({ start }) => start === startOurs || findPeer('distribution') !== null);
   const rows = [
     ...loads.flatMap(({ name }) => [`push ${name}, artifacts/s`, `pull ${name}, artifacts/s`]),
-    ...[`${blob.name} up, MB/s`, `${blob.name} down, MB/s`, `${blob.name}, most memory of the server, MB`],
+    `${blob.name} up, MB/s`,
+    `${blob.name} down, MB/s`,
+    `${blob.name}, most memory of the server, MB`,
   ];
   const measured = Object.fromEntries(targets.map(({ name }) => [name, rows.map(() => [])]));
   for (let run = 0; run < runs; run++) {
