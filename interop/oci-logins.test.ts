@@ -13,6 +13,8 @@ import { moduleFile } from './stories.ts';
 /** By the challenge of the server: what it is started with. */
 const CHALLENGES = { Bearer: [], Basic: ['--oci-login', 'basic'] };
 const USER = 'me';
+/** As the tools say it. */
+const REFUSED = /401|403|unauthorized|denied|credential/i;
 const WRONG = `wbt_${'0'.repeat(72)}`;
 
 for (const [challenge, args] of Object.entries(CHALLENGES)) {
@@ -67,7 +69,7 @@ function orasPushes(stage: OciStage, oras: Oras, repository: string): Promise<Ou
 async function anonymousReads(stage: OciStage): Promise<void> {
   const [wkg, oras] = [stage.wkg(), stage.oras()];
   for (const repository of [`${LOGGED}/nobody`, `${PLAIN}/nobody`])
-    await refuses(orasPushes(stage, oras, repository), 1, /401|403|unauthorized|denied/i);
+    await refuses(orasPushes(stage, oras, repository), 1, REFUSED);
   await refuses(wkgPublishes(wkg, 'nobody'), 1);
   const { text } = await tokenOf(stage);
   const owner = new Oras({ home: stage.home() });
@@ -145,7 +147,7 @@ async function craneLogin(stage: OciStage): Promise<void> {
 async function otherNamespace(stage: OciStage): Promise<void> {
   const oras = stage.oras();
   writeDockerFile(oras.home, stage.server.host, (await tokenOf(stage, ['other'])).text);
-  await refuses(orasPushes(stage, oras, `${LOGGED}/not-covered`), 1, /401|403|unauthorized|denied/i);
+  await refuses(orasPushes(stage, oras, `${LOGGED}/not-covered`), 1, REFUSED);
   await succeeds(oras.pull(stage.at(`${LOGGED}/read-by-all:1.0.0`), 'pulled'));
 }
 
@@ -161,7 +163,7 @@ async function revoked(stage: OciStage): Promise<void> {
   assert.equal((await start({ authorization })).status, 202);
   await revokeToken(stage.server.data, id);
   assert.equal((await start({ authorization })).status, 401);
-  await refuses(orasPushes(stage, oras, `${LOGGED}/after-it-was`), 1, /401|403|unauthorized|denied/i);
+  await refuses(orasPushes(stage, oras, `${LOGGED}/after-it-was`), 1, REFUSED);
 }
 
 /** As the challenge of the server asks for it. */

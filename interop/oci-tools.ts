@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { runCommand, type Outcome } from './command.ts';
+import { runCommand, succeeds, type Outcome } from './command.ts';
 import { LOGGED } from './oci-registry.ts';
 import { peerPath } from './peers.ts';
 
@@ -72,7 +72,7 @@ export class Crane {
 
   /** Tags. */
   async list(repository: string): Promise<string[]> {
-    const { stdout } = await this.run('ls', repository);
+    const { stdout } = await succeeds(this.run('ls', repository));
     return stdout.split('\n').filter((line) => line !== '');
   }
 
