@@ -86,7 +86,8 @@ async function wkgConfigured(stage: OciStage): Promise<void> {
   const { host } = stage.server;
   const right = new OciWkg({ home: stage.home(), host, login: { username: USER, password: text } });
   await succeeds(wkgPublishes(right, 'configured'));
-  await succeeds(stage.wkg().get('test:configured', '1.0.0', 'got.wasm'));
+  const reader = stage.wkg();
+  await succeeds(reader.get('test:configured', '1.0.0', path.join(reader.home, 'got.wasm')));
   const wrong = new OciWkg({ home: stage.home(), host, login: { username: USER, password: WRONG } });
   await refuses(wkgPublishes(wrong, 'wrongly-configured'), 1);
 }

@@ -15,10 +15,10 @@ const WORDS = ['one', 'other'];
 peerTest('two clients push the same version with different bytes: one release, one refusal', [], async (t) => {
   const stage = await openStage(t);
   await t.test('the first of a package', async () => {
-    for (let round = 0; round < ROUNDS; round++) await raceFor(stage, { name: `first-${round}`, before: [] });
+    for (let round = 0; round < ROUNDS; round++) await raceFor(stage, { name: `first-r${round}`, before: [] });
   });
   await t.test('one more of a package', async () => {
-    for (let round = 0; round < ROUNDS; round++) await raceFor(stage, { name: `later-${round}`, before: ['0.9.0'] });
+    for (let round = 0; round < ROUNDS; round++) await raceFor(stage, { name: `later-r${round}`, before: ['0.9.0'] });
   });
 });
 
@@ -26,11 +26,11 @@ peerTest('two clients push the same bytes as the same version: both are told so'
   const stage = await openStage(t);
   const wire = new OciWire(stage.server.url);
   for (let round = 0; round < ROUNDS; round++) {
-    const repository = `${LOGGED}/same-${round}`;
+    const repository = `${LOGGED}/same-r${round}`;
     const manifest = await wire.prepare(repository, readFileSync(moduleFile(stage, 'same')));
     const answers = await Promise.all(WORDS.map(() => wire.putManifest(repository, '1.0.0', manifest)));
     for (const { status, text } of answers) assert.equal(status, 201, text);
-    assert.equal(await recordsOf(stage, `same-${round}`), 1);
+    assert.equal(await recordsOf(stage, `same-r${round}`), 1);
   }
 });
 

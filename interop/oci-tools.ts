@@ -112,13 +112,13 @@ export class OciWkg {
     );
   }
 
-  /** Of packages. `project` is its home, or a folder of its own. */
+  /** Of packages. `project` is where it runs. */
   run(args: readonly string[], project = this.home): Promise<Outcome> {
-    const env = { WKG_CACHE_DIR: path.join(this.home, 'wkg-cache'), ...this.#env };
+    const env = { HOME: this.home, WKG_CACHE_DIR: path.join(this.home, 'wkg-cache'), ...this.#env };
     return runCommand(peerPath('wkg'), [...args, '--config', this.#config], { home: project, env });
   }
 
-  /** Of a release, into a file. */
+  /** Of a release, into a file by its whole path. */
   get(name: string, version: string, file: string): Promise<Outcome> {
     return this.run(['get', `${name}@${version}`, '--output', file, '--overwrite']);
   }
