@@ -118,7 +118,7 @@ class KilledRegistry {
         .filter(({ repository }) => repository.startsWith(`${LOGGED}/`))
         .map(({ repository }) => repository.replace('/', ':')),
     );
-    for (const name of packages) await succeeds((this.#watcher ?? assert.fail('nobody watches')).run('head', name));
+    if (packages.size > 0) await succeeds((this.#watcher ?? assert.fail('nobody watches')).run('head', ...packages));
   }
 
   /** What was answered of it is still there. */
