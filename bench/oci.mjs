@@ -3,7 +3,7 @@
 // a fresh folder; they take turns.
 import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { findPeer, median, memoryMb, runScript, startDistribution, startWaybill } from './servers.mjs';
+import { cpuSeconds, findPeer, median, memoryMb, runScript, startDistribution, startWaybill } from './servers.mjs';
 
 const CLIENTS = 8;
 /** `artifacts`: of each client. */
@@ -28,7 +28,11 @@ export async function benchOci({ runs, folder, quick }) {
   const { loads, blob } = quick ? QUICK : { loads: LOADS, blob: BLOB };
   const targets = TARGETS.filter(({ start }) => start === startOurs || findPeer('distribution') !== null);
   const rows = [
-    ...loads.flatMap(({ name }) => [`push ${name}, artifacts/s`, `pull ${name}, artifacts/s`]),
+    ...loads.flatMap(({ name }) => [
+      `push ${name}, artifacts/s`,
+      `pull ${name}, artifacts/s`,
+      `${name}, server CPU ms for one that is pushed and pulled`,
+    ]),
     `${blob.name} up, MB/s`,
     `${blob.name} down, MB/s`,
     `${blob.name}, most memory of the server, MB`,
@@ -55,8 +59,8 @@ async function measureTarget({ start, prefix }, { folder, loads, blob }) {
   const figures = [];
   for (const { bytes, artifacts, warmup } of loads) {
     const options = { repositories: `${prefix}r`, clients: CLIENTS, artifacts, warmup, bytes };
-    const { pushPerSecond, pullPerSecond } = await onServer(start, folder, options);
-    figures.push(pushPerSecond, pullPerSecond);
+    const { pushPerSecond, pullPerSecond, cpuSeconds: cpu } = await onServer(start, folder, options);
+    figures.push(pushPerSecond, pullPerSecond, (cpu * 1_000) / (CLIENTS * (artifacts + warmup)));
   }
   const large = { repositories: `${prefix}r`, blob: blob.bytes };
   const { upMbPerSecond, downMbPerSecond, peakMb } = await onServer(start, folder, large);
@@ -67,8 +71,9 @@ async function onServer(start, folder, options) {
   const data = mkdtempSync(path.join(folder, 'oci-'));
   const server = await start(path.join(data, 'registry'));
   try {
+    const before = cpuSeconds(server.pid);
     const figures = await runScript('oci-load.mjs', { url: server.url, ...options });
-    return { ...figures, peakMb: memoryMb(server.pid).peak };
+    return { ...figures, cpuSeconds: cpuSeconds(server.pid) - before, peakMb: memoryMb(server.pid).peak };
   } finally {
     await server.stop();
     rmSync(data, { recursive: true, force: true });
@@ -83,7 +88,7 @@ function startPeer(data) {
   return startDistribution(findPeer('distribution'), data);
 }
 
-/** A table in Markdown. A ratio over 1 is ours being faster; of memory, ours having more. */
+/** A table in Markdown. A ratio over 1 is ours being faster; of CPU time and memory, ours needing more. */
 export function ociTable(results) {
   const number = (figure) => (figure === undefined ? '' : figure.toFixed(figure < 100 ? 1 : 0));
   const ratio = (figure, peer) => (peer === undefined ? '' : (figure / peer).toFixed(2));
