@@ -69,6 +69,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       },
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
       merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
+      // The next record of a package's log, by whoever signs it.
+      author: { parts: ['errors.ts', 'bytes', 'names', 'jose', 'wire', 'content', 'record-log'], modules: [] },
       verify: {
         parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire', 'content', 'record-log', 'merkle'],
         modules: ['npm'],
@@ -77,7 +79,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/server/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
+    packages: ['@waybill/protocol', '@waybill/protocol/author', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
       core: { parts: ['core/ports.ts', 'core/oci-ports.ts', 'core/upstream-ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
@@ -105,6 +107,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'upstreams-file.ts': { parts: ['core', 'core/upstream-ports.ts', 'upstream'], modules: ['npm', 'node'] },
       'publishers-file.ts': { parts: ['core'], modules: ['npm', 'node'] },
       'key-file.ts': { parts: [], modules: ['node'] },
+      'gateway-key-files.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },
       'log-keys.ts': { parts: ['core/ports.ts', 'key-file.ts'], modules: ['node'] },
       'last-signed-file.ts': { parts: ['core/ports.ts'], modules: ['node'] },
@@ -124,7 +127,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
     },
   },
   'packages/client/src': {
-    packages: ['@waybill/protocol', '@waybill/protocol/content', '@waybill/protocol/oci'],
+    packages: ['@waybill/protocol', '@waybill/protocol/author', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
       '*.ts': { parts: ['resolve'], modules: ['npm'] },
       // Which releases fit together: pure, and read through a port.
@@ -143,6 +146,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
   'packages/cli/src': {
     packages: [
       '@waybill/protocol',
+      '@waybill/protocol/author',
       '@waybill/protocol/content',
       '@waybill/protocol/oci',
       '@waybill/client',

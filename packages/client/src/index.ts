@@ -1,6 +1,6 @@
+export { authorOf, encodeDraft, type Author } from '@waybill/protocol/author';
 /* The client, for any platform: what it needs of one comes as arguments. Node's parts are in `@waybill/client/node`. */
 
-export { encodeDraft } from './annotation-draft.ts';
 export {
   CARRIED_BYTES_MAX,
   envelopeOf,
@@ -75,7 +75,6 @@ export {
   type OpenOptions,
   type ReleasesWithContent,
 } from './open.ts';
-export { authorOf, type Author } from './record-author.ts';
 export { findRecord, sendGovernanceRecord, sendOperatorRecord } from './record-sending.ts';
 export { readCode, readContent, type ContentBytesParts } from './project/content-bytes.ts';
 export { surveyContent } from './project/content-survey.ts';

@@ -29,11 +29,18 @@ import {
   type SignedRecord,
   type wargApi,
 } from '@waybill/protocol';
+import {
+  draftRecord,
+  makeRecord,
+  requireObeyed,
+  starterIds,
+  type Author,
+  type RecordPlace,
+} from '@waybill/protocol/author';
 import type { CarriedEntries, CarriedKind, CarriedRecord } from './carried-record.ts';
 import { takenDownError, unrootedError } from './governance-refusal.ts';
 import { standingTakedown, statesFor } from './governance-view.ts';
 import type { Clock, Random } from './ports.ts';
-import { draftRecord, makeRecord, requireObeyed, starterIds, type Author, type RecordPlace } from './record-author.ts';
 import { findRecord, requireSent } from './record-sending.ts';
 import { forEachAtOnce } from './at-once.ts';
 import { isTreeClaim } from './tree-fetch.ts';

@@ -41,7 +41,7 @@ import {
   verifyCarried,
   type CarriedRecord,
 } from '../src/carried-record.ts';
-import { draftRecord } from '../src/record-author.ts';
+import { draftRecord } from '@waybill/protocol/author';
 
 /* Records that several sign on several machines: a file goes from one to the next (spec/version1.md 3.1). */
 

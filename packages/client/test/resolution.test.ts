@@ -34,7 +34,7 @@ import {
   type SignedRecord,
 } from '@waybill/protocol';
 import type { TakedownInForce } from '../src/governance-view.ts';
-import { authorOf, makeRecord } from '../src/record-author.ts';
+import { authorOf, makeRecord } from '@waybill/protocol/author';
 import { parseRequirement, resolveRelease, type AdvisoryPolicy } from '../src/requirement.ts';
 
 /* What annotations do to the choice of a release, and how they come into a record (spec/version1.md 6). */

@@ -38,3 +38,11 @@ export {
   type ReleaseManifest,
 } from './release-manifest.ts';
 export { ReleaseOutlineReader, type ReleaseOutline } from './release-outline.ts';
+export {
+  annotationReferrer,
+  logProofReferrer,
+  type ReferredManifest,
+  type ReferrerManifest,
+  type ReleaseAnnotation,
+  type ReleaseProof,
+} from './release-referrers.ts';

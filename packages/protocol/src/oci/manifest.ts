@@ -9,7 +9,7 @@ import { base64Bytes, count, decodeShape, parsed } from '../wire/shape.ts';
 import { isForeignLayer, manifestSortOf, type ManifestSort } from './media-types.ts';
 import { algorithmOf, parseOciDigest, type OciDigest } from './oci-names.ts';
 
-/** Bytes of a manifest (spec/oci.md 3.3). */
+/** Bytes of a manifest (spec/oci.md 3.1). */
 export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 /** Layers, or entries of an index: a tree's files fit. */
 export const MANIFEST_DESCRIPTORS_MAX = 20_000;

@@ -40,6 +40,14 @@ export interface TokenAccess {
   readonly scope: TokenScope;
 }
 
+/** In the log, whoever showed no token. */
+export const ANONYMOUS_ACCOUNT = 'anonymous';
+
+/** The account that a record is signed for. */
+export function accountOf(access: Access): string {
+  return access === 'anyone' ? ANONYMOUS_ACCOUNT : access.account;
+}
+
 /** `anyone`: no token was shown, and none is needed. */
 export type Access = 'anyone' | TokenAccess;
 
@@ -85,6 +93,12 @@ export function readTokenScope(text: string): TokenScope {
 
 /** Names of accounts are the operator's own, and stand in lists and messages: no address of a person fits. */
 export function parseAccount(text: string): string {
+  if (text === ANONYMOUS_ACCOUNT) {
+    throw new RegistryError(
+      'usage/invalid',
+      `${ANONYMOUS_ACCOUNT} is nobody's account: it stands for who shows no token`,
+    );
+  }
   if (/^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/.test(text)) return text;
   throw new RegistryError('usage/invalid', "an account is up to 64 of a-z, 0-9, '.', '_' and '-'");
 }

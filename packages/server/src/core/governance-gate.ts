@@ -3,6 +3,7 @@ import {
   namespaceLogId,
   namespaceOf,
   policyInForce,
+  readAnnotations,
   REGISTRY_LOG_ID,
   RegistryError,
   rootednessOf,
@@ -22,7 +23,7 @@ import {
 import { namedContents } from './named-content.ts';
 import type { GovernanceLogStates } from './state-caches.ts';
 
-const REFUSALS: readonly ErrorCode[] = ['governance/unrooted', 'content/taken-down'];
+const REFUSALS: readonly ErrorCode[] = ['governance/unrooted', 'content/taken-down', 'oci/gateway'];
 
 /** True for what the gate threw: no other try of the same record will fare better. */
 export function isGateRefusal(thrown: unknown): boolean {
@@ -56,11 +57,15 @@ export class GovernanceGate {
     await this.#states.load(this.#logIdOf(name));
   }
 
-  /** For a record that comes next in the log of the package. Throws `governance/unrooted`, `content/taken-down`. */
+  /**
+   * For a record that comes next in the log of the package. Throws `governance/unrooted`, `content/taken-down`, and `oci/gateway`
+   * for a release on behalf of somebody where the policy has come to refuse that.
+   */
   check(name: PackageName, record: SignedRecord<PackageEntry>): void {
     const before = this.#required(name);
     if (before.namespace === null && before.registry === null) return;
     if (record.prev === null) requireRooted(before, name, record);
+    if (policyInForce(before)?.gateway === 'refused') refuseOnBehalf(name, record);
     for (const { digest } of namedContents(record)) requireStanding(before, digest);
   }
 
@@ -111,6 +116,17 @@ function requireRooted(before: GovernanceStates, name: PackageName, first: Signe
       ? `namespace ${namespace} is abandoned, and no package begins there any more`
       : `the policy for namespace ${namespace} lists other keys: begin it with one of those, or have its owners list yours`;
   throw new RegistryError('governance/unrooted', `${name} may not begin: ${why}`, { namespace, reason });
+}
+
+/** By what the record says of itself: nothing signed says which key is a gateway's. */
+function refuseOnBehalf(name: PackageName, record: SignedRecord<PackageEntry>): void {
+  if (!record.entries.some(({ type }) => type === 'release')) return;
+  const isOnBehalf = readAnnotations(record).some(
+    (read) => 'annotation' in read && read.annotation.type === 'on-behalf',
+  );
+  if (!isOnBehalf) return;
+  const why = `the owners of namespace ${namespaceOf(name)} let no registry sign for others`;
+  throw new RegistryError('oci/gateway', `${why}: publish ${name} with waybill publish`, { package: name });
 }
 
 function requireStanding(before: GovernanceStates, digest: Digest): void {

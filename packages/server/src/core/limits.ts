@@ -167,6 +167,17 @@ export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;
 /** Records, versions and annotations of the packages whose logs the OCI view has in memory, over all: some hundred bytes each. */
 export const PACKAGE_LOG_ITEMS_MAX = 32_000;
 
+/** Records that come before one of the gateway, in a row, before it gives up; the pause grows with each. */
+export const GATEWAY_TRIES_MAX = 20;
+export const GATEWAY_PAUSE_MS = 20;
+/** How long the gateway waits for the commit of its record. */
+export const GATEWAY_WAIT_MS = 60_000;
+
+/** Tags of one push to a package. */
+export const PUSHED_TAGS_MAX = 16;
+/** Bytes of a pushed config that is read for what it says of the release. */
+export const PUSHED_CONFIG_BYTES_READ_MAX = 256 * 1024;
+
 /** Bytes of one blob of the OCI view: beyond what a release may have, for plain repositories. */
 export const OCI_BLOB_BYTES_MAX = 16 * 1024 * 1024 * 1024;
 

@@ -1,46 +1,36 @@
+import { RegistryError } from '../errors.ts';
+import { RECORD_ALGORITHM_NAMES } from '../jose/algorithms.ts';
+import { formatJosePrivateKey, type JosePrivateKey } from '../jose/private-key.ts';
+import type { JosePublicKey } from '../jose/public-key.ts';
+import { localSigner, type Signer } from '../jose/signer.ts';
+import { parsePrivateKey, type PrivateKey } from '../names/key.ts';
+import { timestampFromMs, type Timestamp } from '../names/timestamp.ts';
+import type { AnnotationBook } from '../record-log/annotations/annotation-book.ts';
 import {
-  annotatePermission,
-  draftRecordJointly,
-  findRefusal,
-  formatJosePrivateKey,
-  holderOf,
   judgeAnnotations,
-  judgeRecord,
-  localSigner,
-  PACKAGE_LOG,
-  parsePrivateKey,
-  RECORD_ALGORITHM_NAMES,
-  REFUSAL_WORDS,
-  RegistryError,
+  type AnnotationRefusal,
+  type JudgedAnnotation,
+} from '../record-log/annotations/annotation-judge.ts';
+import type { AnnotationDraft } from '../record-log/annotations/annotation.ts';
+import type { GrantId } from '../record-log/authority/grant.ts';
+import { holderOf, type Holder } from '../record-log/authority/holder.ts';
+import { annotatePermission } from '../record-log/authority/permission.ts';
+import { findRefusal, REFUSAL_WORDS, type Actor, type Refusal } from '../record-log/authority/verdict.ts';
+import { tryEntry } from '../record-log/entry-trial.ts';
+import type { LogHead, LogHome } from '../record-log/log-state.ts';
+import { judgeRecord } from '../record-log/machine.ts';
+import { PACKAGE_LOG, type PackageEntry, type PackageState } from '../record-log/package-log.ts';
+import { timeAfter } from '../record-log/record-time.ts';
+import {
+  draftRecordJointly,
   signRecord,
   signRecordJointly,
-  timeAfter,
-  timestampFromMs,
-  tryEntry,
-  type Actor,
-  type AnnotationBook,
-  type AnnotationDraft,
-  type AnnotationRefusal,
-  type GrantId,
-  type Holder,
   type JointDraft,
-  type JosePrivateKey,
-  type JosePublicKey,
-  type JudgedAnnotation,
-  type LogHead,
-  type LogHome,
-  type PackageEntry,
-  type PackageState,
-  type PrivateKey,
   type RecordDraft,
-  type Refusal,
   type SignedRecord,
-  type Signer,
-  type Timestamp,
-} from '@waybill/protocol';
-import { claimedKindOf } from '@waybill/protocol/content';
+} from '../record-log/signed-record.ts';
+import { claimedKindOf } from '../content/kind.ts';
 import { encodeDraft, unknownType } from './annotation-draft.ts';
-import type { Clock, Random } from './ports.ts';
 
 /** Who signs a record: all of `signers` one of version 1; one of version 0 the first alone, which must be of P-256. */
 export interface Author {
@@ -68,8 +58,10 @@ export function authorOf([first, ...others]: readonly [JosePrivateKey, ...JosePr
 export interface RecordParts {
   readonly author: Author;
   readonly home: LogHome;
-  readonly clock: Clock;
-  readonly random: Random;
+  /** Unix milliseconds. */
+  readonly clock: () => number;
+  /** Cryptographically random bytes. */
+  readonly random: (length: number) => Uint8Array;
 }
 
 /** {@link RecordParts} of a record that others are to sign. */
@@ -101,9 +93,22 @@ export interface RecordPlace {
 export async function makeRecord(
   speech: RecordSpeech,
   place: RecordPlace,
+  parts: RecordParts,
+): Promise<SignedRecord<PackageEntry>> {
+  const record = await signNext(speech, place.state, parts);
+  requireObeyed(record, place);
+  return record;
+}
+
+/**
+ * The same for whoever judges the record elsewhere, against a state that may move on while it is signed: nothing of `state` is
+ * looked at after the first `await`.
+ */
+export async function signNext(
+  speech: RecordSpeech,
+  state: PackageState,
   { author, ...parts }: RecordParts,
 ): Promise<SignedRecord<PackageEntry>> {
-  const { state } = place;
   const keys = author.signers.map(({ publicKey }) => publicKey);
   const beginsVersion1 = author.wargKey === null || saysKind(speech.entries);
   const isVersion1 = isOfVersion1(speech, state) || (state.length === 0 && beginsVersion1);
@@ -113,11 +118,9 @@ export async function makeRecord(
       'the package is of version 0, whose releases cannot say what they are: upgrade it first, see waybill upgrade --help',
     );
   }
-  const record = isVersion1
-    ? await signRecordJointly(PACKAGE_LOG, jointDraft(speech, state, { ...parts, keys }), author.signers)
-    : await signRecord(PACKAGE_LOG, wargDraft(speech, state, { ...parts, author, keys }), wargKeyOf(author));
-  requireObeyed(record, place);
-  return record;
+  return isVersion1
+    ? signRecordJointly(PACKAGE_LOG, jointDraft(speech, state, { ...parts, keys }), author.signers)
+    : signRecord(PACKAGE_LOG, wargDraft(speech, state, { ...parts, author, keys }), wargKeyOf(author));
 }
 
 /**

@@ -1,14 +1,10 @@
+import { isRegistryError, messageOf, RegistryError } from '../errors.ts';
 import {
   checkAnnotation,
-  decodeAnnotation,
-  encodeAnnotation,
   isAnnotationTypeKnown,
   isFreeAnnotationType,
-  isRegistryError,
-  messageOf,
-  RegistryError,
-  type AnnotationDraft,
-} from '@waybill/protocol';
+} from '../record-log/annotations/annotation-types.ts';
+import { decodeAnnotation, encodeAnnotation, type AnnotationDraft } from '../record-log/annotations/annotation.ts';
 
 /** The bytes of an annotation that every reader can read. Throws `usage/invalid` for any other, before anything is signed. */
 export function encodeDraft(draft: AnnotationDraft): Uint8Array {

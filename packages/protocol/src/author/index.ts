@@ -1,0 +1,14 @@
+export { encodeDraft } from './annotation-draft.ts';
+export {
+  authorOf,
+  draftRecord,
+  makeRecord,
+  requireObeyed,
+  signNext,
+  starterIds,
+  type Author,
+  type DraftParts,
+  type RecordParts,
+  type RecordPlace,
+  type RecordSpeech,
+} from './record-author.ts';

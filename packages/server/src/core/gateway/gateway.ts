@@ -1,0 +1,192 @@
+import {
+  formatPrivateKey,
+  isRegistryError,
+  namespaceOf,
+  packageLogId,
+  parseJosePrivateKey,
+  RegistryError,
+  timestampToMs,
+  type JosePrivateKey,
+  type LogHome,
+  type LogId,
+  type Namespace,
+  type PackageEntry,
+  type PackageName,
+  type PackageState,
+  type RecordId,
+  type SignedRecord,
+} from '@waybill/protocol';
+import { authorOf, signNext, type RecordSpeech } from '@waybill/protocol/author';
+import { GovernanceGate } from '../governance-gate.ts';
+import { GATEWAY_PAUSE_MS, GATEWAY_TRIES_MAX, GATEWAY_WAIT_MS } from '../limits.ts';
+import type { Clock } from '../ports.ts';
+import type { Publishing } from '../publishing.ts';
+import type { StateCaches } from '../state-caches.ts';
+import type { GatewayKeys } from './gateway-keys.ts';
+import { gatewayRefusal, ownersRefusal, requireGateway } from './gateway-standing.ts';
+
+export interface GatewayParts {
+  /** Whether this server signs for others at all. */
+  readonly isOn: boolean;
+  readonly keys: GatewayKeys;
+  readonly states: StateCaches;
+  readonly publishing: Publishing;
+  /** `null` before the operator log begins. */
+  readonly homeOf: (logId: LogId) => LogHome | null;
+  readonly clock: Clock;
+  /** Cryptographically random bytes. */
+  readonly random: (length: number) => Uint8Array;
+}
+
+/** What to say next in a log, by its state; `null` for nothing any more. It looks at the state at once, or not at all. */
+export type NextSpeech = (state: PackageState, key: JosePrivateKey) => RecordSpeech | null;
+
+export interface PlacedRecord {
+  readonly recordId: RecordId;
+  readonly registryIndex: number;
+}
+
+/**
+ * Signs records for accounts that have no key, with one key for each namespace. It does what the server, the namespace's policy and
+ * the package's log let it, and no other rules hold for its records than for anybody's: they go through {@link Publishing}.
+ */
+export class Gateway {
+  readonly #parts: GatewayParts;
+  readonly #gate: GovernanceGate;
+  /** The time of its last record, by namespace. */
+  readonly #signedMs = new Map<Namespace, number>();
+  /** The end of what it does in each log: against itself it need not race. */
+  readonly #turns = new Map<LogId, Promise<unknown>>();
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.#gate = new GovernanceGate(parts.states.governance);
+  }
+
+  /** Throws `oci/gateway` where it may release nothing of the package, before anybody uploads something for it. */
+  async requireMay(name: PackageName): Promise<void> {
+    const { key, policy } = await this.#standingOf(name);
+    const { isOn, states } = this.#parts;
+    await states.packages.read(packageLogId(name), (state) =>
+      requireGateway(name, { isOn, policy, state, key: key.publicKey }),
+    );
+  }
+
+  /**
+   * Signs and publishes what comes next in the log of a package, and again on the new head where another record came first.
+   * `null` when there was nothing to say. Throws `oci/gateway`, `publish/conflict`, and what {@link Publishing.publish} does.
+   */
+  release(name: PackageName, next: NextSpeech): Promise<PlacedRecord | null> {
+    const { isOn } = this.#parts;
+    return this.sign(name, async () => {
+      const { policy } = await this.#standingOf(name);
+      return (state, key) => {
+        const speech = next(state, key);
+        if (speech !== null) requireGateway(name, { isOn, policy, state, key: key.publicKey });
+        return speech;
+      };
+    });
+  }
+
+  /** {@link release} without asking whether it may: for a record that ends what it holds. `prepare` is called for each try. */
+  sign(name: PackageName, prepare: () => Promise<NextSpeech>): Promise<PlacedRecord | null> {
+    return this.#inTurn(packageLogId(name), async () => {
+      for (let tries = 1; ; tries++) {
+        const record = await this.#signed(name, await prepare());
+        if (record === null) return null;
+        try {
+          return await this.#published(name, record);
+        } catch (failure) {
+          if (!isRegistryError(failure, 'publish/conflict', 'record/prev-mismatch')) throw failure;
+          if (tries === GATEWAY_TRIES_MAX) throw failure;
+          await pause(tries * GATEWAY_PAUSE_MS);
+        }
+      }
+    });
+  }
+
+  /** Publishes a record that it has signed elsewhere. Throws as {@link release}. */
+  publish(name: PackageName, record: SignedRecord<PackageEntry>): Promise<PlacedRecord> {
+    return this.#inTurn(packageLogId(name), () => this.#published(name, record));
+  }
+
+  /** Its key for a namespace. */
+  async keyOf(namespace: Namespace): Promise<JosePrivateKey> {
+    return parseJosePrivateKey(formatPrivateKey(await this.#parts.keys.keyOf(namespace)));
+  }
+
+  /** Never the same twice in one namespace, so that no two logs have one first record. */
+  timeMs(namespace: Namespace, { head }: PackageState): number {
+    const headMs = head === null ? 0 : timestampToMs(head.time) + 1;
+    const ms = Math.max(this.#parts.clock(), (this.#signedMs.get(namespace) ?? 0) + 1, headMs);
+    this.#signedMs.set(namespace, ms);
+    return ms;
+  }
+
+  async #standingOf(name: PackageName) {
+    return { key: await this.keyOf(namespaceOf(name)), policy: await this.#gate.policyFor(name) };
+  }
+
+  async #signed(name: PackageName, next: NextSpeech): Promise<SignedRecord<PackageEntry> | null> {
+    const logId = packageLogId(name);
+    const namespace = namespaceOf(name);
+    const key = await this.keyOf(namespace);
+    const home = this.#parts.homeOf(logId);
+    if (home === null) throw new TypeError('the registry has no name yet');
+    const { random, states } = this.#parts;
+    return states.packages.read(logId, (state) => {
+      const speech = next(state, key);
+      if (speech === null) return null;
+      const ms = this.timeMs(namespace, state);
+      // Everything that it needs of the state is looked at in this turn.
+      const parts = { author: authorOf([key]), home, clock: () => ms, random };
+      return signNext(speech, state, parts).catch((failure: unknown) => {
+        throw isRegistryError(failure, 'record/unauthorized')
+          ? ownersRefusal(name, state, key.publicKey, failure.message)
+          : failure;
+      });
+    });
+  }
+
+  async #published(name: PackageName, record: SignedRecord<PackageEntry>): Promise<PlacedRecord> {
+    const { publishing, clock } = this.#parts;
+    const logId = packageLogId(name);
+    const command = { logId, name, envelope: record.envelope, final: false };
+    const giveUpMs = clock() + GATEWAY_WAIT_MS;
+    let status = await publishing.publish(command).catch((failure: unknown) => {
+      throw isRegistryError(failure, 'admission/denied') ? unlisted(name, record) : failure;
+    });
+    while (status.state === 'processing' && clock() < giveUpMs) status = await publishing.status(logId, record.id);
+    if (status.state === 'published') return { recordId: record.id, registryIndex: status.registryIndex };
+    if (status.state === 'rejected') throw new RegistryError('admission/policy', status.reason);
+    if (status.state === 'processing') {
+      throw new RegistryError('storage/busy', `record ${record.id} is not published yet: push again`);
+    }
+    throw new RegistryError(
+      'storage/damaged',
+      `the content of ${name} is not here any more, or damaged: push it again`,
+    );
+  }
+
+  async #inTurn<T>(logId: LogId, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(logId);
+    const turn = (before ?? Promise.resolve()).then(work, work);
+    this.#turns.set(logId, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(logId) === turn) this.#turns.delete(logId);
+    }
+  }
+}
+
+function unlisted(name: PackageName, { envelope }: SignedRecord<PackageEntry>): RegistryError {
+  const why = `this registry's list of publishers does not have its gateway's key ${envelope.keyId}`;
+  return gatewayRefusal(name, why, ', or have the operator list that key');
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
