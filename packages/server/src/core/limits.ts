@@ -242,3 +242,24 @@ export const UPSTREAM_RECHECK_MS = 3_600_000;
 
 /** Lists, misses and times of asking that are remembered, each. */
 export const UPSTREAM_MEMORY_MAX = 10_000;
+
+/** Bytes of manifests and configurations made from releases that stay in memory, and of what refers to them. */
+export const DERIVED_MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;
+export const LOG_REFERRERS_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Documents of releases that are remembered by digest, over all packages: some 200 bytes each. */
+export const RELEASE_DOCUMENTS_MAX = 100_000;
+
+/** Releases looked at for one digest that nobody knows, and bytes of their contents; the rest comes with the next try. */
+export const LOOKED_RELEASES_MAX = 1_000;
+export const LOOKED_CONTENT_BYTES_MAX = 1024 * 1024 * 1024;
+
+/** Pushed manifests of which it is remembered what they hold. */
+export const HELD_MANIFESTS_MAX = 10_000;
+
+/** Files of trees that are remembered to be in them: some hundred bytes each. */
+export const TREE_MEMBERS_MAX = 200_000;
+
+/** Referrers in one answer, and bytes of the manifests that they are read from; the rest comes with the next. */
+export const REFERRERS_PAGE_MAX = 500;
+export const REFERRERS_PAGE_BYTES_MAX = 8 * 1024 * 1024;

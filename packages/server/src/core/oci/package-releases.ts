@@ -9,6 +9,7 @@ import {
   judgeRecord,
   PACKAGE_LOG,
   packageLogId,
+  parseRecordId,
   RegistryError,
   type ContentClaim,
   type Digest,
@@ -21,7 +22,7 @@ import {
   type Timestamp,
   type VersionText,
 } from '@waybill/protocol';
-import { tagOf, type TagName } from '@waybill/protocol/oci';
+import { tagOf, type ReleaseAnnotation, type TagName } from '@waybill/protocol/oci';
 import { PACKAGE_LOG_ITEMS_MAX, REPLAY_PAGE_RECORDS } from '../limits.ts';
 import type { HomeOf } from '../log-states.ts';
 import type { RegistryReader, StoredRecord } from '../ports.ts';
@@ -34,7 +35,7 @@ export interface PackageReleasesParts {
 }
 
 /** A statement about a release that means something now. */
-export type StandingAnnotation = Extract<ListedAnnotation, { readonly verdict: 'authorized' | 'unknown' }>;
+export type StandingAnnotation = Pick<ReleaseAnnotation, 'id' | 'type' | 'registryIndex' | 'body' | 'content'>;
 
 /** A release as the served log has it. */
 export interface PackageRelease {
@@ -70,6 +71,10 @@ export interface PackageLog {
   readonly tags: readonly TagName[];
   /** The newest that is stable, else the newest pre-release; never a yanked one. */
   readonly latest: PackageRelease | null;
+  /** By the manifests of {@link PackageRelease.pushed}. */
+  readonly byPushed: ReadonlyMap<string, PackageRelease>;
+  /** What its releases and the annotations about them name. */
+  readonly contents: ReadonlySet<string>;
 }
 
 /**
@@ -182,7 +187,8 @@ class LoggedPackage {
       this.#book.add(record, { before: this.#state, after: draft });
       this.#state = draft.accept();
       this.#annotations += record.annotations.length;
-      if (record.entries.some(({ type }) => type === 'release')) this.#indexes.set(recordId, registryIndex);
+      const isAskedFor = record.annotations.length > 0 || record.entries.some(({ type }) => type === 'release');
+      if (isAskedFor) this.#indexes.set(recordId, registryIndex);
       this.#log = null;
     } catch (cause) {
       if (!isRegistryError(cause)) throw cause;
@@ -217,18 +223,22 @@ class LoggedPackage {
     const standing = new Map<string, StandingAnnotation[]>();
     for (const listed of this.#book.list()) {
       if (listed.verdict !== 'authorized' || !this.#book.isMeant(listed)) continue;
-      const about = listed.annotation.version ?? (listed.annotation.type === 'on-behalf' ? recordOf(listed) : null);
+      const { id, annotation } = listed;
+      const { type, version, body, content } = annotation;
+      const recordId = recordOf(listed);
+      const about = version ?? (type === 'on-behalf' ? recordId : null);
       if (about === null) continue;
+      const one = { id, type, registryIndex: this.#indexes.get(recordId) ?? 0, body, content };
       const those = standing.get(about);
-      if (those === undefined) standing.set(about, [listed]);
-      else those.push(listed);
+      if (those === undefined) standing.set(about, [one]);
+      else those.push(one);
     }
     return standing;
   }
 }
 
-function recordOf({ id }: ListedAnnotation): string {
-  return id.slice(0, id.indexOf('/'));
+function recordOf({ id }: ListedAnnotation): RecordId {
+  return parseRecordId(id.slice(0, id.indexOf('/')));
 }
 
 function tagOrNull({ version }: Release): TagName | null {
@@ -246,5 +256,12 @@ function logOf(name: PackageName, logId: LogId, found: Iterable<PackageRelease>)
   const tags = standing.flatMap(({ tag }) => (tag === null ? [] : [tag])).toSorted();
   const byVersion = standing.toSorted((a, b) => compareVersions(b.version, a.version));
   const latest = byVersion.find(({ version }) => !isPreRelease(version)) ?? byVersion[0] ?? null;
-  return { name, logId, releases, tags, latest };
+  const all = [...releases.values()];
+  const byPushed = new Map(all.flatMap((release) => release.pushed.map((digest) => [digest, release])));
+  const named = ({ content, annotations }: PackageRelease): (string | undefined)[] => [
+    content,
+    ...annotations.map((one) => one.content?.digest),
+  ];
+  const contents = new Set(all.flatMap(named).filter((digest) => digest !== undefined));
+  return { name, logId, releases, tags, latest, byPushed, contents };
 }

@@ -1,0 +1,75 @@
+import { digestOf, isRegistryError, parseDigest, type Digest } from '@waybill/protocol';
+import { encodeTreeIndex } from '@waybill/protocol/content';
+import {
+  algorithmOf,
+  isTreeRelease,
+  parseOciDigest,
+  readManifest,
+  repositoryOf,
+  type OciDigest,
+  type ReadManifest,
+} from '@waybill/protocol/oci';
+import { HELD_MANIFESTS_MAX } from '../limits.ts';
+import type { OciReader, StoredManifest } from '../oci-ports.ts';
+import type { PackageRelease } from './package-releases.ts';
+
+const TITLE = 'org.opencontainers.image.title';
+
+/** The manifests by which releases were pushed, as far as they are here and hold what was released. */
+export class PushedManifests {
+  readonly #oci: Pick<OciReader, 'readManifest'>;
+  /** Manifest and content → whether the one holds the other: reading a large one takes long. */
+  readonly #held = new Map<string, boolean>();
+
+  constructor(oci: Pick<OciReader, 'readManifest'>) {
+    this.#oci = oci;
+  }
+
+  /** The first of those that the log names. `null` for none: whoever may annotate a release cannot put other content in its place. */
+  async of(release: PackageRelease): Promise<StoredManifest | null> {
+    for (const digest of release.pushed) {
+      const stored = await this.#oci.readManifest(repositoryOf(release.name), parseOciDigest(digest));
+      if (stored !== null && this.#holds(stored, release)) return stored;
+    }
+    return null;
+  }
+
+  #holds(stored: StoredManifest, release: PackageRelease): boolean {
+    const key = `${stored.digest} ${release.content}`;
+    const known = this.#held.get(key);
+    if (known !== undefined) return known;
+    const holds = contentOf(stored, isTreeRelease(release.claim?.mediaType ?? null)) === release.content;
+    this.#held.set(key, holds);
+    for (const oldest of this.#held.keys()) {
+      if (this.#held.size <= HELD_MANIFESTS_MAX) break;
+      this.#held.delete(oldest);
+    }
+    return holds;
+  }
+}
+
+/** What a release of the manifest's layers has for content: a layer, or the index of those that are files of a tree. */
+function contentOf({ bytes, mediaType }: StoredManifest, isTree: boolean): Digest | null {
+  try {
+    const { layers } = readManifest(bytes, mediaType);
+    if (isTree) return treeOf(layers);
+    const [only] = layers;
+    return layers.length === 1 && only !== undefined ? logDigest(only.digest) : null;
+  } catch (failure) {
+    if (isRegistryError(failure, 'oci/manifest', 'oci/size', 'content/tree')) return null;
+    throw failure;
+  }
+}
+
+function treeOf(layers: ReadManifest['layers']): Digest | null {
+  const files = layers.flatMap(({ digest: named, annotations }) => {
+    const [digest, path] = [logDigest(named), annotations?.[TITLE]];
+    return digest !== null && path !== undefined ? [{ path, digest }] : [];
+  });
+  return files.length === layers.length ? digestOf(encodeTreeIndex(files)) : null;
+}
+
+/** The digest as the log writes it, which has no SHA-512. */
+export function logDigest(digest: OciDigest): Digest | null {
+  return algorithmOf(digest) === 'sha256' ? parseDigest(digest) : null;
+}
