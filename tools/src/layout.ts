@@ -91,7 +91,23 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'storage/token-conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       // Pages of the map as rows: the same for every driver.
       'storage/map-rows.ts': { parts: ['core/ports.ts'], modules: [] },
-      'storage/*': { parts: ['core/ports.ts', 'core/oci-ports.ts', 'storage/map-rows.ts'], modules: ['npm', 'node'] },
+      // SQLite files of any schema.
+      'storage/sqlite-module.ts': { parts: [], modules: ['npm', 'node'] },
+      'storage/sqlite-columns.ts': { parts: ['storage/sqlite-module.ts'], modules: [] },
+      'storage/sqlite-failure.ts': { parts: [], modules: [] },
+      'storage/sqlite-file.ts': { parts: ['storage/sqlite-module.ts', 'storage/sqlite-columns.ts'], modules: [] },
+      'storage/*': {
+        parts: [
+          'core/ports.ts',
+          'core/oci-ports.ts',
+          'storage/map-rows.ts',
+          'storage/sqlite-module.ts',
+          'storage/sqlite-columns.ts',
+          'storage/sqlite-failure.ts',
+          'storage/sqlite-file.ts',
+        ],
+        modules: ['npm', 'node'],
+      },
       'blobs/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       'blobs/*': { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: ['npm', 'node'] },
       'http/*.ts': { parts: ['core', 'core/ports.ts'], modules: ['npm', 'node'] },

@@ -6,7 +6,7 @@ export { startServer, type RunningServer } from './main.ts';
 export { openContentFiles } from './blobs/files/content-files.ts';
 export { openContentSharing } from './blobs/files/content-sharing.ts';
 export { openWriteDesk, type WriteDesk } from './commit-thread/write-desk.ts';
-export { openDatabase } from './storage/sqlite/sqlite-module.ts';
+export { openDatabase } from './storage/sqlite-module.ts';
 export { openSqliteReader } from './storage/sqlite/sqlite-store.ts';
 export { createToken, listTokens, revokeToken, type CreateTokenOptions, type ListedToken } from './access-tokens.ts';
 export type { TokenAction } from './core/access.ts';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { sha256, utf8 } from '@waybill/protocol';
 import { FULL, SEED } from '@waybill/tools/test-scale';
-import { isRow, openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { isRow, openDatabase } from '../../src/storage/sqlite-module.ts';
 import { check, makeSampleRegistry, TWO_LEVELS, type SampleRegistry } from './sample-registry.ts';
 
 const FLIPS = FULL ? 400 : 12;

@@ -6,7 +6,7 @@ import { isRegistryError, sha256, utf8 } from '@waybill/protocol';
 import { FULL, SEED } from '@waybill/tools/test-scale';
 import type { FlawKind } from '../../src/fsck.ts';
 import { holdDirectory } from '../../src/storage/sqlite/directory-lock.ts';
-import { isRow, openDatabase, type SqliteValue } from '../../src/storage/sqlite/sqlite-module.ts';
+import { isRow, openDatabase, type SqliteValue } from '../../src/storage/sqlite-module.ts';
 import { check, makeSampleRegistry, type SampleRegistry } from './sample-registry.ts';
 
 const ROUNDS = FULL ? 8 : 1;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { PruneCursor } from '../../src/core/ports.ts';
-import { isRow, openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { isRow, openDatabase } from '../../src/storage/sqlite-module.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 import { Publisher } from '../publisher.ts';
 import { RunningRegistry } from '../running-registry.ts';

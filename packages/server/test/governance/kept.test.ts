@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { digestBytes, digestHex, digestOf, REGISTRY_LOG_ID, wargApi } from '@waybill/protocol';
 import { backup } from '../../src/backup.ts';
 import { openWriteDesk } from '../../src/commit-thread/write-desk.ts';
-import { openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { openDatabase } from '../../src/storage/sqlite-module.ts';
 import { check } from '../fsck/sample-registry.ts';
 import { governingKey, Governor, holderOfKeys, listing } from '../governance.ts';
 import { joseKeyOf } from '../joint-record.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
 import { digestOf, parseVersion, type Digest, type PackageEntry } from '@waybill/protocol';
-import { openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { openDatabase } from '../../src/storage/sqlite-module.ts';
 import { Publisher, releaseOf, wasmOf } from '../publisher.ts';
 import { assertEmpty, bodyOf, RunningRegistry, type Answer } from '../running-registry.ts';
 

@@ -6,7 +6,7 @@ import { accessTokenOf, sha256, utf8 } from '@waybill/protocol';
 import { createToken, listTokens, revokeToken, type CreateTokenOptions } from '../../src/access-tokens.ts';
 import { backup } from '../../src/backup.ts';
 import { fsck } from '../../src/fsck.ts';
-import { openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { openDatabase } from '../../src/storage/sqlite-module.ts';
 import { keyOf, Publisher, releaseOf, wasmOf } from '../publisher.ts';
 import { assertProblem, RunningRegistry, type Answer } from '../running-registry.ts';
 

@@ -1,5 +1,5 @@
 import { openStoreFile } from '../../src/storage/sqlite/schema.ts';
-import { openDatabase, type SqliteAccess, type SqliteDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { openDatabase, type SqliteAccess, type SqliteDatabase } from '../../src/storage/sqlite-module.ts';
 
 /*
  * A process that dies while it opens a store: `dying-opener.js FILE CALLS` is killed right after so many calls of SQLite, and

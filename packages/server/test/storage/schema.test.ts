@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { isRegistryError, utf8 } from '@waybill/protocol';
 import type { Holding, MapPageWrite } from '../../src/core/ports.ts';
 import { sampleCommit, sampleHead } from '../../src/storage/conformance.ts';
-import { numberOf } from '../../src/storage/sqlite/row.ts';
-import { asRow, isRow, openDatabase, type SqliteRow } from '../../src/storage/sqlite/sqlite-module.ts';
+import { numberOf } from '../../src/storage/sqlite-columns.ts';
+import { asRow, isRow, openDatabase, type SqliteRow } from '../../src/storage/sqlite-module.ts';
 import { openSqliteReader, openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 
 const DYING_OPENER = fileURLToPath(new URL('dying-opener.js', import.meta.url));

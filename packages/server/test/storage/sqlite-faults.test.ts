@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url';
 import { isRegistryError, utf8, type ErrorCode } from '@waybill/protocol';
 import { FULL } from '@waybill/tools/test-scale';
 import { sampleCommit, sampleHashes, sampleHead, sampleRecord } from '../../src/storage/conformance.ts';
-import { numberOf } from '../../src/storage/sqlite/row.ts';
+import { numberOf } from '../../src/storage/sqlite-columns.ts';
 import { openStoreFile } from '../../src/storage/sqlite/schema.ts';
 import { SqliteEngine } from '../../src/storage/sqlite/sqlite-engine.ts';
-import { asRow, openDatabase, type SqliteDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { asRow, openDatabase, type SqliteDatabase } from '../../src/storage/sqlite-module.ts';
 import { openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 
 const ROUNDS = FULL ? 10 : 2;

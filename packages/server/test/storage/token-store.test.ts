@@ -8,7 +8,7 @@ import type { StoredToken } from '../../src/core/ports.ts';
 import { sampleCommit, sampleHead } from '../../src/storage/conformance.ts';
 import { MemoryTokens } from '../../src/storage/memory/memory-tokens.ts';
 import { openSqliteInspection } from '../../src/storage/sqlite/sqlite-inspection.ts';
-import { openDatabase } from '../../src/storage/sqlite/sqlite-module.ts';
+import { openDatabase } from '../../src/storage/sqlite-module.ts';
 import { openSqliteReader, openSqliteStore } from '../../src/storage/sqlite/sqlite-store.ts';
 import { sampleToken, tokenStoreSuite } from '../../src/storage/token-conformance.ts';
 

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { isRegistryError, RegistryError } from '@waybill/protocol';
-import { rollBack } from './schema.ts';
-import { withStorageFailures } from './sqlite-failure.ts';
-import { openDatabase, type SqliteDatabase } from './sqlite-module.ts';
+import { withStorageFailures } from '../sqlite-failure.ts';
+import { rollBack } from '../sqlite-file.ts';
+import { openDatabase, type SqliteDatabase } from '../sqlite-module.ts';
 
 const LOCK_FILE = 'lock.sqlite';
 

@@ -11,9 +11,7 @@ import {
   parsePackageName,
   parseRecordId,
   parseTokenId,
-  RegistryError,
   utf8,
-  utf8Text,
   type Digest,
   type Envelope,
   type PackageName,
@@ -28,7 +26,8 @@ import type {
   StoredRecord,
   StoredToken,
 } from '../../core/ports.ts';
-import type { SqliteRow, SqliteValue } from './sqlite-module.ts';
+import { bytesOf, damagedColumn, numberOf, textOf } from '../sqlite-columns.ts';
+import type { SqliteRow, SqliteValue } from '../sqlite-module.ts';
 
 /*
  * Rows to values and back. A column that holds anything unexpected throws `storage/damaged`.
@@ -116,7 +115,7 @@ export function gapOfRow(row: SqliteRow): RecordRange {
 
 export function tokenOfRow(row: SqliteRow): StoredToken {
   const secretHash = bytesOf(row, 'secret_hash');
-  if (secretHash.length !== HASH_BYTES) throw damaged('secret_hash');
+  if (secretHash.length !== HASH_BYTES) throw damagedColumn('secret_hash');
   return {
     id: tokenIdOf(row),
     secretHash,
@@ -139,18 +138,18 @@ function tokenIdOf(row: SqliteRow): TokenId {
   try {
     return parseTokenId(encodeHex(bytesOf(row, 'id')));
   } catch (cause) {
-    throw damaged('id', cause);
+    throw damagedColumn('id', cause);
   }
 }
 
 /** The name in a row of `records` or `pending`. */
 export function nameOfRow(row: SqliteRow): PackageName {
   const name = row['name'];
-  if (typeof name !== 'string') throw damaged('name');
+  if (typeof name !== 'string') throw damagedColumn('name');
   try {
     return parsePackageName(name);
   } catch (cause) {
-    throw damaged('name', cause);
+    throw damagedColumn('name', cause);
   }
 }
 
@@ -169,7 +168,7 @@ function cosignaturesOf(row: SqliteRow): Envelope['cosignatures'] {
   try {
     return decodeCosignatures(bytesOf(row, 'cosignatures'));
   } catch (cause) {
-    throw damaged('cosignatures', cause);
+    throw damagedColumn('cosignatures', cause);
   }
 }
 
@@ -181,33 +180,10 @@ function cosignaturesValue({ cosignatures }: Envelope): SqliteValue {
   return cosignatures.length === 0 ? null : encodeCosignatures(cosignatures);
 }
 
-export function bytesOf(row: SqliteRow, column: string): Uint8Array {
-  const value = row[column];
-  if (!(value instanceof Uint8Array)) throw damaged(column);
-  return value;
-}
-
-export function numberOf(row: SqliteRow, column: string): number {
-  const value = row[column];
-  if (typeof value !== 'number') throw damaged(column);
-  return value;
-}
-
-function textOf(row: SqliteRow, column: string): string {
-  const text = utf8Text(bytesOf(row, column));
-  if (text === null) throw damaged(column);
-  return text;
-}
-
 function digestOf(row: SqliteRow, column: string): Digest {
   const bytes = bytesOf(row, column);
-  if (bytes.length !== HASH_BYTES) throw damaged(column);
+  if (bytes.length !== HASH_BYTES) throw damagedColumn(column);
   return formatDigest(bytes);
-}
-
-function damaged(column: string, cause?: unknown): RegistryError {
-  const message = `column ${column} of the store holds something unexpected: restore it from a backup`;
-  return new RegistryError('storage/damaged', message, {}, { cause });
 }
 
 /** As `map_rows` has it in a column. */

@@ -1,16 +1,10 @@
-import { RegistryError } from '@waybill/protocol';
 import { replacedRows } from '../map-rows.ts';
-import { bytesOf, numberOf, replacesText } from './row.ts';
-import { asRow, isRow, openDatabase, type SqliteAccess, type SqliteDatabase } from './sqlite-module.ts';
+import { bytesOf, numberOf } from '../sqlite-columns.ts';
+import { openSqliteFile, type SqliteSchema } from '../sqlite-file.ts';
+import { isRow, openDatabase, type SqliteAccess, type SqliteDatabase } from '../sqlite-module.ts';
+import { replacesText } from './row.ts';
 
-/** "WAYB": tells a Waybill store from any other SQLite file. */
-const APPLICATION_ID = 0x57415942;
-
-/** The schema that the first migration makes; stores of builds before it cannot be read. */
-const FIRST_VERSION = 2;
-
-/** Forward only, each run once, in order; a released one is never changed. */
-const MIGRATIONS: readonly (string | ((database: SqliteDatabase) => void))[] = [
+const MIGRATIONS: SqliteSchema['migrations'] = [
   `CREATE TABLE records (
      registry_index INTEGER PRIMARY KEY,
      log_id BLOB NOT NULL,
@@ -87,98 +81,19 @@ const MIGRATIONS: readonly (string | ((database: SqliteDatabase) => void))[] = [
    ) STRICT;`,
 ];
 
-const NEWEST_VERSION = FIRST_VERSION + MIGRATIONS.length - 1;
+const SCHEMA: SqliteSchema = {
+  // "WAYB".
+  applicationId: 0x57415942,
+  // Stores of builds before it cannot be read.
+  firstVersion: 2,
+  migrations: MIGRATIONS,
+  // The system keeps the rest, and whoever reads finds most of it there.
+  cacheKib: { write: 16 * 1024, read: 8 * 1024 },
+};
 
-/** How long a connection waits for another one's write transaction. */
-const BUSY_TIMEOUT_MS = 10_000;
-/** What stays of the write-ahead log's file after a burst. */
-const JOURNAL_BYTES_MAX = 64 * 1024 * 1024;
-/** Pages of the write-ahead log before it is folded into the file: more of them are written once instead of many times. */
-const CHECKPOINT_PAGES = 4_000;
-/** What a connection keeps of the file in memory. The system keeps the rest, and whoever reads finds most of it there. */
-const CACHE_KIB: Readonly<Record<SqliteAccess, number>> = { write: 16 * 1024, read: 8 * 1024 };
-
-/**
- * FULL: a commit is on disk when it returns, also after a power cut; NORMAL would lose the last ones. The `fullfsync` pair
- * matters on macOS only, where a plain fsync stops at the disk's cache.
- */
-const DURABILITY = `PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
-  PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};`;
-
-/**
- * Opens a connection to a store; the first one that writes makes the file and brings its schema up to date. Throws
- * `storage/damaged` for a foreign or a newer file, which is left as it is, and what SQLite throws. `connect` is another way
- * to the file, for tests that die on it.
- */
+/** See {@link openSqliteFile}, for a registry's store. */
 export function openStoreFile(file: string, access: SqliteAccess, connect = openDatabase): SqliteDatabase {
-  const database = connect(file, access);
-  try {
-    database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA trusted_schema = OFF;
-      PRAGMA cache_size = -${CACHE_KIB[access]};`);
-    const version = versionOf(database, file);
-    if (access === 'write') prepareWriting(database, file, version);
-    return database;
-  } catch (failure) {
-    database.close();
-    throw failure;
-  }
-}
-
-/** In a transaction: another process that makes the store meanwhile must be seen wholly or not at all. */
-function versionOf(database: SqliteDatabase, file: string): number {
-  database.exec('BEGIN');
-  try {
-    return requireStore(database, file);
-  } finally {
-    rollBack(database);
-  }
-}
-
-/** The schema version of the file; 0 for a file that is still empty. */
-function requireStore(database: SqliteDatabase, file: string): number {
-  const version = numberFrom(database, 'PRAGMA user_version', 'user_version');
-  const application = numberFrom(database, 'PRAGMA application_id', 'application_id');
-  const isEmpty = version === 0 && application === 0 && countTables(database) === 0;
-  if (application !== APPLICATION_ID && !isEmpty) {
-    throw new RegistryError('storage/damaged', `${file} is not a Waybill store: name another file`);
-  }
-  if (!isEmpty && version < FIRST_VERSION) {
-    throw new RegistryError('storage/damaged', `${file} was written by a build before the first release: start afresh`);
-  }
-  if (version > NEWEST_VERSION) {
-    const message = `${file} was written by a newer Waybill (schema ${version}): update this one`;
-    throw new RegistryError('storage/damaged', message, { version });
-  }
-  return version;
-}
-
-function prepareWriting(database: SqliteDatabase, file: string, version: number): void {
-  // By `exec`: `get` stops at the row that names the new mode, before the change is on disk, and hides that it failed.
-  database.exec('PRAGMA journal_mode = WAL');
-  const mode = asRow(database.prepare('PRAGMA journal_mode').get())?.['journal_mode'];
-  if (mode !== 'wal') {
-    const message = `${file} is on a file system without shared memory (a network share?): move it to a local disk`;
-    throw new RegistryError('storage/damaged', message);
-  }
-  database.exec(DURABILITY);
-  if (version < NEWEST_VERSION) migrate(database, file);
-}
-
-function migrate(database: SqliteDatabase, file: string): void {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    // Asked again: another process may have migrated while this one waited for the lock.
-    const done = Math.max(requireStore(database, file) - FIRST_VERSION + 1, 0);
-    for (const migration of MIGRATIONS.slice(done)) {
-      if (typeof migration === 'string') database.exec(migration);
-      else migration(database);
-    }
-    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${NEWEST_VERSION};`);
-    database.exec('COMMIT');
-  } catch (failure) {
-    rollBack(database);
-    throw failure;
-  }
+  return openSqliteFile(SCHEMA, file, access, connect);
 }
 
 /**
@@ -208,21 +123,4 @@ function sortMapRowsByVersion(database: SqliteDatabase): void {
     }
   }
   database.exec('DROP TABLE map_rows_by_group');
-}
-
-/** Ends a transaction that failed. */
-export function rollBack(database: SqliteDatabase): void {
-  try {
-    database.exec('ROLLBACK');
-  } catch {
-    // SQLite has ended the transaction by itself, as it does when the disk is full, or it never began.
-  }
-}
-
-function countTables(database: SqliteDatabase): number {
-  return numberFrom(database, 'SELECT count(*) AS tables FROM sqlite_schema', 'tables');
-}
-
-function numberFrom(database: SqliteDatabase, sql: string, column: string): number {
-  return numberOf(asRow(database.prepare(sql).get()) ?? {}, column);
 }

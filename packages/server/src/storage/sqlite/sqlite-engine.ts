@@ -26,7 +26,6 @@ import type {
 } from '../../core/ports.ts';
 import { groupOf, packMapPages, pageInRow, rowWithout } from '../map-rows.ts';
 import {
-  bytesOf,
   gapOfRow,
   headOfRow,
   headValues,
@@ -34,7 +33,6 @@ import {
   holdingValues,
   nameOfRow,
   notesOfRow,
-  numberOf,
   pendingOfRow,
   pendingValues,
   recordOfRow,
@@ -44,8 +42,10 @@ import {
   tokenOfRow,
   tokenValues,
 } from './row.ts';
-import { openStoreFile, rollBack } from './schema.ts';
-import { endsWriting, withStorageFailures } from './sqlite-failure.ts';
+import { openStoreFile } from './schema.ts';
+import { bytesOf, numberOf } from '../sqlite-columns.ts';
+import { endsWriting, withStorageFailures } from '../sqlite-failure.ts';
+import { rollBack } from '../sqlite-file.ts';
 import {
   asRow,
   isRow,
@@ -53,7 +53,7 @@ import {
   type SqliteDatabase,
   type SqliteRow,
   type SqliteStatement,
-} from './sqlite-module.ts';
+} from '../sqlite-module.ts';
 
 /** Hex digits come before it. */
 const AFTER_ALL_GROUPS = 'g';

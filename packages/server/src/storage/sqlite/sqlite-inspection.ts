@@ -21,19 +21,10 @@ import type {
   StoreInspection,
 } from '../../core/ports.ts';
 import { countPagesInRow, groupOf, pageInRow } from '../map-rows.ts';
-import {
-  bytesOf,
-  gapOfRow,
-  headOfRow,
-  holdingValues,
-  notesOfRow,
-  numberOf,
-  pendingOfRow,
-  recordOfRow,
-  tokenOfRow,
-} from './row.ts';
+import { gapOfRow, headOfRow, holdingValues, notesOfRow, pendingOfRow, recordOfRow, tokenOfRow } from './row.ts';
 import { openStoreFile } from './schema.ts';
-import { withStorageFailures } from './sqlite-failure.ts';
+import { bytesOf, numberOf } from '../sqlite-columns.ts';
+import { withStorageFailures } from '../sqlite-failure.ts';
 import {
   asRow,
   isRow,
@@ -41,7 +32,7 @@ import {
   type SqliteRow,
   type SqliteStatement,
   type SqliteValue,
-} from './sqlite-module.ts';
+} from '../sqlite-module.ts';
 
 /** Rows read at once. */
 const PAGE_ROWS = 256;

@@ -1,10 +1,11 @@
 import { digestBytes, utf8 } from '@waybill/protocol';
 import type { MapPageWrite, StoreRepairs } from '../../core/ports.ts';
 import { groupOf, packMapPages } from '../map-rows.ts';
-import { openStoreFile, rollBack } from './schema.ts';
-import { withStorageFailures } from './sqlite-failure.ts';
+import { withStorageFailures } from '../sqlite-failure.ts';
+import { rollBack } from '../sqlite-file.ts';
+import type { SqliteDatabase } from '../sqlite-module.ts';
+import { openStoreFile } from './schema.ts';
 import { pendingKeyBytes } from './sqlite-inspection.ts';
-import type { SqliteDatabase } from './sqlite-module.ts';
 
 /**
  * Writes what an inspection has derived anew, in one transaction; nobody else may have the store open. Throws

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { isRegistryError } from '@waybill/protocol';
+import type { OciDigest } from '@waybill/protocol/oci';
+import { LOOSE_BLOB_MS, LOOSE_LINK_MS, RECENT_BLOB_MS } from '../../../src/core/limits.ts';
+import {
+  ANYONE,
+  digestOf,
+  disposeCore,
+  IMAGE,
+  imageOf,
+  openWorld,
+  pushBlob,
+  putImage,
+  readBlob,
+  repo,
+  tag,
+  TestClock,
+  type OciWorld,
+} from './oci-world.ts';
+import { sweepAll } from './sweep-all.ts';
+
+const REPOSITORY = repo('plain/a');
+
+after(disposeCore);
+
+async function isHere({ view }: OciWorld, digest: OciDigest, repository = REPOSITORY): Promise<boolean> {
+  try {
+    await view.blob(ANYONE, repository, digest);
+    return true;
+  } catch (failure) {
+    if (isRegistryError(failure, 'oci/blob-unknown')) return false;
+    throw failure;
+  }
+}
+
+async function isStored({ blobs }: OciWorld, digest: OciDigest): Promise<boolean> {
+  return (await blobs.size(digest)) !== null;
+}
+
+test('what no manifest names goes after a day, and what one names stays', async () => {
+  const world = await openWorld(new TestClock());
+  const loose = await pushBlob(world, 'plain/a', 'loose');
+  await putImage(world, 'plain/a', 'x', { layers: ['named'] });
+  // One place of two is named.
+  await pushBlob(world, 'plain/b', 'named');
+  world.nowMs += LOOSE_LINK_MS;
+  await sweepAll(world);
+  assert.equal(await isStored(world, loose), true);
+  world.nowMs += 1;
+  await sweepAll(world);
+  assert.equal(await isStored(world, loose), false);
+  assert.equal(await isHere(world, loose), false);
+  assert.equal(await isHere(world, digestOf('named'), repo('plain/b')), false);
+  assert.equal(await readBlob(world, 'plain/a', digestOf('named')), 'named');
+});
+
+test('a manifest stays until it is deleted, without a tag, too; then what it named goes', async () => {
+  const world = await openWorld(new TestClock());
+  const digest = await putImage(world, 'plain/a', 'x', { layers: ['layer'] });
+  await world.view.deleteManifest(ANYONE, REPOSITORY, { tag: tag('x') });
+  world.nowMs += 10 * LOOSE_LINK_MS;
+  await sweepAll(world);
+  assert.equal(await isHere(world, digestOf('layer')), true);
+  world.nowMs += RECENT_BLOB_MS;
+  await world.view.deleteManifest(ANYONE, REPOSITORY, { digest });
+  await sweepAll(world);
+  assert.equal(await isStored(world, digestOf('layer')), false);
+});
+
+test('a blob that its client was told is here waits for the manifest', async () => {
+  const world = await openWorld(new TestClock());
+  const digest = await pushBlob(world, 'plain/a', 'layer');
+  await pushBlob(world, 'plain/a', '{}');
+  world.nowMs += 2 * LOOSE_LINK_MS;
+  assert.equal(await isHere(world, digest), true);
+  assert.equal(await isHere(world, digestOf('{}')), true);
+  await sweepAll(world);
+  const push = { reference: { tag: tag('x') }, tags: [], contentType: IMAGE, bytes: imageOf(['layer']) };
+  await world.view.putManifest(ANYONE, REPOSITORY, push);
+});
+
+test('a blob pushed again has another day', async () => {
+  const world = await openWorld(new TestClock());
+  await pushBlob(world, 'plain/a', 'layer');
+  world.nowMs += LOOSE_LINK_MS;
+  const digest = await pushBlob(world, 'plain/a', 'layer');
+  world.nowMs += LOOSE_LINK_MS;
+  await sweepAll(world);
+  assert.equal(await isStored(world, digest), true);
+  world.nowMs += 1;
+  await sweepAll(world);
+  assert.equal(await isStored(world, digest), false);
+});
+
+test('bytes that no repository has go, once they are no push on its way', async () => {
+  const world = await openWorld(new TestClock());
+  const { id } = await world.uploads.start({ repository: REPOSITORY, account: null });
+  const digest = digestOf('');
+  await world.uploads.finish(id, digest);
+  world.nowMs += LOOSE_BLOB_MS - 1;
+  await sweepAll(world);
+  assert.equal(await isStored(world, digest), true);
+  world.nowMs += 1;
+  await sweepAll(world);
+  assert.equal(await isStored(world, digest), false);
+});

@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { isRegistryError, parseDigest, type ErrorCode } from '@waybill/protocol';
+import { emptyOciBlobMemory } from '../../../src/blobs/oci-memory/oci-memory.ts';
+import {
+  ACCOUNT_SESSIONS_MAX,
+  OCI_BLOB_BYTES_MAX,
+  UPLOAD_IDLE_MS,
+  UPLOAD_IDLE_OF_FULL_MS,
+  UPLOAD_IDLE_OF_MANY_MS,
+  UPLOAD_SESSIONS_MAX,
+} from '../../../src/core/limits.ts';
+import type { OciCaller, UploadBody } from '../../../src/core/oci/oci-registry.ts';
+import { unsupportedRepositories } from '../../../src/core/oci/oci-view.ts';
+import {
+  accountCaller,
+  ANYONE,
+  bodyOf,
+  digestOf,
+  disposeCore,
+  memoryDrivers,
+  openWorld,
+  pushBlob,
+  putImage,
+  readBlob,
+  repo,
+  TestClock,
+  type OciWorld,
+} from './oci-world.ts';
+
+const REPOSITORY = repo('plain/a');
+const ALICE = accountCaller('alice');
+const BOB = accountCaller('bob');
+
+after(disposeCore);
+
+function refused(work: Promise<unknown>, code: ErrorCode): Promise<void> {
+  return assert.rejects(work, (thrown) => isRegistryError(thrown, code));
+}
+
+async function begun({ view }: OciWorld, content = '', caller: OciCaller = ANYONE): Promise<string> {
+  const { id } = await view.uploads.start(caller, REPOSITORY, 'sha256');
+  if (content !== '') await view.uploads.append(caller, REPOSITORY, id, bodyOf([content]));
+  return id;
+}
+
+test('a blob comes whole, as a stream, in chunks, or with its end in the last request', async () => {
+  const world = await openWorld(new TestClock());
+  const { uploads } = world.view;
+  const whole = await pushBlob(world, 'plain/a', 'whole');
+  assert.equal(await readBlob(world, 'plain/a', whole), 'whole');
+
+  const streamed = await begun(world, 'stream');
+  assert.equal((await uploads.append(ANYONE, REPOSITORY, streamed, bodyOf(['ed', '!']))).length, 9);
+  await uploads.finish(ANYONE, REPOSITORY, streamed, {
+    digest: digestOf('streamed!'),
+    body: bodyOf([], { length: 0 }),
+  });
+  assert.equal(await readBlob(world, 'plain/a', digestOf('streamed!')), 'streamed!');
+
+  const chunked = await begun(world);
+  await uploads.append(ANYONE, REPOSITORY, chunked, bodyOf(['abc'], { start: 0, length: 3 }));
+  await uploads.append(ANYONE, REPOSITORY, chunked, bodyOf(['def'], { start: 3, length: 3 }));
+  const digest = digestOf('abcdefgh', 'sha512');
+  await uploads.finish(ANYONE, REPOSITORY, chunked, { digest, body: bodyOf(['gh'], { start: 6, length: 2 }) });
+  assert.equal(await readBlob(world, 'plain/a', digest), 'abcdefgh');
+  await refused(world.view.blob(ANYONE, REPOSITORY, digestOf('abcdefgh')), 'oci/blob-unknown');
+
+  const empty = await begun(world);
+  await uploads.finish(ANYONE, REPOSITORY, empty, { digest: digestOf(''), body: bodyOf([], { length: 0 }) });
+  assert.equal(await readBlob(world, 'plain/a', digestOf('')), '');
+  assert.equal(world.uploading.length, 0);
+});
+
+test('games with ranges leave the session as it was (SECURITY.md O5)', async () => {
+  const world = await openWorld(new TestClock());
+  const { uploads } = world.view;
+  const id = await begun(world, 'abcd');
+  const cases: readonly [string, UploadBody, ErrorCode][] = [
+    ['a gap', bodyOf(['x'], { start: 5, length: 1 }), 'oci/range'],
+    ['an overlap', bodyOf(['x'], { start: 3, length: 1 }), 'oci/range'],
+    ['from the start again', bodyOf(['abcd'], { start: 0, length: 4 }), 'oci/range'],
+    ['before the start', bodyOf(['x'], { start: -1, length: 1 }), 'oci/range'],
+    ['2^63', bodyOf(['x'], { start: 2 ** 63, length: 1 }), 'oci/range'],
+    ['no number', bodyOf(['x'], { start: Number.NaN, length: 1 }), 'oci/range'],
+    ['no end', bodyOf(['x'], { start: Infinity, length: 1 }), 'oci/range'],
+    ['fewer bytes than were announced', bodyOf(['x'], { start: 4, length: 2 }), 'oci/size'],
+    ['more bytes than were announced', bodyOf(['xy'], { start: 4, length: 1 }), 'oci/size'],
+    ['fewer than none', bodyOf(['x'], { start: 4, length: -1 }), 'oci/size'],
+    ['more than a blob may have', bodyOf(['x'], { start: 4, length: OCI_BLOB_BYTES_MAX }), 'oci/size'],
+    ['2^63 bytes', bodyOf(['x'], { start: 4, length: 2 ** 63 }), 'oci/size'],
+  ];
+  for (const [what, body, code] of cases) {
+    await refused(uploads.append(ANYONE, REPOSITORY, id, body), code);
+    assert.equal((await uploads.place(ANYONE, REPOSITORY, id)).length, 4, what);
+  }
+  for (const start of [0, 3, 5]) {
+    const end = { digest: digestOf('abcdef'), body: bodyOf(['ef'], { start, length: 2 }) };
+    await refused(uploads.finish(ANYONE, REPOSITORY, id, end), 'oci/range');
+  }
+  const end = { digest: digestOf('abcdef'), body: bodyOf(['ef'], { start: 4, length: 2 }) };
+  await uploads.finish(ANYONE, REPOSITORY, id, end);
+  assert.equal(await readBlob(world, 'plain/a', digestOf('abcdef')), 'abcdef');
+});
+
+test('a line that breaks leaves what came, and the upload goes on after a restart', async () => {
+  const clock = new TestClock();
+  const drivers = memoryDrivers(clock);
+  const before = await openWorld(clock, { drivers });
+  const id = await begun(before);
+  const broken = bodyOf(['abc', new Error('the line broke')], { start: 0, length: 6 });
+  await assert.rejects(before.view.uploads.append(ANYONE, REPOSITORY, id, broken), /broke/);
+
+  const world = await openWorld(clock, { drivers });
+  assert.equal(world.uploading.length, 1);
+  assert.equal((await world.view.uploads.place(ANYONE, REPOSITORY, id)).length, 3);
+  await refused(world.view.uploads.append(ANYONE, REPOSITORY, id, bodyOf(['x'], { start: 0, length: 1 })), 'oci/range');
+  const end = { digest: digestOf('abcdef'), body: bodyOf(['def'], { start: 3, length: 3 }) };
+  await world.view.uploads.finish(ANYONE, REPOSITORY, id, end);
+  assert.equal(await readBlob(world, 'plain/a', digestOf('abcdef')), 'abcdef');
+  assert.equal(world.uploading.length, 0);
+});
+
+test('a blob that is not what its digest says is kept nowhere', async () => {
+  const world = await openWorld(new TestClock());
+  const id = await begun(world, 'abc');
+  const wrong = { digest: digestOf('abd'), body: bodyOf([], { length: 0 }) };
+  await refused(world.view.uploads.finish(ANYONE, REPOSITORY, id, wrong), 'oci/digest-mismatch');
+  await refused(
+    world.view.uploads.push(ANYONE, REPOSITORY, { ...wrong, body: bodyOf(['abc']) }),
+    'oci/digest-mismatch',
+  );
+  const broken = { ...wrong, body: bodyOf(['ab', new Error('the line broke')]) };
+  await assert.rejects(world.view.uploads.push(ANYONE, REPOSITORY, broken), /broke/);
+  for (const text of ['abc', 'abd']) {
+    await refused(world.view.blob(ANYONE, REPOSITORY, digestOf(text)), 'oci/blob-unknown');
+  }
+  assert.equal(world.uploading.length, 0);
+});
+
+test('one request at a time works on a session: the other is told where to go on', async () => {
+  const world = await openWorld(new TestClock());
+  const { uploads } = world.view;
+  const id = await begun(world);
+  let end = (): void => undefined;
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const slow = (async function* () {
+    await ended;
+    yield Buffer.from('slow');
+  })();
+  const first = uploads.append(ANYONE, REPOSITORY, id, { start: 0, length: 4, body: slow });
+  // It is at work once it has asked for the first chunk.
+  await setImmediate();
+  await refused(uploads.append(ANYONE, REPOSITORY, id, bodyOf(['fast'], { start: 0, length: 4 })), 'oci/range');
+  const whole = { digest: digestOf('slow'), body: bodyOf([], { length: 0 }) };
+  await refused(uploads.finish(ANYONE, REPOSITORY, id, whole), 'oci/range');
+  await refused(uploads.cancel(ANYONE, REPOSITORY, id), 'oci/range');
+  // Nor does it expire under whoever writes.
+  world.nowMs += 2 * UPLOAD_IDLE_MS;
+  await world.uploading.expire();
+  end();
+  assert.equal((await first).length, 4);
+  await uploads.finish(ANYONE, REPOSITORY, id, whole);
+});
+
+test('whoever began an upload goes on with it, in its repository, and nobody else', async () => {
+  const world = await openWorld(new TestClock(), { tokenPolicy: 'optional' });
+  const { uploads } = world.view;
+  const id = await begun(world, 'abc', ALICE);
+  const other = repo('plain/b');
+  const strangers: readonly [OciCaller, typeof REPOSITORY, string][] = [
+    [BOB, REPOSITORY, id],
+    [ANYONE, REPOSITORY, id],
+    [ALICE, other, id],
+    [ALICE, REPOSITORY, id.replaceAll(/[0-9a-f]/g, '0')],
+    [ALICE, REPOSITORY, `../${id}`],
+  ];
+  for (const [caller, repository, session] of strangers) {
+    const end = { digest: digestOf('abc'), body: bodyOf([], { length: 0 }) };
+    await refused(uploads.place(caller, repository, session), 'oci/upload-unknown');
+    await refused(uploads.append(caller, repository, session, bodyOf(['x'])), 'oci/upload-unknown');
+    await refused(uploads.finish(caller, repository, session, end), 'oci/upload-unknown');
+    await refused(uploads.cancel(caller, repository, session), 'oci/upload-unknown');
+  }
+  assert.equal((await uploads.place(ALICE, REPOSITORY, id)).length, 3);
+  await uploads.cancel(ALICE, REPOSITORY, id);
+  await refused(uploads.place(ALICE, REPOSITORY, id), 'oci/upload-unknown');
+  // Nobody knows who began this one.
+  const nobodys = await begun(world, 'abc');
+  assert.equal((await uploads.place(BOB, REPOSITORY, nobodys)).length, 3);
+});
+
+test('a thousand unfinished uploads are the most, and they expire', async () => {
+  const world = await openWorld(new TestClock());
+  const ids: string[] = [];
+  for (let count = 0; count < UPLOAD_SESSIONS_MAX; count++) ids.push(await begun(world, count % 2 === 0 ? 'a' : ''));
+  await refused(begun(world), 'request/too-many');
+  await refused(pushBlob(world, 'plain/a', 'x'), 'request/too-many');
+  // What is going on stays; what is not makes room.
+  world.nowMs += UPLOAD_IDLE_OF_FULL_MS - 1;
+  await world.view.uploads.append(ANYONE, REPOSITORY, ids[0] ?? '', bodyOf(['b']));
+  await refused(begun(world), 'request/too-many');
+  world.nowMs += 1;
+  await begun(world);
+  assert.equal(world.uploading.length, 2);
+  assert.equal((await world.view.uploads.place(ANYONE, REPOSITORY, ids[0] ?? '')).length, 2);
+  await refused(world.view.uploads.place(ANYONE, REPOSITORY, ids[1] ?? ''), 'oci/upload-unknown');
+});
+
+test('few uploads have a day, many an hour', async () => {
+  const world = await openWorld(new TestClock());
+  await begun(world);
+  world.nowMs += UPLOAD_IDLE_MS - 1;
+  await world.sweep.step();
+  assert.equal(world.uploading.length, 1);
+  world.nowMs += 1;
+  await world.sweep.step();
+  assert.equal(world.uploading.length, 0);
+  for (let count = 0; count < 501; count++) await begun(world);
+  world.nowMs += UPLOAD_IDLE_OF_MANY_MS;
+  await world.sweep.step();
+  assert.equal(world.uploading.length, 0);
+});
+
+test('one account has a share of the unfinished uploads', async () => {
+  const clock = new TestClock();
+  const drivers = memoryDrivers(clock);
+  const world = await openWorld(clock, { drivers, tokenPolicy: 'required' });
+  const ids: string[] = [];
+  for (let count = 0; count < ACCOUNT_SESSIONS_MAX; count++) ids.push(await begun(world, '', ALICE));
+  await refused(begun(world, '', ALICE), 'request/too-many');
+  await begun(world, '', BOB);
+  // A restart forgets nobody's share.
+  const again = await openWorld(clock, { drivers, tokenPolicy: 'required' });
+  await refused(begun(again, '', ALICE), 'request/too-many');
+  await again.view.uploads.cancel(ALICE, REPOSITORY, ids[0] ?? '');
+  await begun(again, '', ALICE);
+});
+
+test('a blob is mounted from where the caller may read it, and from nowhere else (SECURITY.md O4)', async () => {
+  const world = await openWorld(new TestClock());
+  const digest = await pushBlob(world, 'plain/source', 'shared');
+  const gone = await pushBlob(world, 'plain/source', 'gone');
+  await world.view.deleteBlob(ANYONE, repo('plain/source'), gone);
+  // Left by a prefix that is not configured any more, or bytes that no repository has: a digest alone opens neither.
+  const hidden = digestOf('hidden');
+  const links = [{ repository: repo('former/x'), digest: hidden, size: 6, linkedAtMs: world.nowMs }];
+  const { id } = await world.uploads.start({ repository: repo('former/x'), account: null });
+  await world.uploads.append(id, bodyOf(['hidden']).body, 100);
+  await world.uploads.finish(id, hidden);
+  await world.store.write({ links, manifests: [], tags: [] }, false);
+  const cases: readonly [string, typeof digest, string | null, boolean][] = [
+    ['from where it is', digest, 'plain/source', true],
+    ['from wherever it is', digest, null, true],
+    ['from another repository', digest, 'plain/empty', false],
+    ['from one that is not here', digest, 'nowhere/x', false],
+    ['what is nowhere', digestOf('nothing'), null, false],
+    ['what is nowhere, from somewhere', digestOf('nothing'), 'plain/source', false],
+    ['what was deleted', gone, 'plain/source', false],
+    ['what was deleted, from wherever', gone, null, false],
+    ['from where nobody may read', hidden, 'former/x', false],
+    ['from wherever, where nobody may read it', hidden, null, false],
+    ['the other digest of the same bytes', digestOf('shared', 'sha512'), 'plain/source', false],
+  ];
+  for (const [index, [what, asked, from, mounted]] of cases.entries()) {
+    const target = repo(`other/target${index}`);
+    const source = { digest: asked, from: from === null ? null : repo(from) };
+    assert.equal(await world.view.uploads.mount(ANYONE, target, source), mounted, what);
+    if (mounted) assert.equal(await readBlob(world, target, asked), 'shared', what);
+    else await refused(world.view.blob(ANYONE, target, asked), 'oci/blob-unknown');
+  }
+  // The two go their own ways.
+  await world.view.deleteBlob(ANYONE, repo('plain/source'), digest);
+  assert.equal(await readBlob(world, 'other/target0', digest), 'shared');
+});
+
+test('a blob of a package that only the log has is adopted by whoever mounts it', async () => {
+  const clock = new TestClock();
+  const digest = digestOf('released');
+  const memory = emptyOciBlobMemory();
+  memory.content.set(parseDigest(digest), Buffer.from('released'));
+  const blob = async (): Promise<{ digest: typeof digest; size: number; read: () => never }> => ({
+    digest,
+    size: 8,
+    read: () => assert.fail('nothing is read'),
+  });
+  const packages = { ...unsupportedRepositories, blob };
+  const world = await openWorld(clock, { drivers: memoryDrivers(clock, memory), packages });
+  const source = { digest, from: repo('test/package') };
+  assert.equal(await world.view.uploads.mount(ANYONE, repo('plain/a'), source), true);
+  assert.equal(await readBlob(world, 'plain/a', digest), 'released');
+  await putImage(world, 'plain/a', 'tagged', { layers: ['released'] });
+});
