@@ -46,3 +46,4 @@ export {
   type ReleaseAnnotation,
   type ReleaseProof,
 } from './release-referrers.ts';
+export { isTreeRelease, ReleaseContentReader } from './release-content.ts';

@@ -4,8 +4,10 @@ import {
   findRefusal,
   RegistryError,
   timestampFromMs,
+  type AnnotationDraft,
   type ContentClaim,
   type Digest,
+  type ImportNote,
   type JosePrivateKey,
   type PackageEntry,
   type PackageName,
@@ -48,6 +50,9 @@ export function versionsToRelease(
   throw immutable(`latest of ${name} is computed, and ${what}: push a version, and latest moves by itself`);
 }
 
+/** Whose release it is, where it is not its signer's. */
+export type ReleaseSource = { readonly account: string } | { readonly origin: ImportNote };
+
 /** All that a record of the gateway says of a push. */
 export interface PushedRelease extends ReleasePlan {
   readonly key: JosePrivateKey;
@@ -55,14 +60,14 @@ export interface PushedRelease extends ReleasePlan {
   readonly mediaTypes: readonly string[];
   /** Of the content. */
   readonly size: number;
-  readonly account: string;
+  readonly source: ReleaseSource;
   /** The bytes that the tags are to show. */
   readonly manifest: Uint8Array;
 }
 
 /** What to say next in the log; `null` where another push has said it. Throws `oci/immutable`, `oci/gateway`. */
 export function speechFor(state: PackageState, release: PushedRelease): RecordSpeech | null {
-  const { content, account, manifest } = release;
+  const { content, source, manifest } = release;
   const versions = versionsToRelease(state, release);
   if (versions.length === 0) return null;
   const entries = versions.map((version): PackageEntry => {
@@ -73,10 +78,17 @@ export function speechFor(state: PackageState, release: PushedRelease): RecordSp
   return {
     entries,
     annotations: [
-      { type: 'on-behalf', body: annotationBody({ account }) },
+      ...sourceAnnotations(source, versions),
       ...versions.map((version) => ({ type: 'oci-manifest', version, body: pushed })),
     ],
   };
+}
+
+function sourceAnnotations(source: ReleaseSource, versions: readonly VersionText[]): readonly AnnotationDraft[] {
+  if ('account' in source) return [{ type: 'on-behalf', body: annotationBody({ account: source.account }) }];
+  const { tag, ...origin } = source.origin;
+  const body = annotationBody(tag === null ? origin : { ...origin, tag });
+  return versions.map((version) => ({ type: 'imported-from', version, body }));
 }
 
 /** `null` in version 0, which says nothing of content. */

@@ -91,7 +91,8 @@ export class ReleaseDocuments {
     if (derived !== null && digest === String(derived.manifestDigest)) {
       return { sort: 'manifest', release, bytes: derived.manifest };
     }
-    if (derived !== null && digest === String(derived.configDigest)) return { sort: 'blob', release, bytes: derived.config };
+    if (derived !== null && digest === String(derived.configDigest))
+      return { sort: 'blob', release, bytes: derived.config };
     for (const { manifest, manifestDigest, blob, blobDigest } of referrers) {
       if (digest === String(manifestDigest)) return { sort: 'referrer', release, bytes: manifest };
       if (digest === String(blobDigest)) return { sort: 'blob', release, bytes: blob };
