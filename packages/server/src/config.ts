@@ -7,8 +7,10 @@ import { TOKEN_POLICIES, type TokenPolicy } from './core/access.ts';
 import type { ContentPolicy } from './core/content.ts';
 import { MAP_PROOFS_KEPT_SECONDS, OCI_PREFIXES_MAX } from './core/limits.ts';
 import type { Publishers } from './core/publishers.ts';
+import type { UpstreamPlace } from './core/upstream-ports.ts';
 import { parseOrigin } from './log-keys.ts';
 import { readPublishersFile } from './publishers-file.ts';
+import { readUpstreamsFile } from './upstreams-file.ts';
 
 /** What a server is started with, as a person writes it. */
 export interface ServerOptions {
@@ -41,6 +43,8 @@ export interface ServerOptions {
   readonly ociLogin?: string;
   /** Whether the registry signs for OCI clients; otherwise where it needs no other set-up. */
   readonly gateway?: boolean;
+  /** TOML file of other registries from which packages are taken; otherwise from none. */
+  readonly upstreams?: string;
 }
 
 /** How OCI clients are asked for credentials. */
@@ -71,6 +75,7 @@ export interface Config {
   readonly ociLogin: OciLogin;
   /** The registry signs what OCI clients push, where nothing in the log speaks against it. */
   readonly gateway: boolean;
+  readonly upstreams: readonly UpstreamPlace[];
 }
 
 const PORT_MAX = 65_535;
@@ -100,6 +105,7 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     ociPrefixes: parseOciPrefixes(options.ociPrefixes ?? []),
     ociLogin: parseOciLogin(options.ociLogin),
     gateway: options.gateway ?? needsNoSetUp(options, address.host),
+    upstreams: options.upstreams === undefined ? [] : await readUpstreamsFile(options.upstreams, process.env),
   };
 }
 

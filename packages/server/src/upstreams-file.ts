@@ -67,7 +67,7 @@ function placeOf(name: string, place: z.infer<typeof placeSchema>, env: Environm
 /** As a URL of it says: so one host has one name. */
 function parseHost(host: string, isPlainHttp: boolean): string {
   const url = `${isPlainHttp ? 'http' : 'https'}://${host}/`;
-  if (URL.canParse(url) && new URL(url).href === url) return host;
+  if (URL.canParse(url) && new URL(url).host === host) return host;
   throw new TypeError(`${host} is no host, such as registry.example or registry.example:5000`);
 }
 
