@@ -70,7 +70,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'record-log': { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire'], modules: ['npm'] },
       merkle: { parts: ['errors.ts', 'bytes', 'crypto', 'names', 'wire'], modules: ['npm'] },
       // The next record of a package's log, by whoever signs it.
-      author: { parts: ['errors.ts', 'bytes', 'names', 'jose', 'wire', 'content', 'record-log'], modules: [] },
+      author: { parts: ['errors.ts', 'bytes', 'names', 'jose', 'wire', 'content', 'record-log'], modules: ['npm'] },
       verify: {
         parts: ['errors.ts', 'bytes', 'crypto', 'names', 'jose', 'wire', 'content', 'record-log', 'merkle'],
         modules: ['npm'],
@@ -126,6 +126,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'gateway-key-files.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },
       'log-keys.ts': { parts: ['core/ports.ts', 'key-file.ts'], modules: ['node'] },
+      // What OCI clients show for their tokens.
+      'oci-token-key.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'last-signed-file.ts': { parts: ['core/ports.ts'], modules: ['node'] },
       'data-folder.ts': { parts: [], modules: ['node'] },
       // What is done to a data folder while no server, or another process, has it.

@@ -3,6 +3,7 @@ import type { Digest } from '@waybill/protocol';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ContentReading } from './core/content-reading.ts';
+import { claimRoutes } from './http/api/claim-routes.ts';
 import { lookupRoutes } from './http/api/lookup-routes.ts';
 import { partsRoutes } from './http/api/parts-routes.ts';
 import { proofRoutes } from './http/api/proof-routes.ts';
@@ -85,13 +86,17 @@ async function serve(
   });
   const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
-    (intake) => [
-      wargRoutes({ reading, proving, publishing, content, gate, intake }),
-      recordRoutes({ desk, governanceDesk, intake }),
-      proofRoutes(proving, intake),
-      partsRoutes({ content, parts: registry.parts, intake }),
-      lookupRoutes({ content, lookup: registry.lookup }),
-    ],
+    {
+      front: () => null,
+      apis: (intake) => [
+        wargRoutes({ reading, proving, publishing, content, gate, intake }),
+        recordRoutes({ desk, governanceDesk, intake }),
+        claimRoutes({ claiming: registry.claiming, gate, intake }),
+        proofRoutes(proving, intake),
+        partsRoutes({ content, parts: registry.parts, intake }),
+        lookupRoutes({ content, lookup: registry.lookup }),
+      ],
+    },
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },
   );
   url = publicUrl ?? web.url;

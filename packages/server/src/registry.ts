@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
@@ -20,12 +21,14 @@ import { ContentLookup } from './core/content-lookup.ts';
 import { ContentPacking } from './core/content-packing.ts';
 import { ContentParts } from './core/content-parts.ts';
 import { ContentScrub } from './core/content-scrub.ts';
+import { Claiming } from './core/gateway/claiming.ts';
+import { Gateway, type GatewayParts } from './core/gateway/gateway.ts';
 import { GovernanceDesk } from './core/governance-desk.ts';
 import { HoldingsFill } from './core/holdings-fill.ts';
 import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
 import { OperatorDesk } from './core/operator-desk.ts';
-import type { ContentStore } from './core/ports.ts';
+import type { ContentStore, RegistryReader } from './core/ports.ts';
 import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
@@ -43,6 +46,7 @@ import {
   watchTokenUses,
   type OnFatal,
 } from './fatal-watch.ts';
+import { GatewayKeyFiles } from './gateway-key-files.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
@@ -65,6 +69,9 @@ export interface Registry {
   readonly desk: OperatorDesk;
   readonly governanceDesk: GovernanceDesk;
   readonly governance: GovernanceLogStates;
+  /** Signs for accounts that cannot. */
+  readonly gateway: Gateway;
+  readonly claiming: Claiming;
   readonly tokens: TokenDesk;
   readonly content: ContentStore;
   readonly treeTakedowns: TreeTakedowns;
@@ -104,7 +111,7 @@ async function openHeld(
   { log, observer, onFatal }: Surroundings,
   onClose: (closer: () => Promise<void> | void) => void,
 ): Promise<Omit<Registry, 'close'>> {
-  const { dataDirectory, lastSignedFile } = config;
+  const { dataDirectory, lastSignedFile, publishers, contentPolicy } = config;
   const storeFile = path.join(dataDirectory, 'registry.sqlite');
   const { key, logSigners } = await openKeys(config, storeFile);
   const { thread, head } = await WriteThread.start({ storeFile, dataDirectory, lastSignedFile }, onFatal);
@@ -126,7 +133,6 @@ async function openHeld(
   const { operatorKeyId, origin: named } = await openLog(desk, { key, config, operator });
   origin = named;
   const store = { ...reader, ...watchPending(thread, onFatal) };
-  const { publishers, contentPolicy } = config;
   const publishing = new Publishing({ store, content, states, sequencer, publishers, contentPolicy, clock });
   await publishing.resume();
   const reading = new Reading({ store: reader, sequencer, operator });
@@ -154,12 +160,26 @@ async function openHeld(
     desk,
     governanceDesk: new GovernanceDesk({ store: reader, states, sequencer, clock }),
     governance,
+    ...openGateway(config, { store: reader, states, publishing, homeOf, clock }),
     tokens,
     content,
     treeTakedowns,
     parts,
     lookup: new ContentLookup({ store: reader, logLength: () => sequencer.length }),
   };
+}
+
+function openGateway(
+  { dataDirectory, gateway: isOn, publishers }: Config,
+  {
+    store,
+    ...parts
+  }: Pick<GatewayParts, 'states' | 'publishing' | 'homeOf' | 'clock'> & { readonly store: RegistryReader },
+): { readonly gateway: Gateway; readonly claiming: Claiming } {
+  const random = (length: number): Uint8Array => randomBytes(length);
+  const gateway = new Gateway({ ...parts, isOn, keys: new GatewayKeyFiles(dataDirectory), random });
+  const claiming = new Claiming({ ...parts, store, gateway, random, isOpen: publishers === 'open' });
+  return { gateway, claiming };
 }
 
 function openParts(

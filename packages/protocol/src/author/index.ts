@@ -12,3 +12,12 @@ export {
   type RecordPlace,
   type RecordSpeech,
 } from './record-author.ts';
+export {
+  claimAnswerBody,
+  claimRequestBody,
+  decodeClaimAnswer,
+  decodeClaimRequest,
+  type ClaimAnswer,
+  type ClaimProof,
+  type ClaimRequest,
+} from './claim-wire.ts';

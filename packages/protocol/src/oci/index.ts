@@ -47,3 +47,4 @@ export {
   type ReleaseProof,
 } from './release-referrers.ts';
 export { isTreeRelease, ReleaseContentReader } from './release-content.ts';
+export { LOG_PROOF_BYTES_MAX, readLogProofUnverified } from './log-proof.ts';

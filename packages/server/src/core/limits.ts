@@ -164,9 +164,6 @@ export const HELD_RELEASES_MAX = 100;
 /** Bytes of record contents that are read for one such answer; the rest comes with the next. */
 export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Records, versions and annotations of the packages whose logs the OCI view has in memory, over all: some hundred bytes each. */
-export const PACKAGE_LOG_ITEMS_MAX = 32_000;
-
 /** Records that come before one of the gateway, in a row, before it gives up; the pause grows with each. */
 export const GATEWAY_TRIES_MAX = 20;
 export const GATEWAY_PAUSE_MS = 20;
@@ -242,6 +239,15 @@ export const UPSTREAM_RECHECK_MS = 3_600_000;
 
 /** Lists, misses and times of asking that are remembered, each. */
 export const UPSTREAM_MEMORY_MAX = 10_000;
+
+/** How long a token that was made for an OCI client is valid. */
+export const OCI_TOKEN_SECONDS = 300;
+
+/** Repositories that one such token names: it stands in a header, of which there are 16 KiB. */
+export const OCI_GRANTS_MAX = 20;
+
+/** Records, versions and annotations of the packages whose logs the OCI view has in memory, over all: some hundred bytes each. */
+export const PACKAGE_LOG_ITEMS_MAX = 32_000;
 
 /** Bytes of manifests and configurations made from releases that stay in memory, and of what refers to them. */
 export const DERIVED_MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;

@@ -123,6 +123,11 @@ export interface RegistryReader {
   readRecords(fromIndex: number, limit: number): Promise<StoredRecord[]>;
   /** Names of known packages; unknown ids are absent from the answer. */
   readNames(logIds: readonly LogId[]): Promise<ReadonlyMap<LogId, PackageName>>;
+  /**
+   * Names of packages as paths, `demo/hello` for `demo:hello`, after `after` and in the order of their bytes, at most `limit`:
+   * paths and names have two orders.
+   */
+  listNamePaths(after: string | null, limit: number): Promise<string[]>;
   /** Tiles as last committed, in the order asked; throws `storage/damaged` for one that is missing. */
   readTiles(log: LogName, tiles: readonly TileCoordinates[]): Promise<Uint8Array[]>;
   /** Pages in the order asked; throws `storage/damaged` for one that is missing. */

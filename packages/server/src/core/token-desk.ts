@@ -66,14 +66,17 @@ export async function verifyToken(store: TokenReader, text: string, nowMs: numbe
   const stored = await store.readToken(token.id);
   const isSame = equalSecretBytes(hash, stored?.secretHash ?? NO_HASH);
   if (stored === null || !isSame || tokenState(stored, nowMs) !== 'active') return null;
-  const { id, account, scope, lastUsedDay } = stored;
-  return { access: { tokenId: id, account, scope: readTokenScope(scope) }, lastUsedDay };
+  return verifiedOf(stored);
 }
 
 /** A token that is valid now. */
 export interface VerifiedToken {
   readonly access: TokenAccess;
   readonly lastUsedDay: number | null;
+}
+
+function verifiedOf({ id, account, scope, lastUsedDay }: StoredToken): VerifiedToken {
+  return { access: { tokenId: id, account, scope: readTokenScope(scope) }, lastUsedDay };
 }
 
 function readToken(text: string): AccessToken | null {
@@ -106,9 +109,23 @@ export class TokenDesk {
     const nowMs = this.#clock();
     const verified = await verifyToken(this.#reader, text, nowMs);
     if (verified === null) return null;
-    const day = Math.floor(nowMs / (DAY_SECONDS * 1_000));
-    if ((verified.lastUsedDay ?? -1) < day) this.#used.set(verified.access.tokenId, day);
+    this.#noteUse(verified, nowMs);
     return verified.access;
+  }
+
+  /** What a token covers now that was verified before, and is named by what stands for it; `null` once it has ended. */
+  async accessOf(id: TokenId): Promise<TokenAccess | null> {
+    const nowMs = this.#clock();
+    const stored = await this.#reader.readToken(id);
+    if (stored === null || tokenState(stored, nowMs) !== 'active') return null;
+    const verified = verifiedOf(stored);
+    this.#noteUse(verified, nowMs);
+    return verified.access;
+  }
+
+  #noteUse({ access, lastUsedDay }: VerifiedToken, nowMs: number): void {
+    const day = Math.floor(nowMs / (DAY_SECONDS * 1_000));
+    if ((lastUsedDay ?? -1) < day) this.#used.set(access.tokenId, day);
   }
 
   /** Writes which tokens were used since the last time. When it fails they are used again today, or it does not matter. */

@@ -1,5 +1,6 @@
 import type { Digest } from '@waybill/protocol';
 import type { ContentReading } from '../core/content-reading.ts';
+import { namesEtag, requestedRange } from './byte-range.ts';
 
 /** Content never changes under its digest, so anybody may keep it for ever. */
 const CACHE_CONTROL = 'public, max-age=31536000, immutable';
@@ -20,8 +21,10 @@ export async function contentResponse(
     'last-modified': new Date(await content.keptAtMs(digest)).toUTCString(),
     'x-content-type-options': 'nosniff',
   };
-  if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers: common });
-  const range = requestedRange(request.headers.get('range'), size);
+  if (namesEtag(request.headers.get('if-none-match'), etag))
+    return new Response(null, { status: 304, headers: common });
+  const asked = requestedRange(request.headers.get('range'), size);
+  const range = asked === 'backwards' ? null : asked;
   if (range === 'unsatisfiable') {
     return new Response(null, { status: 416, headers: { ...common, 'content-range': `bytes */${size}` } });
   }
@@ -45,22 +48,4 @@ export function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint
       await iterator.return?.();
     },
   });
-}
-
-/** RFC 9110 section 14: one range is honoured; several, or a malformed one, are ignored. */
-function requestedRange(
-  header: string | null,
-  size: number,
-): { readonly start: number; readonly end: number } | 'unsatisfiable' | null {
-  const match = /^bytes=([0-9]{0,15})-([0-9]{0,15})$/.exec(header ?? '');
-  const [, first = '', last = ''] = match ?? [];
-  if (match === null || (first === '' && last === '')) return null;
-  if (first === '') {
-    const length = Math.min(Number(last), size);
-    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size };
-  }
-  const start = Number(first);
-  if (last !== '' && Number(last) < start) return null;
-  if (start >= size) return 'unsatisfiable';
-  return { start, end: last === '' ? size : Math.min(Number(last) + 1, size) };
 }

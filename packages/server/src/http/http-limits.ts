@@ -28,6 +28,10 @@ export interface HttpLimits {
   readonly uploadsMax: number;
   /** Uploads at one time for one record (429): no publisher takes all places of {@link uploadsMax}. */
   readonly uploadsPerRecordMax: number;
+  /** Bodies of OCI uploads at one time (429). Each holds an open file and some 64 KiB. */
+  readonly ociUploadsMax: number;
+  /** Bytes of OCI manifests that arrive or are looked at, at one time (429). */
+  readonly ociManifestBytesMax: number;
   /** How long the rest of a body that nobody reads may still come in after the answer. */
   readonly unreadBodyMs: number;
   /** Records under way at one time, from the last byte of the request to the answer; later ones wait in line. */
@@ -64,6 +68,8 @@ export const HTTP_LIMITS: HttpLimits = {
   uploadBody: { patienceMs: 10_000, patienceMsMax: 30_000, earnedMsPerKib: 1_000 },
   uploadsMax: 1_024,
   uploadsPerRecordMax: 8,
+  ociUploadsMax: 1_024,
+  ociManifestBytesMax: 64 * 1024 * 1024,
   unreadBodyMs: 2_000,
   // Fewer would make commits smaller. More would publish no faster: each is some kilobytes that the garbage collector moves
   // on until the commit, and reads wait for that.

@@ -19,6 +19,12 @@ const BODY = JSON.stringify({ status: STATUS_TOO_MANY, message: 'too much is bei
 /** Answers a request. */
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
+/** Answers, before the door, requests of its own: an API without the framework of the others. */
+export interface FrontListener {
+  takes(target: string): boolean;
+  answer(incoming: IncomingMessage, outgoing: ServerResponse): void;
+}
+
 /**
  * What publishes pass before their body is read and before any routing. Those that would be refused anyway are answered here,
  * for under overload the refusals must cost next to nothing, or they take the place of the work. Records whose bodies are here

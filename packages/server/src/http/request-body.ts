@@ -10,7 +10,7 @@ const KIB = 1_024;
  * `pace` allows, and `request/invalid` when the body breaks off.
  */
 export async function* readBody(
-  request: Request,
+  request: Pick<Request, 'body'>,
   incoming: IncomingMessage | undefined,
   pace: BodyPace,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -40,7 +40,7 @@ export async function* readBody(
 }
 
 /** Left without being destroyed when nobody reads on: the answer that says why must still go out on its connection. */
-function chunksOf(request: Request, incoming: IncomingMessage | undefined): AsyncIterable<unknown> {
+function chunksOf(request: Pick<Request, 'body'>, incoming: IncomingMessage | undefined): AsyncIterable<unknown> {
   if (incoming !== undefined) return incoming.iterator({ destroyOnReturn: false });
   return request.body ?? emptyBody();
 }

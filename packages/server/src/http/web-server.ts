@@ -11,7 +11,7 @@ import { LoopLag } from './loop-lag.ts';
 import type { NodeEnv } from './node-env.ts';
 import { problemHeaders } from './problem.ts';
 import { watchRequests } from './request-watch.ts';
-import { type Listener, PublishDoor } from './publish-door.ts';
+import { type FrontListener, type Listener, PublishDoor } from './publish-door.ts';
 import { SlowReaders } from './slow-readers.ts';
 
 /** What tests set otherwise. */
@@ -29,6 +29,12 @@ export interface WebServerParts extends WebBounds {
   readonly notReady: () => string | null;
 }
 
+/** What the server answers: APIs of the framework, and in front of them one that does without; `null` for none. */
+export interface ServedApis {
+  readonly front: (limits: HttpLimits) => FrontListener | null;
+  readonly apis: (intake: Intake) => readonly Hono<NodeEnv>[];
+}
+
 /** A server that listens. */
 export interface WebServer {
   readonly url: URL;
@@ -36,18 +42,18 @@ export interface WebServer {
   stop(): Promise<void>;
 }
 
-/** Serves the APIs that `apis` makes, within the bounds of `limits`. Throws what the operating system says of the address. */
-export async function startWebServer(
-  apis: (intake: Intake) => readonly Hono<NodeEnv>[],
-  parts: WebServerParts,
-): Promise<WebServer> {
+/** Serves the APIs within the bounds of `limits`. Throws what the operating system says of the address. */
+export async function startWebServer({ front, apis }: ServedApis, parts: WebServerParts): Promise<WebServer> {
   const { observer, limits = HTTP_LIMITS } = parts;
   const lag = new LoopLag();
   const slowReaders = new SlowReaders(limits, observer);
   const intake = new Intake({ limits, observer, lagMs: parts.lagMs ?? (() => lag.meanMs) });
   let stopping = false;
   const app = mountRoutes(apis(intake), { ...parts, notReady: () => (stopping ? 'stopping' : parts.notReady()) });
-  const server = createNodeServer(limits, requestListener(app, { intake, slowReaders, observer, limits }));
+  const server = createNodeServer(
+    limits,
+    requestListener(app, { front: front(limits), intake, slowReaders, observer, limits }),
+  );
   const end = (): void => {
     lag.stop();
     slowReaders.stop();
@@ -84,6 +90,7 @@ function mountRoutes(
 }
 
 interface ListenerParts {
+  readonly front: FrontListener | null;
   readonly intake: Intake;
   readonly slowReaders: SlowReaders;
   readonly observer: HttpObserver;
@@ -91,7 +98,7 @@ interface ListenerParts {
 }
 
 function requestListener(app: Hono<NodeEnv>, parts: ListenerParts): Listener {
-  const { intake, slowReaders, observer } = parts;
+  const { front, intake, slowReaders, observer } = parts;
   const answer = getRequestListener(app.fetch);
   const door = new PublishDoor(intake, observer, (incoming, outgoing) => void answer(incoming, outgoing));
   // One for all requests: thousands may wait at the door.
@@ -102,7 +109,8 @@ function requestListener(app: Hono<NodeEnv>, parts: ListenerParts): Listener {
     allowAnyOrigin(outgoing);
     slowReaders.watch(outgoing);
     outgoing.on('finish', finished);
-    door.pass(incoming, outgoing);
+    if (front?.takes(incoming.url ?? '') === true) front.answer(incoming, outgoing);
+    else door.pass(incoming, outgoing);
   };
 }
 

@@ -276,6 +276,20 @@ function checkRecords(check: Check): void {
     assert.deepEqual(await store.readRecords(0, 0), []);
   });
 
+  check('names are listed as paths, in the order of those, page by page', async ({ store }) => {
+    assert.deepEqual(await store.listNamePaths(null, 9), []);
+    const commit = sampleCommit(0, 3);
+    // As names they have another order: `a-b:c`, `a0:b`, `a:b`.
+    const chosen = ['a:b', 'a-b:c', 'a0:b'].map(parsePackageName);
+    const names = commit.names.map(({ logId }, index) => ({ logId, name: chosen[index] ?? assert.fail() }));
+    await store.commit(null, { ...commit, names });
+    assert.deepEqual(await store.listNamePaths(null, 9), ['a-b/c', 'a/b', 'a0/b']);
+    assert.deepEqual(await store.listNamePaths(null, 2), ['a-b/c', 'a/b']);
+    assert.deepEqual(await store.listNamePaths('a-b/c', 1), ['a/b']);
+    assert.deepEqual(await store.listNamePaths('a/b0', 9), ['a0/b']);
+    assert.deepEqual(await store.listNamePaths('a0/b', 9), []);
+  });
+
   check('names of known logs come back, unknown ones are absent', async ({ store }) => {
     await store.commit(null, sampleCommit(0, 2));
     const logs = [0, 1, 2].map((turn) => sampleLog(turn));

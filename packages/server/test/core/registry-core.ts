@@ -5,6 +5,7 @@ import { packageLogId, parseNamespace, parsePackageName, type PackageName, type 
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter, type Committer } from '../../src/core/committing.ts';
+import type { ContentPolicy } from '../../src/core/content.ts';
 import { silentObserver } from '../../src/core/observer.ts';
 import { OperatorDesk } from '../../src/core/operator-desk.ts';
 import type { ContentStore, LastSigned } from '../../src/core/ports.ts';
@@ -40,6 +41,7 @@ export interface RegistryCore {
 
 export interface CoreOptions {
   readonly publishers?: Publishers;
+  readonly contentPolicy?: ContentPolicy;
   readonly state?: MemoryState;
   readonly lastSigned?: LastSigned;
   /** Stands before the committer, to make it fail or wait. */
@@ -66,7 +68,7 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
   const opened = await TreeCommitter.open({ store, signer, logSigners: testLogSigners, lastSigned });
   const observer = silentObserver;
   const sequencer = new Sequencer({ committer: wrapCommitter(opened), states, clock, observer, onFatal }, opened.head);
-  const contentPolicy = 'wasm';
+  const { contentPolicy = 'wasm' } = options;
   const parts = { store, content, states, sequencer, publishers, contentPolicy, clock } as const;
   const publishing = new Publishing(parts);
   const desk = new OperatorDesk({ store, operator: states.operator, sequencer, commitKeyId: signer.keyId, clock });

@@ -25,7 +25,10 @@ async function start(
   routes(app);
   app.onError((thrown) => wargProblem(thrown));
   const address = { host: '127.0.0.1', port: 0 };
-  const server = await startWebServer(() => [app], { address, log, observer: silentHttpObserver, notReady });
+  const server = await startWebServer(
+    { front: () => null, apis: () => [app] },
+    { address, log, observer: silentHttpObserver, notReady },
+  );
   servers.push(server);
   return server;
 }

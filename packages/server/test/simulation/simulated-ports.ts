@@ -91,6 +91,7 @@ export function storeOver(wire: Wire, store: RegistryStore, onCommit: () => void
     readHeadAt: (logLength) => read(() => store.readHeadAt(logLength)),
     readHeadAsOf: (timestamp) => read(() => store.readHeadAsOf(timestamp)),
     readHeadCovering: (registryIndex) => read(() => store.readHeadCovering(registryIndex)),
+    listNamePaths: (after, limit) => read(() => store.listNamePaths(after, limit)),
     readNotes: () => read(() => store.readNotes()),
     readRecord: (recordId) => read(() => store.readRecord(recordId)),
     readLog: (logId, range) => read(() => store.readLog(logId, range)),

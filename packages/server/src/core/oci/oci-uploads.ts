@@ -42,7 +42,7 @@ export class OciUploads implements OciUploading {
   /** Which algorithm it will be is for the store to find out: it may be named at the end only. */
   async start(caller: OciCaller, repository: RepositoryName): Promise<UploadPlace> {
     await this.#parts.access.requireChange(caller, repository, 'push');
-    return this.#sessions.start(repository, accountOf(caller));
+    return this.#sessions.start(repository, ownerOf(caller));
   }
 
   async mount(
@@ -67,13 +67,13 @@ export class OciUploads implements OciUploading {
 
   async place(caller: OciCaller, repository: RepositoryName, id: string): Promise<UploadPlace> {
     await this.#parts.access.requireChange(caller, repository, 'push');
-    return this.#sessions.require(id, repository, accountOf(caller));
+    return this.#sessions.require(id, repository, ownerOf(caller));
   }
 
   async append(caller: OciCaller, repository: RepositoryName, id: string, body: UploadBody): Promise<UploadPlace> {
     await this.#parts.access.requireChange(caller, repository, 'push');
     return this.#sessions.alone(id, async () => {
-      const session = await this.#sessions.require(id, repository, accountOf(caller));
+      const session = await this.#sessions.require(id, repository, ownerOf(caller));
       return { id, length: await this.#take(session, body) };
     });
   }
@@ -86,7 +86,7 @@ export class OciUploads implements OciUploading {
   ): Promise<void> {
     await this.#parts.access.requireChange(caller, repository, 'push');
     await this.#sessions.alone(id, async () => {
-      const session = await this.#sessions.require(id, repository, accountOf(caller));
+      const session = await this.#sessions.require(id, repository, ownerOf(caller));
       await this.#take(session, body);
       await this.#finish(session, digest);
     });
@@ -98,7 +98,7 @@ export class OciUploads implements OciUploading {
     { digest, body }: { readonly digest: OciDigest; readonly body: UploadBody },
   ): Promise<void> {
     await this.#parts.access.requireChange(caller, repository, 'push');
-    const session = await this.#sessions.start(repository, accountOf(caller));
+    const session = await this.#sessions.start(repository, ownerOf(caller));
     await this.#sessions.alone(session.id, async () => {
       try {
         await this.#take(session, body);
@@ -114,7 +114,7 @@ export class OciUploads implements OciUploading {
   async cancel(caller: OciCaller, repository: RepositoryName, id: string): Promise<void> {
     await this.#parts.access.requireChange(caller, repository, 'push');
     await this.#sessions.alone(id, async () => {
-      await this.#sessions.require(id, repository, accountOf(caller));
+      await this.#sessions.require(id, repository, ownerOf(caller));
       await this.#sessions.cancel(id);
     });
   }
@@ -192,7 +192,7 @@ export class OciUploads implements OciUploading {
 }
 
 /** `null` for nobody who is known. */
-export function accountOf({ access }: OciCaller): string | null {
+function ownerOf({ access }: OciCaller): string | null {
   return access === 'anyone' ? null : access.account;
 }
 

@@ -1,5 +1,11 @@
-import { RegistryError } from '@waybill/protocol';
-import type { OciDigest, OciReference, RepositoryName, TagName } from '@waybill/protocol/oci';
+import { isRegistryError, RegistryError } from '@waybill/protocol';
+import {
+  parseRepository,
+  type OciDigest,
+  type OciReference,
+  type RepositoryName,
+  type TagName,
+} from '@waybill/protocol/oci';
 import type { Access } from '../access.ts';
 import { OCI_CATALOG_PAGE_MAX, OCI_NAMES_STEP } from '../limits.ts';
 import type { NamePage } from '../oci-ports.ts';
@@ -22,7 +28,7 @@ import type {
 import type { RepositorySort } from './repository-sort.ts';
 
 /** Names after `after`, at most `limit`, in byte order. */
-export type NameSource = (page: NamePage) => Promise<readonly RepositoryName[]>;
+export type NameSource = (page: NamePage) => Promise<readonly string[]>;
 
 export interface OciViewParts {
   readonly access: OciAccess;
@@ -79,10 +85,11 @@ export class OciView implements OciRegistry {
     for (;;) {
       const step = await this.#namesAfter(after);
       for (const name of step) {
+        const repository = repositoryNamed(name);
         // What a prefix that is not configured any more has left lies here still, and is not served.
-        if ((await this.#access.readable(caller, name)) === null) continue;
+        if (repository === null || (await this.#access.readable(caller, repository)) === null) continue;
         if (items.length === asked) return { items, more: true };
-        items.push(name);
+        items.push(repository);
       }
       const end = step.at(-1);
       if (end === undefined) return { items, more: false };
@@ -118,12 +125,22 @@ export class OciView implements OciRegistry {
   }
 
   /** Those that come next in byte order, of all sources: up to where the one that stopped first has more. */
-  async #namesAfter(after: string | null): Promise<readonly RepositoryName[]> {
+  async #namesAfter(after: string | null): Promise<readonly string[]> {
     const pages = await Promise.all(this.#names.map((source) => source({ after, limit: OCI_NAMES_STEP })));
     const ends = pages.flatMap((page) => (page.length < OCI_NAMES_STEP ? [] : page.slice(-1)));
     const end = ends.toSorted(byBytes)[0] ?? null;
     const names = [...new Set(pages.flat())].toSorted(byBytes);
     return end === null ? names : names.filter((name) => name <= end);
+  }
+}
+
+/** `null` for a package whose name OCI has no form for. */
+function repositoryNamed(name: string): RepositoryName | null {
+  try {
+    return parseRepository(name);
+  } catch (failure) {
+    if (isRegistryError(failure, 'oci/name')) return null;
+    throw failure;
   }
 }
 

@@ -136,6 +136,14 @@ export class MemoryStore implements RegistryStore {
     );
   }
 
+  async listNamePaths(after: string | null, limit: number): Promise<string[]> {
+    const paths = [...this.#open().names.values()].map((name) => name.replace(':', '/'));
+    return paths
+      .toSorted((a, b) => (a < b ? -1 : 1))
+      .filter((path) => after === null || path > after)
+      .slice(0, limit);
+  }
+
   async readTiles(log: LogName, tiles: readonly TileCoordinates[]): Promise<Uint8Array[]> {
     const stored = this.#open().tiles;
     return tiles.map((tile) => requireBytes(stored, tileKey({ ...tile, log })));

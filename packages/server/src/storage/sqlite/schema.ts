@@ -79,6 +79,8 @@ const MIGRATIONS: SqliteSchema['migrations'] = [
      map_version INTEGER,
      heads_length INTEGER NOT NULL
    ) STRICT;`,
+  // Names of packages, as they are listed.
+  `CREATE INDEX IF NOT EXISTS records_by_name_path ON records (replace(name, ':', '/')) WHERE name IS NOT NULL;`,
 ];
 
 const SCHEMA: SqliteSchema = {

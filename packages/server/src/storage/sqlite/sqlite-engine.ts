@@ -43,7 +43,7 @@ import {
   tokenValues,
 } from './row.ts';
 import { openStoreFile } from './schema.ts';
-import { bytesOf, numberOf } from '../sqlite-columns.ts';
+import { bytesOf, numberOf, textOf } from '../sqlite-columns.ts';
 import { endsWriting, withStorageFailures } from '../sqlite-failure.ts';
 import { rollBack } from '../sqlite-file.ts';
 import {
@@ -70,6 +70,9 @@ const SQL = {
   firstHead: 'SELECT * FROM first_heads WHERE log_length = ?',
   keepFirstHead: 'INSERT OR IGNORE INTO first_heads SELECT * FROM heads WHERE log_length = ?',
   putHead: 'INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  // As the index has them: any other expression would sort all records.
+  namePaths: `SELECT CAST(replace(name, ':', '/') AS BLOB) AS path FROM records
+    WHERE name IS NOT NULL AND replace(name, ':', '/') > ? ORDER BY replace(name, ':', '/') LIMIT ?`,
   record: 'SELECT * FROM records WHERE record_id = ?',
   log: 'SELECT * FROM records WHERE log_id = ? AND log_position >= ? AND registry_index < ? ORDER BY log_position LIMIT ?',
   records: 'SELECT * FROM records WHERE registry_index >= ? ORDER BY registry_index LIMIT ?',
@@ -210,6 +213,10 @@ export class SqliteEngine {
       }
       return names;
     });
+  }
+
+  listNamePaths(after: string | null, limit: number): string[] {
+    return this.#read(() => this.#all('namePaths', after ?? '', limit).map((row) => textOf(row, 'path')));
   }
 
   readTiles(log: LogName, tiles: readonly TileCoordinates[]): Uint8Array[] {

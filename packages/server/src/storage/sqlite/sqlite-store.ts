@@ -49,6 +49,7 @@ function readsOf(reader: SqliteEngine): RegistryReader & TokenReader {
       reader.readLog(logId, fromPosition, belowIndex, limit),
     readRecords: async (fromIndex, limit) => reader.readRecords(fromIndex, limit),
     readNames: async (logIds) => reader.readNames(logIds),
+    listNamePaths: async (after, limit) => reader.listNamePaths(after, limit),
     readTiles: async (log, tiles) => reader.readTiles(log, tiles),
     readMapPages: async (pages) => reader.readMapPages(pages),
     readMapFloor: async () => reader.readMapFloor(),

@@ -17,7 +17,7 @@ import { OciLeases } from '../../../src/core/oci/oci-leases.ts';
 import type { OciCaller, OciPushing, OciReading, UploadBody } from '../../../src/core/oci/oci-registry.ts';
 import { OciSweep } from '../../../src/core/oci/oci-sweep.ts';
 import { OciUploads } from '../../../src/core/oci/oci-uploads.ts';
-import { OciView, unsupportedRepositories } from '../../../src/core/oci/oci-view.ts';
+import { OciView, type NameSource, unsupportedRepositories } from '../../../src/core/oci/oci-view.ts';
 import { PlainRepositories } from '../../../src/core/oci/plain-repositories.ts';
 import { RepositorySorts } from '../../../src/core/oci/repository-sort.ts';
 import type { Publishers } from '../../../src/core/publishers.ts';
@@ -40,6 +40,8 @@ export interface WorldOptions {
   readonly tokenPolicy?: TokenPolicy;
   readonly publishers?: Publishers;
   readonly packages?: OciReading & OciPushing;
+  /** Names of packages, as paths. */
+  readonly packageNames?: readonly string[];
 }
 
 /** The OCI view without HTTP, over a core whose namespace is `test`, with a clock that stands still. */
@@ -80,7 +82,11 @@ export async function openWorld(clock: TestClock, options: WorldOptions = {}): P
   const reading = { package: packages, plain };
   const uploading = await OciUploads.open({ ...drivers, leases, access, reading, clock: clock.now });
   const bySort = { package: { reading: packages, pushing: packages }, plain: { reading: plain, pushing: plain } };
-  const names = [drivers.store.listRepositories.bind(drivers.store)];
+  const { packageNames = [] } = options;
+  const names: NameSource[] = [
+    (page) => drivers.store.listRepositories(page),
+    async ({ after: last, limit }) => packageNames.filter((name) => last === null || name > last).slice(0, limit),
+  ];
   const view = new OciView({ access, uploads: uploading, sorts: bySort, names });
   const sweep = new OciSweep({ ...drivers, uploads: uploading, leases, clock: clock.now });
   return {

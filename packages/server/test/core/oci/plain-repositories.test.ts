@@ -292,6 +292,22 @@ test('the catalog has what is served, in order, page by page', async () => {
   assert.deepEqual(await catalog('z', null), { items: [], more: false });
 });
 
+test('the catalog has packages, too, each once, however many there are', async () => {
+  const packageNames = Array.from({ length: 1_001 }, (_, index) => `test/p${String(index).padStart(4, '0')}`);
+  // No repository can have these names, or there is no such namespace.
+  const others = [`a/${'b'.repeat(300)}`, 'gone/package', 'test/UPPER'];
+  const world = await openWorld(new TestClock(), { packageNames: [...others, ...packageNames].toSorted() });
+  for (const name of ['plain/a', 'test/p0003', 'test/p0003x']) await pushBlob(world, name, 'x');
+  const all = [...new Set(['plain/a', 'test/p0003x', ...packageNames])].toSorted();
+  const seen: string[] = [];
+  for (let page = await world.view.catalog(ANYONE, ALL); ;) {
+    seen.push(...page.items);
+    if (!page.more) break;
+    page = await world.view.catalog(ANYONE, { last: seen.at(-1) ?? null, limit: 77 });
+  }
+  assert.deepEqual(seen, all);
+});
+
 test('of two pushes that race one tag, one is the last, and both manifests are there', async () => {
   const world = await openWorld(new TestClock());
   for (const layer of ['{}', 'one', 'two']) await pushBlob(world, 'plain/a', layer);
