@@ -119,6 +119,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'oci/upload-unknown': EXIT.notFound,
   'upstream/failed': EXIT.network,
   'upstream/refused': EXIT.network,
+  'release/custodial': EXIT.refused,
   'release/affected': EXIT.refused,
   'release/not-found': EXIT.notFound,
   'release/step': EXIT.refused,

@@ -2,6 +2,7 @@ import { buildApplication, buildRouteMap, proposeCompletions, run, type Applicat
 import { hasCode } from '@waybill/client/node';
 import { annotateCommand, deprecateCommand } from './commands/annotate.ts';
 import { backupCommand } from './commands/backup.ts';
+import { claimCommand } from './commands/claim.ts';
 import { diffCommand, lsCommand } from './commands/compare.ts';
 import { bundleCommand } from './commands/bundle.ts';
 import { configRoutes } from './commands/config.ts';
@@ -56,6 +57,7 @@ const root = buildRouteMap({
     revoke: revokeCommand,
     transfer: transferCommand,
     upgrade: upgradeCommand,
+    claim: claimCommand,
     who: whoCommand,
     record: recordRoutes,
     info: infoCommand,

@@ -43,6 +43,8 @@ export type {
   TrustRevision,
   TrustStore,
 } from './ports.ts';
+export { claimPackage, type ClaimedPackage, type ClaimParts } from './claim.ts';
+export { custodialAccount, custodyText, requireAuthor } from './custody.ts';
 export { InnerName } from './inner-name.ts';
 export { judgedAs } from './log-refusal.ts';
 export {

@@ -19,6 +19,7 @@ import {
   type VersionText,
 } from '@waybill/protocol';
 import { requireClaim } from './content-claim.ts';
+import { custodialAccount } from './custody.ts';
 import { requireRooted, requireStanding, takedownText, unrootedText } from './governance-refusal.ts';
 import type { TakedownInForce, VerifiedPackage } from './governance-view.ts';
 import type { VerifiedView } from './registry-client.ts';
@@ -33,6 +34,8 @@ export interface ListedRelease {
   readonly mediaType: string | null;
   /** Key id or role of whoever signed it, and the time that the record says. */
   readonly releasedBy: string;
+  /** The account for which the registry's gateway signed it, as its record says; `null` where its author did. */
+  readonly onBehalfOf: string | null;
   readonly releasedAt: string;
   readonly recordId: RecordId;
   /** Where the record stands in the log of the whole registry. */
@@ -185,6 +188,7 @@ function listRelease(log: VerifiedPackage, release: Release, places: ReadonlyMap
     size: claim?.size ?? null,
     mediaType: claim?.mediaType ?? null,
     releasedBy: by,
+    onBehalfOf: custodialAccount(log, release),
     releasedAt: formatTimestamp(time),
     recordId,
     registryIndex,

@@ -12,6 +12,7 @@ import {
   type RecordId,
   type SignedCheckpoint,
 } from '@waybill/protocol';
+import { claimRequestBody, decodeClaimAnswer, type ClaimAnswer, type ClaimRequest } from '@waybill/protocol/author';
 import { decodeHeldReleases, type ClaimedReleases } from '@waybill/protocol/content';
 import { authorizationOf, type BearerToken } from './bearer-token.ts';
 import type { Answer, Transport } from './transport.ts';
@@ -117,6 +118,14 @@ export class RegistryApi {
     if (!isSuccess(answer)) throw refusal(answer);
   }
 
+  /** Asks for a package that the gateway holds; shows the token. A Waybill registry only. Throws `oci/gateway`, `token/…`. */
+  async claim(logId: LogId, request: ClaimRequest): Promise<ClaimAnswer> {
+    const token = await this.#token();
+    const headers = token === null ? {} : authorizationOf(token);
+    const path = `api/v1/package/${logId}/claim`;
+    return decoded(await this.transport.request('POST', path, claimRequestBody(request), headers), decodeClaimAnswer);
+  }
+
   /** Appends an operator record; a Waybill registry only. */
   async appendOperatorRecord(envelope: Envelope): Promise<void> {
     const answer = await this.transport.request('POST', 'api/v1/operator/records', wargApi.envelopeBody(envelope));
@@ -197,6 +206,7 @@ const CODES_BELIEVED: readonly ErrorCode[] = [
   'governance/starter',
   'namespace/imported',
   'namespace/undefined',
+  'oci/gateway',
   'publish/conflict',
 ];
 

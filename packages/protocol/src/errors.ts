@@ -112,6 +112,7 @@ export type ErrorCode =
   | 'content/tree'
   | 'content/wit'
   | 'release/affected'
+  | 'release/custodial'
   | 'release/not-found'
   | 'release/step'
   // What a project depends on, and the file that holds it fast.

@@ -1,9 +1,10 @@
-import type { RegistryClient, ResolvedRelease } from '@waybill/client';
+import { custodyText, type RegistryClient, type ResolvedRelease } from '@waybill/client';
 import { digestHex, encodeHex, RegistryError, sha256Stream, type Digest, type PackageName } from '@waybill/protocol';
 import type { CliContext } from '../context.ts';
 import { writeStandardOutput } from '../output.ts';
 import type { Progress } from '../progress.ts';
 import type { RegistryFlags } from '../session.ts';
+import { visibleLine } from '../visible-text.ts';
 
 /* What `waybill get` has in common for a file and for a tree. */
 
@@ -11,6 +12,7 @@ export interface GetFlags extends RegistryFlags {
   readonly output?: string;
   readonly allowAdvisory?: boolean;
   readonly force?: boolean;
+  readonly requireAuthor?: boolean;
   readonly json?: boolean;
 }
 
@@ -27,11 +29,24 @@ export interface FoundRelease {
   readonly name: PackageName;
   readonly resolved: ResolvedRelease;
   readonly warnings: readonly string[];
+  /** For whom the gateway signed it; `null` where its author did. */
+  readonly account: string | null;
 }
 
 /** What a result of `get` says of the release. */
-export function releaseBody(name: PackageName, { release, content }: ResolvedRelease): Record<string, string> {
-  return { package: name, version: release.version, digest: content, recordId: release.recordId };
+export function releaseBody({
+  name,
+  resolved,
+  account,
+}: Omit<FoundRelease, 'warnings'>): Record<string, string | null> {
+  const { release, content } = resolved;
+  const { version, recordId } = release;
+  return { package: name, version, digest: content, recordId, onBehalfOf: account };
+}
+
+/** Beside what was written, where no author signed it. */
+export function custodyLines({ account }: Pick<FoundRelease, 'account'>): string {
+  return account === null ? '' : `\n${visibleLine(custodyText(account))}`;
 }
 
 /** The name without its namespace. */

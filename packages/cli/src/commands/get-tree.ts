@@ -7,7 +7,7 @@ import type { TreeFile } from '@waybill/protocol/content';
 import type { CommandResult } from '../action.ts';
 import { FileDelivery, type ContentListener } from '../file-delivery.ts';
 import { contentCacheOf } from '../session.ts';
-import { bareName, deliverToPipe, releaseBody, type FoundRelease, type GetParts } from './get-output.ts';
+import { bareName, custodyLines, deliverToPipe, releaseBody, type FoundRelease, type GetParts } from './get-output.ts';
 
 /** A release that is a tree, and what of it is wanted. */
 export interface FoundTree extends FoundRelease {
@@ -36,9 +36,10 @@ const NO_OBJECTION: ContentListener = { update: () => undefined, finish: () => u
 
 async function writeOne(
   { context, flags, progress }: GetParts,
-  { name, resolved, warnings }: FoundTree,
+  found: FoundTree,
   file: TreeFile,
 ): Promise<CommandResult | null> {
+  const { name, resolved, warnings } = found;
   const output = flags.output ?? path.posix.basename(file.path);
   progress.step(`writing ${output}`);
   const { digest } = file;
@@ -50,20 +51,21 @@ async function writeOne(
   await new FileDelivery({ cache, digest, output, listen: () => NO_OBJECTION }).finish();
   const what = `${name}@${resolved.release.version}/${file.path}`;
   const json = {
-    ...releaseBody(name, resolved),
+    ...releaseBody(found),
     path: file.path,
     fileDigest: file.digest,
     file: path.resolve(output),
     warnings: [...warnings],
   };
-  return { text: `${what} → ${output} (${file.digest}, verified)`, json };
+  return { text: `${what} → ${output} (${file.digest}, verified)${custodyLines(found)}`, json };
 }
 
 async function writeFolder(
   { context, flags, progress }: GetParts,
-  { name, resolved, warnings }: FoundTree,
+  found: FoundTree,
   { files }: TreeSelection,
 ): Promise<CommandResult> {
+  const { name, resolved, warnings } = found;
   const output = flags.output ?? bareName(name);
   if (output === '-') {
     throw new RegistryError(
@@ -78,13 +80,16 @@ async function writeFolder(
   const said = outcome === 'same' ? 'there already' : 'verified';
   const count = `${files.length} ${files.length === 1 ? 'file' : 'files'}`;
   const json = {
-    ...releaseBody(name, resolved),
+    ...releaseBody(found),
     folder: path.resolve(output),
     files: files.length,
     unchanged: outcome === 'same',
     warnings: [...warnings],
   };
-  return { text: `${name}@${resolved.release.version} → ${output} (${count}, ${resolved.content}, ${said})`, json };
+  return {
+    text: `${name}@${resolved.release.version} → ${output} (${count}, ${resolved.content}, ${said})${custodyLines(found)}`,
+    json,
+  };
 }
 
 /** Throws `usage/invalid` for a folder that holds the one in which somebody works: replacing it would cost more than is meant. */

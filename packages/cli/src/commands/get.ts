@@ -3,6 +3,8 @@ import { stat } from 'node:fs/promises';
 import { buildCommand, type Command } from '@stricli/core';
 import {
   claimCheck,
+  custodialAccount,
+  custodyText,
   fetchContent,
   fetchContentUpTo,
   InnerName,
@@ -10,6 +12,7 @@ import {
   parseRequirement,
   parseTarget,
   readCached,
+  requireAuthor,
   releaseWithDigest,
   requireClaim,
   requirePackage,
@@ -32,7 +35,15 @@ import { argument, registryFlags, requiredFlag, textFlag } from '../flags.ts';
 import { formatBytes, type Progress } from '../progress.ts';
 import { contentCacheOf, openClient, type RegistryFlags } from '../session.ts';
 import { visibleLine } from '../visible-text.ts';
-import { bareName, deliverToPipe, releaseBody, type FoundRelease, type GetFlags, type GetParts } from './get-output.ts';
+import {
+  bareName,
+  custodyLines,
+  deliverToPipe,
+  releaseBody,
+  type FoundRelease,
+  type GetFlags,
+  type GetParts,
+} from './get-output.ts';
 import { getTree } from './get-tree.ts';
 
 export const getCommand: Command<CliContext> = buildCommand({
@@ -42,7 +53,8 @@ export const getCommand: Command<CliContext> = buildCommand({
 Without a version: the newest stable release. Ranges are those of npm and skip pre-releases. A release that an advisory affects
 is passed over, and a deprecated one taken only where there is no other; a full version is given with a warning. Content that a
 governance log takes down is given to nobody, and nothing of a package that was started by somebody who might not. Content that says
-that it is another package or version than its release is given with a warning.
+that it is another package or version than its release is given with a warning. A release that the registry's gateway signed, for an
+account of its own, is called custodial; --require-author refuses it.
 
 A tree of files becomes a folder, all of it or nothing. A folder that is there is left alone, unless it is the same or --force is given,
 which replaces the whole folder. A path, a folder or a glob after the version gets that part alone, checked as strictly.
@@ -69,6 +81,12 @@ which replaces the whole folder. A path, a folder or a glob after the version ge
         optional: true,
         withNegated: false,
       },
+      requireAuthor: {
+        kind: 'boolean',
+        brief: "Refuse what the registry's gateway signed, instead of an author",
+        optional: true,
+        withNegated: false,
+      },
       ...registryFlags,
     },
     aliases: { o: 'output' },
@@ -90,18 +108,21 @@ async function get(
   const client = await openClient(context, flags);
   progress.step('verifying the log');
   const policy = flags.allowAdvisory ? 'allow' : 'pass over';
-  const resolved = resolveRelease(await verifiedPackage(client, requirement), requirement, policy);
+  const log = await verifiedPackage(client, requirement);
+  const resolved = resolveRelease(log, requirement, policy);
+  const account = custodialAccount(log, resolved.release);
+  if (flags.requireAuthor) requireAuthor(requirement.name, { version: resolved.release.version, account });
   const warnings = warningsOf(requirement.name, resolved);
   warn(context, warnings);
   const name = requirement.name;
   if (isTreeClaim(resolved.release.claim)) {
-    return getTree({ context, client, progress, flags }, { name, resolved, wanted, warnings });
+    return getTree({ context, client, progress, flags }, { name, resolved, wanted, warnings, account });
   }
   if (wanted !== null) {
     const what = `${name}@${resolved.release.version}`;
     throw new RegistryError('usage/invalid', `${what} is a single file, which has no ${wanted}: waybill get ${what}`);
   }
-  return getFile({ context, client, progress, flags }, { name, resolved, warnings });
+  return getFile({ context, client, progress, flags }, { name, resolved, warnings, account });
 }
 
 async function getFile(parts: GetParts, found: FoundRelease): Promise<CommandResult | null> {
@@ -111,10 +132,13 @@ async function getFile(parts: GetParts, found: FoundRelease): Promise<CommandRes
   const output = flags.output ?? `${bareName(name)}.wasm`;
   const contradicted = await (output === '-' ? getToPipe(parts, found) : getToFile(parts, found, output));
   warn(context, contradicted);
-  if (output === '-') return null;
+  if (output === '-') {
+    if (found.account !== null) context.process.stderr.write(`${visibleLine(custodyText(found.account))}\n`);
+    return null;
+  }
   const size = formatBytes((await stat(output)).size);
-  const json = { ...releaseBody(name, resolved), file: path.resolve(output), warnings: [...warnings, ...contradicted] };
-  return { text: `${name}@${release.version} → ${output} (${size}, ${content}, verified)`, json };
+  const json = { ...releaseBody(found), file: path.resolve(output), warnings: [...warnings, ...contradicted] };
+  return { text: `${name}@${release.version} → ${output} (${size}, ${content}, verified)${custodyLines(found)}`, json };
 }
 
 /** Gives what the content says against its release. */
@@ -228,14 +252,18 @@ export const verifyCommand: Command<CliContext> = buildCommand({
       requirement.version === null
         ? releaseWithDigest(log, digest)
         : exactly(resolveRelease(log, requirement, 'allow'), digest, file);
+    const account = custodialAccount(log, release);
     const json = {
       package: requirement.name,
       version: release.version,
       digest,
       recordId: release.recordId,
       by: release.by,
+      onBehalfOf: account,
     };
-    return { text: `${file} is ${requirement.name}@${release.version} (${digest}), released by ${release.by}`, json };
+    const custody = account === null ? '' : `\n${visibleLine(custodyText(account))}`;
+    const text = `${file} is ${requirement.name}@${release.version} (${digest}), released by ${release.by}${custody}`;
+    return { text, json };
   }),
 });
 

@@ -23,6 +23,7 @@ import {
   type LogHome,
   type PackageState,
   type ReadAnnotation,
+  type RecordId,
 } from '@waybill/protocol';
 import { action, type CommandResult } from '../action.ts';
 import { annotationJson, annotationLine, bookJson, bookLines } from '../annotation-text.ts';
@@ -59,10 +60,12 @@ namespace is abandoned, where a governance log says so.
 function infoText(log: VerifiedPackage): string {
   const { name, state, annotations } = log;
   const lines = [name, `  head ${state.head?.id ?? '-'}, ${state.length} records`, ...standingLines(log), '  versions'];
-  for (const { version, content, by, time, state: status } of sortedReleases(state)) {
+  for (const { version, content, by, time, recordId, state: status } of sortedReleases(state)) {
     const yank =
       status.status === 'yanked' ? `  yanked ${formatTimestamp(status.time)} ${status.reason}`.trimEnd() : '';
-    lines.push(`    ${version}  ${content}  ${formatTimestamp(time)}  by ${by}${yank}${takedownLine(log, content)}`);
+    lines.push(
+      `    ${version}  ${content}  ${formatTimestamp(time)}  by ${by}${custodyOf(log, recordId)}${yank}${takedownLine(log, content)}`,
+    );
   }
   if (state.root === null) {
     lines.push('  keys');
@@ -70,6 +73,11 @@ function infoText(log: VerifiedPackage): string {
       lines.push(`    ${keyId}  ${[...permissions.keys()].join(', ') || 'nothing any more'}`);
   } else lines.push(`  root ${holderText(state.root)}`, '  grants: see waybill who');
   return [...lines, ...bookLines(annotations)].join('\n');
+}
+
+function custodyOf({ annotations }: VerifiedPackage, recordId: RecordId): string {
+  const account = annotations.accountOf(recordId);
+  return account === null ? '' : `  custodial, for ${account}`;
 }
 
 function sortedReleases(state: PackageState) {
@@ -91,6 +99,7 @@ function infoBody(log: VerifiedPackage): JsonValue {
       ...contentTakedownBody(log, content),
       time: formatTimestamp(time),
       by,
+      onBehalfOf: annotations.accountOf(recordId),
       recordId,
     })),
     keys: Object.fromEntries(

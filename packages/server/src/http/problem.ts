@@ -103,6 +103,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'oci/upload-unknown': 404,
   'upstream/failed': 502,
   'upstream/refused': 502,
+  'release/custodial': 422,
   'release/affected': 500,
   'release/not-found': 404,
   'release/step': 422,
