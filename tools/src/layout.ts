@@ -136,6 +136,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'backup.ts': { parts: ['*'], modules: ['node'] },
       'fsck.ts': { parts: ['*'], modules: ['node'] },
       'fatal-watch.ts': { parts: ['core/ports.ts'], modules: [] },
+      // The composition of the OCI view over it.
+      'oci-side.ts': { parts: ['*'], modules: [] },
       'upkeep.ts': { parts: ['core'], modules: ['npm', 'node'] },
       // The composition of storage and core, on both sides of the thread that writes.
       'commit-thread': { parts: ['*'], modules: ['node'] },

@@ -3,17 +3,21 @@ import type { Digest } from '@waybill/protocol';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ContentReading } from './core/content-reading.ts';
+import { OciTokens } from './core/oci/oci-tokens.ts';
 import { claimRoutes } from './http/api/claim-routes.ts';
 import { lookupRoutes } from './http/api/lookup-routes.ts';
 import { partsRoutes } from './http/api/parts-routes.ts';
 import { proofRoutes } from './http/api/proof-routes.ts';
 import { recordRoutes } from './http/api/record-routes.ts';
+import { serviceOf } from './http/oci/oci-challenge.ts';
+import { OciListener } from './http/oci/oci-listener.ts';
 import { TokenGate } from './http/token-gate.ts';
 import { silentHttpObserver, type HttpObserver } from './http/http-observer.ts';
 import { wargRoutes } from './http/warg/warg-routes.ts';
 import { startWebServer, type WebBounds, type WebServer } from './http/web-server.ts';
 import { startMetricsListener } from './metrics/metrics-listener.ts';
 import { RegistryMetrics } from './metrics/registry-metrics.ts';
+import { openOciTokenSeal } from './oci-token-key.ts';
 import { openRegistry, type Registry } from './registry.ts';
 
 /** A registry that listens. */
@@ -74,20 +78,29 @@ export async function startServer(
 }
 
 async function serve(
-  { address, publicUrl, tokenPolicy }: Config,
+  { address, publicUrl, tokenPolicy, ociLogin: login, dataDirectory }: Config,
   { registry, bounds, ...watching }: { registry: Registry; bounds: WebBounds; log: Logger; observer: HttpObserver },
 ): Promise<{ web: WebServer; url: URL }> {
-  const { reading, proving, publishing, desk, governanceDesk, sequencer } = registry;
+  const { reading, proving, publishing, desk, governanceDesk, sequencer, oci } = registry;
   let url = publicUrl ?? new URL('http://localhost/');
+  const baseUrl = (): URL => url;
   const content = new ContentReading({
     store: registry.content,
     trees: registry.treeTakedowns,
-    baseUrl: () => url,
+    baseUrl,
+  });
+  const tokens = new OciTokens({
+    seal: await openOciTokenSeal(dataDirectory),
+    desk: registry.tokens,
+    registry: oci,
+    policy: tokenPolicy,
+    clock: Date.now,
+    audience: () => serviceOf(url),
   });
   const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
     {
-      front: () => null,
+      front: (limits) => new OciListener({ ...watching, registry: oci, tokens, limits, login, baseUrl }),
       apis: (intake) => [
         wargRoutes({ reading, proving, publishing, content, gate, intake }),
         recordRoutes({ desk, governanceDesk, intake }),

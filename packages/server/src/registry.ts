@@ -34,6 +34,7 @@ import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
+import type { OciRegistry } from './core/oci/oci-registry.ts';
 import { TokenDesk } from './core/token-desk.ts';
 import { TreeTakedowns } from './core/tree-takedowns.ts';
 import {
@@ -48,6 +49,8 @@ import {
 } from './fatal-watch.ts';
 import { GatewayKeyFiles } from './gateway-key-files.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
+import { openOciSide } from './oci-side.ts';
+import { openOciStorage } from './oci-storage.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
 import { openSqliteReader, openSqliteStore } from './storage/sqlite/sqlite-store.ts';
@@ -77,6 +80,7 @@ export interface Registry {
   readonly treeTakedowns: TreeTakedowns;
   readonly parts: ContentParts;
   readonly lookup: ContentLookup;
+  readonly oci: OciRegistry;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
 }
@@ -119,7 +123,10 @@ async function openHeld(
   const reader = openSqliteReader(storeFile);
   onClose(() => reader.close());
   const contentRoot = path.join(dataDirectory, 'content');
-  const content = watchContent(await openContentFiles(contentRoot), onFatal);
+  const files = await openContentFiles(contentRoot);
+  const content = watchContent(files, onFatal);
+  const storage = await openOciStorage(dataDirectory, onFatal, files);
+  onClose(() => storage.close());
   // Known from the operator log's first record on, and no other log has one before.
   let origin: string | null = null;
   const homeOf = (logId: LogId): LogHome | null => (origin === null ? null : { log: logId, origin });
@@ -128,6 +135,7 @@ async function openHeld(
   const clock = Date.now;
   const sequencer = new Sequencer({ committer: thread, states, clock, observer, onFatal }, head);
   onClose(() => sequencer.drain());
+  const logLength = (): number => sequencer.length;
   const { id: commitKeyId } = key.publicKey;
   const desk = new OperatorDesk({ store: reader, operator, sequencer, commitKeyId, clock });
   const { operatorKeyId, origin: named } = await openLog(desk, { key, config, operator });
@@ -142,13 +150,18 @@ async function openHeld(
     content,
     observer: { contentDamaged: (digest) => tellDamage(digest, { log, observer, publishing }) },
   });
-  const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength: () => sequencer.length });
+  const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength });
   const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
   const filling = new HoldingsFill({ store: reader, writer: watchHoldings(thread, onFatal) });
   const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
   // Whether today's uses are noted must not keep a stop from ending well.
   onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
-  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, packing, filling, tokens, log }));
+  const proving = new Proving(reader, reading);
+  const custody = openGateway(config, { store: reader, states, publishing, homeOf, clock });
+  const { gateway } = custody;
+  const ociParts = { storage, reader, content, states, gateway, proving, treeTakedowns, logLength, homeOf, clock };
+  const { view: oci, sweep: ociSweep } = await openOciSide(config, ociParts);
+  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, packing, filling, tokens, ociSweep, log }));
   return {
     operatorKeyId,
     commitKeyId,
@@ -156,16 +169,17 @@ async function openHeld(
     sequencer,
     publishing,
     reading,
-    proving: new Proving(reader, reading),
+    proving,
     desk,
     governanceDesk: new GovernanceDesk({ store: reader, states, sequencer, clock }),
     governance,
-    ...openGateway(config, { store: reader, states, publishing, homeOf, clock }),
+    ...custody,
     tokens,
     content,
     treeTakedowns,
     parts,
-    lookup: new ContentLookup({ store: reader, logLength: () => sequencer.length }),
+    lookup: new ContentLookup({ store: reader, logLength }),
+    oci,
   };
 }
 

@@ -13,6 +13,7 @@ import {
   TOKEN_USES_PAUSE_MS,
 } from './core/limits.ts';
 import type { MapPruner } from './core/map-pruner.ts';
+import type { OciSweep } from './core/oci/oci-sweep.ts';
 import type { Publishing } from './core/publishing.ts';
 import type { Sequencer } from './core/sequencer.ts';
 import type { TokenDesk } from './core/token-desk.ts';
@@ -25,6 +26,7 @@ export interface UpkeepParts {
   readonly packing: ContentPacking;
   readonly filling: HoldingsFill;
   readonly tokens: TokenDesk;
+  readonly ociSweep: OciSweep;
   readonly log: Logger;
 }
 
@@ -37,6 +39,7 @@ export function startUpkeep({
   packing,
   filling,
   tokens,
+  ociSweep,
   log,
 }: UpkeepParts): () => Promise<void> {
   const ending = new AbortController();
@@ -62,6 +65,7 @@ export function startUpkeep({
     repeat(async () => ((await pruner.step()) ? PRUNE_STEP_PAUSE_MS : PRUNE_WALK_PAUSE_MS)),
     repeat(() => scrub.step()),
     repeat(() => packing.step()),
+    repeat(() => ociSweep.step()),
     repeat(async () => ((await filling.step()) ? HOLDINGS_STEP_PAUSE_MS : HOLDINGS_CHECK_MS)),
     repeat(async () => {
       await tokens.writeUses();
