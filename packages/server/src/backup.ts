@@ -15,7 +15,7 @@ import {
   type Envelope,
 } from '@waybill/protocol';
 import { readContentFiles } from './blobs/files/content-files.ts';
-import { withFileFailures } from './blobs/files/file-failure.ts';
+import { withFileFailures } from './blobs/file-failure.ts';
 import { DigestSet } from './core/fsck/digest-set.ts';
 import { recordKindOf } from './core/log-kind.ts';
 import { namedContents } from './core/named-content.ts';

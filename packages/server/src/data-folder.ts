@@ -34,3 +34,13 @@ export async function existingDataFolder(directory: string): Promise<DataFolder>
 export function lastSignedFileOf(directory: string): string {
   return path.join(directory, 'last-signed');
 }
+
+/** Manifests, tags and links of the OCI side; missing in a data folder that no newer build has served. */
+export function ociStoreFileOf(directory: string): string {
+  return path.join(directory, 'oci.sqlite');
+}
+
+/** Blobs and unfinished uploads of the OCI side. */
+export function ociFolderOf(directory: string): string {
+  return path.join(directory, 'oci');
+}

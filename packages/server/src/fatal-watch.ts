@@ -73,7 +73,8 @@ function watchUpload(upload: ContentUpload, onFatal: OnFatal): ContentUpload {
   };
 }
 
-async function watched<T>(work: Promise<T>, onFatal: OnFatal): Promise<T> {
+/** Waits for a write; one that leaves the disk in doubt ends the process. */
+export async function watched<T>(work: Promise<T>, onFatal: OnFatal): Promise<T> {
   try {
     return await work;
   } catch (failure) {

@@ -14,7 +14,7 @@ import {
 import type { Logger } from 'pino';
 import { openContentFiles } from './blobs/files/content-files.ts';
 import { openContentSharing } from './blobs/files/content-sharing.ts';
-import { withFileFailures } from './blobs/files/file-failure.ts';
+import { withFileFailures } from './blobs/file-failure.ts';
 import { openPartsListFiles } from './blobs/files/parts-list-files.ts';
 import { WriteThread } from './commit-thread/write-thread.ts';
 import type { Config } from './config.ts';

@@ -122,6 +122,14 @@ export interface BlobStore {
   giveToContent(digest: Digest): Promise<void>;
 }
 
+/** How content of the log and a blob of the same bytes share a file: what the content store gives for it. */
+export interface ContentLinks {
+  /** The file of content that stands alone; `null` for other content, and for what is not here. */
+  plainFile(digest: Digest): Promise<string | null>;
+  /** Keeps a file as content, durably: it is durable itself, and its bytes have this digest. */
+  keepFile(digest: Digest, file: string): Promise<void>;
+}
+
 /** An unfinished upload: its bytes outlive the process. */
 export interface UploadSession {
   /** A random UUID. */

@@ -1,14 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { constants, lstatSync } from 'node:fs';
+import { createReadStream, lstatSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, utimes, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { digestHex, messageOf, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
+import { digestHex, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
+import type { ContentLinks } from '../../core/oci-ports.ts';
 import type { ByteRange, ContentStore, ContentUpload } from '../../core/ports.ts';
-import { hasSystemCode, withFileFailures, withFileFailuresSync } from './file-failure.ts';
+import {
+  ensureFolder,
+  linkUnlessRefused,
+  FILE_MODE,
+  FOLDER_MODE,
+  notOurs,
+  openUnlessGone,
+  syncFolder,
+  syncHandle,
+} from '../durable-files.ts';
+import { hasSystemCode, withFileFailures, withFileFailuresSync } from '../file-failure.ts';
 import { readSharedHeader, stretchesOf, type SharedContent } from './shared-file.ts';
 
-const FILE_MODE = 0o640;
-const FOLDER_MODE = 0o750;
 const CHUNK_BYTES = 64 * 1024;
 
 /**
@@ -16,7 +25,7 @@ const CHUNK_BYTES = 64 * 1024;
  * that a file under a digest is always whole. Paths come from parsed digests only, and a link in place of a file or folder
  * is refused (SECURITY.md W2). One process at a time: what an earlier one left unfinished is removed here.
  */
-export async function openContentFiles(root: string): Promise<ContentStore> {
+export async function openContentFiles(root: string): Promise<ContentStore & ContentLinks> {
   const uploads = path.join(root, 'uploads');
   await withFileFailures(root, () => prepareFolders(root, uploads));
   const { size, ...others } = readContentFiles(root);
@@ -27,6 +36,11 @@ export async function openContentFiles(root: string): Promise<ContentStore> {
     size: async (digest) => {
       await naming.settled(digest);
       return size(digest);
+    },
+    plainFile: async (digest) => (findPlain(root, digest) === null ? null : fileOf(root, digest).file),
+    keepFile: async (digest, file) => {
+      await naming.settled(digest);
+      await naming.watch(digest, keepFile(root, digest, file));
     },
     startUpload: async () => {
       const upload = await startUpload(root, path.join(uploads, randomUUID()));
@@ -151,18 +165,6 @@ function namedFile(below: string, digest: Digest): NamedFile {
   return { folder, file: path.join(folder, hex) };
 }
 
-/** A folder that durably exists when this resolves, and is no link to one. */
-export async function ensureFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { mode: FOLDER_MODE });
-  } catch (failure) {
-    if (!hasSystemCode(failure, 'EEXIST')) throw failure;
-    if (!(await lstat(folder)).isDirectory()) throw notOurs(folder);
-  }
-  // Also when it was there: another upload may have made it just now, and not be as far as this.
-  await syncFolder(path.dirname(folder));
-}
-
 interface FoundContent {
   readonly size: number;
   readonly keptAtMs: number;
@@ -205,6 +207,40 @@ export async function startUpload(root: string, temporary: string): Promise<File
   return new FileUpload(root, temporary, await withFileFailures(temporary, () => open(temporary, 'wx', FILE_MODE)));
 }
 
+/** See {@link ContentLinks.keepFile}. */
+async function keepFile(root: string, digest: Digest, from: string): Promise<void> {
+  const { folder, file } = fileOf(root, digest);
+  const temporary = path.join(root, 'uploads', randomUUID());
+  await withFileFailures(
+    from,
+    async () => {
+      const { size } = await lstat(from);
+      if (findPlain(root, digest)?.size === size) return;
+      if (!(await linkUnlessRefused(from, temporary))) return copyFrom(root, from, { temporary, digest });
+      await ensureFolder(folder);
+      await syncFolder(folder, () => rename(temporary, file));
+      // Where both were names of one file already, the renaming did nothing.
+      await rm(temporary, { force: true });
+    },
+    'storage/failed',
+  );
+}
+
+async function copyFrom(
+  root: string,
+  from: string,
+  { temporary, digest }: { readonly temporary: string; readonly digest: Digest },
+): Promise<void> {
+  const upload = await startUpload(root, temporary);
+  try {
+    for await (const chunk of createReadStream(from, { highWaterMark: CHUNK_BYTES })) await upload.write(chunk);
+  } catch (failure) {
+    await upload.discard();
+    throw failure;
+  }
+  await upload.keep(digest);
+}
+
 /** An upload into the file `temporary`, which `handle` has open for writing. */
 export class FileUpload implements ContentUpload {
   readonly #root: string;
@@ -238,7 +274,7 @@ export class FileUpload implements ContentUpload {
         const seconds = (keptAtMs + 0.5) / 1_000;
         await utimes(this.#temporary, seconds, seconds);
       }
-      await sync(this.#handle, this.#temporary);
+      await syncHandle(this.#handle, this.#temporary);
       await this.#handle.close();
       await ensureFolder(folder);
       await syncFolder(folder, async () => {
@@ -261,28 +297,6 @@ export class FileUpload implements ContentUpload {
       await this.discard();
       throw failure;
     }
-  }
-}
-
-/** Does `work`, then syncs the folder, which is open by then: nothing but the sync can fail after the work. */
-export async function syncFolder(folder: string, work: () => Promise<void> = async () => undefined): Promise<void> {
-  // Windows cannot open a folder to sync it; there the file system's journal has to do.
-  if (process.platform === 'win32') return work();
-  const handle = await open(folder, 'r');
-  try {
-    await work();
-    await sync(handle, folder);
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Whatever a failed fsync says, also that there is no room, what was written before it is in doubt (SECURITY.md D5). */
-async function sync(handle: Pick<FileHandle, 'sync'>, file: string): Promise<void> {
-  try {
-    await handle.sync();
-  } catch (cause) {
-    throw new RegistryError('storage/failed', `${file}: ${messageOf(cause)}`, {}, { cause });
   }
 }
 
@@ -387,22 +401,4 @@ export async function* readShared(
 function withoutBase(root: string, file: string, base: Digest): RegistryError {
   const problem = `${file} has slices of ${fileOf(root, base).file}, which is missing or cut off`;
   return new RegistryError('storage/damaged', `${problem}: put that back from a backup`);
-}
-
-async function openUnlessGone(file: string): Promise<FileHandle | null> {
-  try {
-    return await withFileFailures(file, () => open(file, constants.O_RDONLY | noFollow()));
-  } catch (failure) {
-    if (failure instanceof Error && hasSystemCode(failure.cause, 'ENOENT')) return null;
-    throw failure;
-  }
-}
-
-/** Not defined on Windows. */
-function noFollow(): number {
-  return process.platform === 'win32' ? 0 : constants.O_NOFOLLOW;
-}
-
-function notOurs(found: string): RegistryError {
-  return new RegistryError('storage/damaged', `${found} is a link or of another kind than expected: remove it`);
 }

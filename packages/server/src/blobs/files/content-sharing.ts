@@ -3,8 +3,9 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, encodeHex, RegistryError, sha256Stream, type Digest } from '@waybill/protocol';
 import type { ByteRange, ContentSharing, SharedSlice } from '../../core/ports.ts';
+import { ensureFolder, syncFolder } from '../durable-files.ts';
+import { withFileFailures } from '../file-failure.ts';
 import {
-  ensureFolder,
   fileOf,
   findPlain,
   openShared,
@@ -12,10 +13,8 @@ import {
   readShared,
   sharedFileOf,
   startUpload,
-  syncFolder,
   type FileUpload,
 } from './content-files.ts';
-import { withFileFailures } from './file-failure.ts';
 import { encodeSharedHeader } from './shared-file.ts';
 
 /** See {@link ContentSharing}; for the content store that is open on `root`. */

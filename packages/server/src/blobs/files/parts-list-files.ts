@@ -5,7 +5,7 @@ import { digestHex, RegistryError, type Digest } from '@waybill/protocol';
 import { PARTS_LIST_BYTES_MAX } from '@waybill/protocol/content';
 import type { PartsListStore } from '../../core/ports.ts';
 import { partsListFolder } from './content-files.ts';
-import { hasSystemCode, withFileFailures } from './file-failure.ts';
+import { hasSystemCode, withFileFailures } from '../file-failure.ts';
 
 const FILE_MODE = 0o640;
 const FOLDER_MODE = 0o750;

@@ -1,0 +1,75 @@
+import { constants } from 'node:fs';
+import { link, lstat, mkdir, open, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf, RegistryError } from '@waybill/protocol';
+import { hasSystemCode, withFileFailures } from './file-failure.ts';
+
+export const FILE_MODE = 0o640;
+export const FOLDER_MODE = 0o750;
+
+/** A folder that durably exists when this resolves, and is no link to one. */
+export async function ensureFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: FOLDER_MODE });
+  } catch (failure) {
+    if (!hasSystemCode(failure, 'EEXIST')) throw failure;
+    if (!(await lstat(folder)).isDirectory()) throw notOurs(folder);
+  }
+  // Also when it was there: another upload may have made it just now, and not be as far as this.
+  await syncFolder(path.dirname(folder));
+}
+
+/** Does `work`, then syncs the folder, which is open by then: nothing but the sync can fail after the work. */
+export async function syncFolder(folder: string, work: () => Promise<void> = async () => undefined): Promise<void> {
+  // Windows cannot open a folder to sync it; there the file system's journal has to do.
+  if (process.platform === 'win32') return work();
+  const handle = await open(folder, 'r');
+  try {
+    await work();
+    await syncHandle(handle, folder);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whatever a failed fsync says, also that there is no room, what was written before it is in doubt (SECURITY.md D5). */
+export async function syncHandle(handle: Pick<FileHandle, 'sync'>, file: string): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (cause) {
+    throw new RegistryError('storage/failed', `${file}: ${messageOf(cause)}`, {}, { cause });
+  }
+}
+
+/** `null` when it is not there. A link is not followed. */
+export async function openUnlessGone(file: string, flags = constants.O_RDONLY): Promise<FileHandle | null> {
+  try {
+    return await withFileFailures(file, () => open(file, flags | noFollow()));
+  } catch (failure) {
+    if (failure instanceof Error && hasSystemCode(failure.cause, 'ENOENT')) return null;
+    throw failure;
+  }
+}
+
+/** What a file system says that has no hard links, or none between these two places. */
+const NO_LINK = ['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+
+/** False where the file system has no hard link for this. */
+export async function linkUnlessRefused(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (failure) {
+    if (NO_LINK.some((code) => hasSystemCode(failure, code))) return false;
+    throw failure;
+  }
+}
+
+/** Not defined on Windows. */
+export function noFollow(): number {
+  return process.platform === 'win32' ? 0 : constants.O_NOFOLLOW;
+}
+
+export function notOurs(found: string): RegistryError {
+  return new RegistryError('storage/damaged', `${found} is a link or of another kind than expected: remove it`);
+}

@@ -1,0 +1,64 @@
+import type { SharedContentStore } from './blobs/oci-files/oci-blob-files.ts';
+import { openOciFiles } from './blobs/oci-files/oci-files.ts';
+import type { BlobStore, OciStore, UploadStore } from './core/oci-ports.ts';
+import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
+import { watched, type OnFatal } from './fatal-watch.ts';
+import { openOciSqlite } from './storage/oci-sqlite/oci-sqlite-store.ts';
+
+/** Where the OCI side keeps what is beside the log. */
+export interface OciStorage {
+  readonly store: OciStore;
+  readonly blobs: BlobStore;
+  readonly uploads: UploadStore;
+  /** Everything that was answered is where it was said to be when this resolves. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens it in a data folder that this process holds, making what is not there yet; `content` is the log's content there. A
+ * write that leaves the disk in doubt ends the process (SECURITY.md D5). Throws `storage/…`.
+ */
+export async function openOciStorage(
+  dataDirectory: string,
+  onFatal: OnFatal,
+  content: SharedContentStore,
+): Promise<OciStorage> {
+  const store = await openOciSqlite(ociStoreFileOf(dataDirectory), onFatal);
+  try {
+    const { blobs, uploads } = await openOciFiles(ociFolderOf(dataDirectory), content);
+    return {
+      store,
+      blobs: watchBlobs(blobs, onFatal),
+      uploads: watchUploads(uploads, onFatal),
+      close: () => store.close(),
+    };
+  } catch (failure) {
+    await store.close();
+    throw failure;
+  }
+}
+
+function watchBlobs(blobs: BlobStore, onFatal: OnFatal): BlobStore {
+  return {
+    size: (digest) => blobs.size(digest),
+    read: (digest, range) => blobs.read(digest, range),
+    makeDurable: (digests) => watched(blobs.makeDurable(digests), onFatal),
+    list: () => blobs.list(),
+    keptAtMs: (digest) => blobs.keptAtMs(digest),
+    delete: (digest) => watched(blobs.delete(digest), onFatal),
+    adoptContent: (digest) => watched(blobs.adoptContent(digest), onFatal),
+    giveToContent: (digest) => watched(blobs.giveToContent(digest), onFatal),
+  };
+}
+
+function watchUploads(uploads: UploadStore, onFatal: OnFatal): UploadStore {
+  return {
+    start: (session) => watched(uploads.start(session), onFatal),
+    find: (id) => uploads.find(id),
+    append: (id, body, bytesMax) => watched(uploads.append(id, body, bytesMax), onFatal),
+    truncate: (id, length) => watched(uploads.truncate(id, length), onFatal),
+    finish: (id, digest) => watched(uploads.finish(id, digest), onFatal),
+    cancel: (id) => watched(uploads.cancel(id), onFatal),
+    list: () => uploads.list(),
+  };
+}

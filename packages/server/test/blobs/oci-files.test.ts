@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rename, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { concatBytes, digestOf, isRegistryError, parseDigest, utf8, type ErrorCode } from '@waybill/protocol';
+import { parseRepository } from '@waybill/protocol/oci';
+import { keepContent, sampleContent } from '../../src/blobs/conformance.ts';
+import { fileOf, openContentFiles } from '../../src/blobs/files/content-files.ts';
+import {
+  chunksOf,
+  ociBlobSuite,
+  ociDigestOf,
+  pushBlob,
+  readBlob,
+  sampleBlob,
+  type OciBlobs,
+} from '../../src/blobs/oci-conformance.ts';
+import { openOciFiles } from '../../src/blobs/oci-files/oci-files.ts';
+import { blobFileOf, surveyOciFiles, uploadsFolder } from '../../src/blobs/oci-files/oci-places.ts';
+import { FileCalls } from './file-calls.ts';
+
+const rootOf = (folder: string): string => path.join(folder, 'oci');
+const contentRootOf = (folder: string): string => path.join(folder, 'content');
+const open = async (folder: string): Promise<OciBlobs> =>
+  openOciFiles(rootOf(folder), await openContentFiles(contentRootOf(folder)));
+
+ociBlobSuite('files', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'waybill-oci-'));
+  return {
+    ...(await open(folder)),
+    reopen: () => open(folder),
+    keepContent: async (bytes) => keepContent(await openContentFiles(contentRootOf(folder)), bytes),
+    async readContent(digest) {
+      const content = await openContentFiles(contentRootOf(folder));
+      const size = await content.size(digest);
+      if (size === null) return null;
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of content.read(digest, { start: 0, end: size })) chunks.push(chunk);
+      return concatBytes(...chunks);
+    },
+    dispose: () => rm(folder, { recursive: true }),
+  };
+});
+
+async function dataFolder(context: TestContext): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'waybill-oci-'));
+  context.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+const failsWith =
+  (code: ErrorCode) =>
+  (thrown: unknown): boolean =>
+    isRegistryError(thrown, code);
+
+const SESSION = { repository: parseRepository('demo/app'), account: null };
+const BYTES = sampleBlob(1_000);
+const DIGEST = ociDigestOf(BYTES);
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await readdir(uploadsFolder(rootOf(folder)))).toSorted();
+}
+
+test('half made sessions, and what else lies among them, go at the start; whole ones stay', async (context) => {
+  const folder = await dataFolder(context);
+  const { uploads } = await open(folder);
+  const ids: string[] = [];
+  for (let i = 0; i < 4; i++) ids.push((await uploads.start(SESSION)).id);
+  const [whole = '', noBytes = '', noFacts = '', torn = ''] = ids;
+  const place = uploadsFolder(rootOf(folder));
+  await rm(path.join(place, noBytes));
+  await rm(path.join(place, `${noFacts}.json`));
+  await truncate(path.join(place, `${torn}.json`), 20);
+  await writeFile(path.join(place, `${whole}.adopted`), 'half');
+  await symlink(folder, path.join(place, 'link'));
+  await open(folder);
+  assert.deepEqual(await namesIn(folder), [whole, `${whole}.json`]);
+  assert.ok((await readdir(folder)).includes('content'));
+});
+
+test(
+  'a link in place of a blob or of an upload is refused',
+  { skip: process.platform === 'win32' },
+  async (context) => {
+    const folder = await dataFolder(context);
+    const { blobs, uploads } = await open(folder);
+    await pushBlob({ uploads }, BYTES);
+    const { file } = blobFileOf(rootOf(folder), DIGEST);
+    const outside = path.join(folder, 'outside');
+    await rename(file, outside);
+    await symlink(outside, file);
+    await assert.rejects(blobs.size(DIGEST), failsWith('storage/damaged'));
+    await assert.rejects(readBlob(blobs, DIGEST, { start: 0, end: 1 }), failsWith('storage/damaged'));
+    await assert.rejects(blobs.makeDurable([DIGEST]), failsWith('storage/damaged'));
+    await assert.rejects(blobs.giveToContent(parseDigest(DIGEST)), failsWith('storage/damaged'));
+    const { id } = await uploads.start(SESSION);
+    const upload = path.join(uploadsFolder(rootOf(folder)), id);
+    await rm(upload);
+    await symlink(outside, upload);
+    await assert.rejects(uploads.append(id, chunksOf(BYTES), 10_000), failsWith('oci/upload-unknown'));
+    assert.equal((await stat(outside)).size, BYTES.length);
+  },
+);
+
+test('a blob that lost its bytes in a power cut is found out when it is to be durable, and can be pushed again', async (context) => {
+  const folder = await dataFolder(context);
+  await pushBlob(await open(folder), BYTES);
+  await truncate(blobFileOf(rootOf(folder), DIGEST).file, 10);
+  const after = await open(folder);
+  await assert.rejects(after.blobs.makeDurable([DIGEST]), failsWith('oci/blob-unknown'));
+  assert.equal(await after.blobs.size(DIGEST), null);
+  await pushBlob(after, BYTES);
+  await after.blobs.makeDurable([DIGEST]);
+  assert.deepEqual(await readBlob((await open(folder)).blobs, DIGEST, { start: 0, end: BYTES.length }), BYTES);
+});
+
+test('content and a blob of the same bytes are one file', { skip: process.platform === 'win32' }, async (context) => {
+  const folder = await dataFolder(context);
+  const content = await openContentFiles(contentRootOf(folder));
+  const { blobs, uploads } = await openOciFiles(rootOf(folder), content);
+  const inode = async (file: string): Promise<number> => (await stat(file)).ino;
+  const given = await keepContent(content, sampleContent(500));
+  await utimes(fileOf(contentRootOf(folder), given).file, 1_000, 1_000);
+  await blobs.adoptContent(given);
+  const adopted = blobFileOf(rootOf(folder), ociDigestOf(sampleContent(500)));
+  assert.equal(await inode(adopted.file), await inode(fileOf(contentRootOf(folder), given).file));
+  // A sweep would take an old one; the content's own time stays.
+  assert.ok(((await blobs.keptAtMs(ociDigestOf(sampleContent(500)))) ?? 0) > Date.now() - 60_000);
+  assert.equal(await content.keptAtMs(given), 1_000_000);
+  await pushBlob({ uploads }, BYTES);
+  await blobs.giveToContent(digestOf(BYTES));
+  const { file } = blobFileOf(rootOf(folder), DIGEST);
+  assert.equal(await inode(file), await inode(fileOf(contentRootOf(folder), digestOf(BYTES)).file));
+  assert.deepEqual(await readdir(path.join(contentRootOf(folder), 'uploads')), []);
+  assert.deepEqual(await namesIn(folder), []);
+});
+
+test('what is in the wrong place is told from blobs', async (context) => {
+  const folder = await dataFolder(context);
+  await pushBlob(await open(folder), BYTES);
+  const strays = ['stray', 'blobs/md5', 'blobs/sha256/zz', 'uploads/x', `blobs/sha256/${DIGEST.slice(7, 9)}/x`];
+  for (const stray of strays) await writeFile(path.join(rootOf(folder), stray), '');
+  const found: string[] = [];
+  for await (const { file, digest } of surveyOciFiles(rootOf(folder))) {
+    if (digest === null) found.push(path.relative(rootOf(folder), file));
+    else assert.equal(digest, DIGEST);
+  }
+  assert.deepEqual(found.toSorted(), strays.toSorted());
+});
+
+test('a blob that is pushed waits for no disk; made durable it waits once for its bytes and its names', async (context) => {
+  const folder = await dataFolder(context);
+  const stores = await open(folder);
+  const calls = new FileCalls(null);
+  try {
+    const digests = [await pushBlob(stores, BYTES), await pushBlob(stores, utf8('second'), 'sha512')];
+    assert.deepEqual(syncs(calls, folder), []);
+    await Promise.all([stores.blobs.makeDurable(digests), stores.blobs.makeDurable(digests)]);
+    const expected = digests.flatMap((digest) => {
+      const { file, folder: below } = blobFileOf('oci', digest);
+      return [file, below, path.dirname(below)];
+    });
+    assert.deepEqual(syncs(calls, folder).toSorted(), expected.toSorted());
+    if (process.platform === 'win32') return;
+    await stores.blobs.makeDurable(digests);
+    await (await open(folder)).blobs.makeDurable(digests);
+    assert.equal(syncs(calls, folder).filter((file) => /[0-9a-f]{64}$/.test(file)).length, 2);
+  } finally {
+    await calls.dispose();
+  }
+});
+
+function syncs(calls: FileCalls, folder: string): string[] {
+  const below = calls.log.filter((call) => call.startsWith(`sync ${rootOf(folder)}`));
+  return below.map((call) => path.relative(folder, call.slice('sync '.length)));
+}
+
+test('a failed fsync says so, and the blob does not count as durable', async (context) => {
+  const folder = await dataFolder(context);
+  const stores = await open(folder);
+  await pushBlob(stores, BYTES);
+  const isSync = async (interrupt: number): Promise<boolean> => {
+    const calls = new FileCalls({ call: interrupt, done: false, how: 'EIO' });
+    try {
+      await assert.rejects(stores.blobs.makeDurable([DIGEST]), failsWith('storage/failed'));
+      return calls.hasCome;
+    } finally {
+      await calls.dispose();
+    }
+  };
+  // Opening the blob is the first call, its sync the second; opening the folder the third, its sync the fourth.
+  for (const call of [2, 4]) assert.ok(await isSync(call));
+  assert.equal((await stat(blobFileOf(rootOf(folder), DIGEST).file)).mode & 0o200, 0o200);
+});
+
+const STEPS: readonly (readonly [string, (stores: OciBlobs) => Promise<unknown>])[] = [
+  ['a push', (stores) => pushBlob(stores, BYTES)],
+  [
+    'a push and a durable mark',
+    async (stores) => {
+      await pushBlob(stores, BYTES);
+      await stores.blobs.makeDurable([DIGEST]);
+    },
+  ],
+  [
+    'a gift to the content',
+    async (stores) => {
+      await pushBlob(stores, BYTES);
+      await stores.blobs.giveToContent(parseDigest(DIGEST));
+    },
+  ],
+];
+const CALLS_MAX = 60;
+
+for (const [title, work] of STEPS) {
+  test(`a process that dies at any step of ${title} leaves a whole blob or none, and the next one goes on`, async (context) => {
+    let hasCome = true;
+    for (let call = 1; hasCome && call <= CALLS_MAX; call++) {
+      for (const done of [false, true]) {
+        const folder = await dataFolder(context);
+        const stores = await open(folder);
+        const calls = new FileCalls({ call, done, how: 'freeze' });
+        try {
+          await Promise.race([work(stores), calls.frozen]);
+          hasCome = calls.hasCome;
+        } finally {
+          await calls.dispose();
+        }
+        await checkAfterDeath(folder);
+      }
+    }
+    assert.equal(hasCome, false, 'more calls than were tried');
+  });
+}
+
+async function checkAfterDeath(folder: string): Promise<void> {
+  const content = await openContentFiles(contentRootOf(folder));
+  const after = await openOciFiles(rootOf(folder), content);
+  const wholeOrNone = async (size: number | null, read: () => Promise<Uint8Array>): Promise<void> => {
+    if (size !== null) assert.deepEqual(await read(), BYTES);
+  };
+  const range = { start: 0, end: BYTES.length };
+  await wholeOrNone(await after.blobs.size(DIGEST), () => readBlob(after.blobs, DIGEST, range));
+  const inContent = await content.size(parseDigest(DIGEST));
+  assert.ok(inContent === null || inContent === BYTES.length);
+  for (const name of await namesIn(folder)) assert.match(name, /^[0-9a-f-]{36}(?:\.json)?$/);
+  for await (const { id } of after.uploads.list()) await after.uploads.cancel(id);
+  assert.deepEqual(await namesIn(folder), []);
+  await pushBlob(after, BYTES);
+  await after.blobs.giveToContent(parseDigest(DIGEST));
+  assert.equal(await content.size(parseDigest(DIGEST)), BYTES.length);
+}
