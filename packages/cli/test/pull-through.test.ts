@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { COMPONENT, openRegistry, openUser } from './registry.ts';
+import { codeOf, COMPONENT, openRegistry, openUser } from './registry.ts';
 
 test('a package of another Waybill is pulled through, got and verified here, with that one gone', async (t) => {
   const user = await openUser();
@@ -33,6 +33,15 @@ test('a package of another Waybill is pulled through, got and verified here, wit
   await stop();
   await user.ok('get', 'test:tools@1.0.0', '-o', 'copy.wasm', '--registry', registry.url.href);
   assert.deepEqual(await readFile(user.file('copy.wasm')), await readFile(COMPONENT));
+  const authored = await user.run(
+    'get',
+    'test:tools@1.0.0',
+    '--require-author',
+    '--registry',
+    registry.url.href,
+    '--json',
+  );
+  assert.equal(codeOf(authored), 'release/custodial');
   const log = await user.ok('log', 'show', 'test:tools', '--registry', registry.url.href);
   assert.match(log, /imported-from/);
   assert.ok(log.includes(host));

@@ -16,6 +16,7 @@ import { PlainRepositories } from './core/oci/plain-repositories.ts';
 import { RepositorySorts } from './core/oci/repository-sort.ts';
 import { UpstreamImports, type UpstreamObserver } from './core/oci/upstream-imports.ts';
 import { UpstreamReading } from './core/oci/upstream-reading.ts';
+import { requireImportable } from './core/oci/upstream-standing.ts';
 import type { Clock, ContentStore, RegistryReader } from './core/ports.ts';
 import type { Proving } from './core/proving.ts';
 import type { StateCaches } from './core/state-caches.ts';
@@ -79,12 +80,12 @@ async function openPackages(
   const pushing = new PackagePushing({ ...others, store, blobs, contentPolicy: config.contentPolicy, leases });
   if (config.upstreams.length === 0) return { reading, pushing };
   await requireDefinedAll(config.upstreams, others.states);
-  const { clock, gateway, upstreamObserver: observer } = parts;
+  const { clock, upstreamObserver: observer } = parts;
   const imports = new UpstreamImports({
     upstreams: config.upstreams.map((place) => openOciUpstream(place)),
     blobs: new ImportedBlobs({ store, blobs, uploads, leases, clock }),
     importRelease: (repository, put, origin) => pushing.importRelease(repository, put, origin),
-    requireMay: (name) => gateway.requireMay(name),
+    requireMay: (name) => requireImportable(name, parts),
     observer,
     clock,
   });

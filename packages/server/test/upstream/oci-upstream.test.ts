@@ -54,7 +54,7 @@ test('a list of tags is read over its pages, and no further than it may be long'
   let endless = false;
   fake.lie = ({ url }, response) => {
     const page = Number(new URL(url ?? '', 'http://x').searchParams.get('last') ?? 0);
-    const next = endless || page < 2 ? { link: `<${`/v2/${REPOSITORY}/tags/list?last=${page + 1}`}>; rel="next"` } : {};
+    const next = endless || page < 2 ? { link: `</v2/${REPOSITORY}/tags/list?last=${page + 1}>; rel="next"` } : {};
     response.writeHead(200, next).end(JSON.stringify({ tags: [`1.0.${page}`] }));
     return true;
   };

@@ -73,7 +73,7 @@ test('what another registry has is served from here, is in the log with its orig
   const log = await logText(registry);
   assert.ok(log.includes('imported-from'));
   assert.ok(log.includes(`{"registry":"${upstream.host}","repository":"mirror/test/hello"`));
-  assert.ok(!log.includes('on-behalf'));
+  assert.ok(log.includes('{"account":"_upstream"}'));
 
   await upstream.stop();
   await registry.restart();

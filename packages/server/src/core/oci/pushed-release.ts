@@ -16,6 +16,7 @@ import {
 } from '@waybill/protocol';
 import type { RecordSpeech } from '@waybill/protocol/author';
 import { tagOf } from '@waybill/protocol/oci';
+import { IMPORT_ACCOUNT } from '../access.ts';
 import { gatewayRefusal } from '../gateway/gateway-standing.ts';
 import { latestVersion } from './latest-version.ts';
 import { TREE_MEDIA_TYPE } from './pushed-layers.ts';
@@ -84,11 +85,14 @@ export function speechFor(state: PackageState, release: PushedRelease): RecordSp
   };
 }
 
+/** What is imported is signed for nobody here, and no author's either. */
 function sourceAnnotations(source: ReleaseSource, versions: readonly VersionText[]): readonly AnnotationDraft[] {
-  if ('account' in source) return [{ type: 'on-behalf', body: annotationBody({ account: source.account }) }];
+  const account = 'account' in source ? source.account : IMPORT_ACCOUNT;
+  const onBehalf = { type: 'on-behalf', body: annotationBody({ account }) };
+  if ('account' in source) return [onBehalf];
   const { tag, ...origin } = source.origin;
   const body = annotationBody(tag === null ? origin : { ...origin, tag });
-  return versions.map((version) => ({ type: 'imported-from', version, body }));
+  return [onBehalf, ...versions.map((version) => ({ type: 'imported-from', version, body }))];
 }
 
 /** `null` in version 0, which says nothing of content. */
