@@ -1,3 +1,4 @@
+import type { LookupAddress } from 'node:dns';
 import { lookup as lookupName } from 'node:dns/promises';
 import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
@@ -13,7 +14,7 @@ import {
 } from './upstream-limits.ts';
 
 /** All addresses of a name. */
-export type Resolver = (hostname: string) => Promise<readonly { readonly address: string; readonly family: number }[]>;
+export type Resolver = (hostname: string) => Promise<readonly LookupAddress[]>;
 
 export const systemResolver: Resolver = (hostname) => lookupName(hostname, { all: true, verbatim: true });
 
@@ -98,16 +99,25 @@ export class UpstreamHttp {
 
   #lookup(url: URL): LookupFunction {
     return (hostname, { all }, callback) => {
-      const found = async (): Promise<void> => {
-        const addresses = (await this.#resolve(hostname)).filter(({ address }) => this.#rules.allows(address));
-        const [first] = addresses;
-        if (first === undefined)
-          throw refused(url, 'it has no address in a network that is public or named in --upstreams');
-        if (all === true) callback(null, [...addresses]);
-        else callback(null, first.address, first.family);
+      const answer = async (): Promise<void> => {
+        const found = await this.#addressesOf(url, hostname);
+        if (found instanceof Error) callback(found, '');
+        else if (all === true) callback(null, found);
+        else callback(null, found[0]?.address ?? '', found[0]?.family);
       };
-      found().catch((failure: Error) => callback(failure, ''));
+      void answer();
     };
+  }
+
+  /** At least one, or what is wrong with the name. */
+  async #addressesOf(url: URL, hostname: string): Promise<LookupAddress[] | Error> {
+    try {
+      const addresses = (await this.#resolve(hostname)).filter(({ address }) => this.#rules.allows(address));
+      if (addresses.length > 0) return addresses;
+      return refused(url, 'it has no address in a network that is public or named in --upstreams');
+    } catch (cause) {
+      return failed(url, messageOf(cause), cause);
+    }
   }
 }
 
