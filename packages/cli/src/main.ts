@@ -14,6 +14,7 @@ import { getCommand, verifyCommand } from './commands/get.ts';
 import { keyRoutes } from './commands/key.ts';
 import { loginCommand, logoutCommand } from './commands/login.ts';
 import { infoCommand, logExportCommand, logShowCommand, logValidateCommand, headCommand } from './commands/look.ts';
+import { ociRoutes } from './commands/oci.ts';
 import { operatorRoutes } from './commands/operator.ts';
 import { grantCommand, revokeCommand, transferCommand, upgradeCommand, whoCommand } from './commands/authority.ts';
 import { addCommand, installCommand, outdatedCommand, updateCommand, whyCommand } from './commands/project.ts';
@@ -64,6 +65,7 @@ const root = buildRouteMap({
     find: findCommand,
     log: logRoutes,
     verify: verifyCommand,
+    oci: ociRoutes,
     types: typesCommand,
     head: headCommand,
     key: keyRoutes,

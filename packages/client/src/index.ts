@@ -47,6 +47,7 @@ export { claimPackage, type ClaimedPackage, type ClaimParts } from './claim.ts';
 export { custodialAccount, custodyText, requireAuthor } from './custody.ts';
 export { InnerName } from './inner-name.ts';
 export { judgedAs } from './log-refusal.ts';
+export { ociManifestOf, type ReleaseForOci } from './oci-manifest.ts';
 export {
   contentNamedBy,
   draftPublish,

@@ -34,14 +34,13 @@ export interface FoundRelease {
 }
 
 /** What a result of `get` says of the release. */
-export function releaseBody({
-  name,
-  resolved,
-  account,
-}: Omit<FoundRelease, 'warnings'>): Record<string, string | null> {
-  const { release, content } = resolved;
-  const { version, recordId } = release;
-  return { package: name, version, digest: content, recordId, onBehalfOf: account };
+export function releaseBody(name: PackageName, { release, content }: ResolvedRelease): Record<string, string> {
+  return { package: name, version: release.version, digest: content, recordId: release.recordId };
+}
+
+/** The same with who signed it. */
+export function foundBody({ name, resolved, account }: Omit<FoundRelease, 'warnings'>): Record<string, string | null> {
+  return { ...releaseBody(name, resolved), onBehalfOf: account };
 }
 
 /** Beside what was written, where no author signed it. */

@@ -7,7 +7,7 @@ import type { TreeFile } from '@waybill/protocol/content';
 import type { CommandResult } from '../action.ts';
 import { FileDelivery, type ContentListener } from '../file-delivery.ts';
 import { contentCacheOf } from '../session.ts';
-import { bareName, custodyLines, deliverToPipe, releaseBody, type FoundRelease, type GetParts } from './get-output.ts';
+import { bareName, custodyLines, deliverToPipe, foundBody, type FoundRelease, type GetParts } from './get-output.ts';
 
 /** A release that is a tree, and what of it is wanted. */
 export interface FoundTree extends FoundRelease {
@@ -51,7 +51,7 @@ async function writeOne(
   await new FileDelivery({ cache, digest, output, listen: () => NO_OBJECTION }).finish();
   const what = `${name}@${resolved.release.version}/${file.path}`;
   const json = {
-    ...releaseBody(found),
+    ...foundBody(found),
     path: file.path,
     fileDigest: file.digest,
     file: path.resolve(output),
@@ -80,7 +80,7 @@ async function writeFolder(
   const said = outcome === 'same' ? 'there already' : 'verified';
   const count = `${files.length} ${files.length === 1 ? 'file' : 'files'}`;
   const json = {
-    ...releaseBody(found),
+    ...foundBody(found),
     folder: path.resolve(output),
     files: files.length,
     unchanged: outcome === 'same',

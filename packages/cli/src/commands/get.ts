@@ -39,7 +39,7 @@ import {
   bareName,
   custodyLines,
   deliverToPipe,
-  releaseBody,
+  foundBody,
   type FoundRelease,
   type GetFlags,
   type GetParts,
@@ -137,7 +137,7 @@ async function getFile(parts: GetParts, found: FoundRelease): Promise<CommandRes
     return null;
   }
   const size = formatBytes((await stat(output)).size);
-  const json = { ...releaseBody(found), file: path.resolve(output), warnings: [...warnings, ...contradicted] };
+  const json = { ...foundBody(found), file: path.resolve(output), warnings: [...warnings, ...contradicted] };
   return { text: `${name}@${release.version} → ${output} (${size}, ${content}, verified)${custodyLines(found)}`, json };
 }
 

@@ -1,17 +1,18 @@
 import { utf8 } from '../bytes/byte-array.ts';
-import { COMPONENT_SECTION } from '../content/binary/component-layout.ts';
-import {
-  type ComponentSort,
-  DECLARATION,
-  readExternName,
-  readSort,
-  skipAlias,
-  skipDeclaration,
-  skipExternType,
-  skipTypeDefinition,
-  TYPE_CODE,
-} from '../content/binary/component-type.ts';
 import { Cursor } from '../content/binary/cursor.ts';
+import {
+  COMPONENT_TYPE,
+  DECLARED_EXPORT,
+  readAliasSort,
+  readExternName,
+  readExternType,
+  readSort,
+  SECTION_ID,
+  skipDeclaration,
+  skipExportType,
+  skipType,
+  SORT_CODE,
+} from './outline-grammar.ts';
 
 /** Different names in both lists together, and bytes of them: over either, format 1 lists nothing (spec/oci.md 5.7). */
 const NAMES_MAX = 10_000;
@@ -33,21 +34,21 @@ export interface OutlineSection {
 
 interface Extern {
   readonly name: string;
-  readonly sort: ComponentSort;
+  readonly sort: number;
   /** What is exported, in the index space of its sort. */
   readonly index: number;
 }
 
 /**
  * The names of a component's imports and exports, and of a WIT package's interfaces and worlds: spec/oci.md 5.6 and 5.7.
- * FROZEN, as all of format 1. Throws `content/malformed`, `content/policy`, `content/not-analysed`.
+ * FROZEN, as all of format 1. Throws `content/malformed`.
  *
  * @param sections - Those of imports and exports; of content that may be a WIT package those of types and aliases, too.
  */
 export function outlineNames(sections: readonly OutlineSection[]): OutlineNames {
-  const imports = externsIn(sections, COMPONENT_SECTION.import, readImport);
-  const exports = externsIn(sections, COMPONENT_SECTION.export, readExport);
-  const isPackage = imports.length === 0 && exports.every(({ sort }) => sort === 'type');
+  const imports = externsIn(sections, SECTION_ID.import, readImport);
+  const exports = externsIn(sections, SECTION_ID.export, readExport);
+  const isPackage = imports.length === 0 && exports.every(({ sort }) => sort === SORT_CODE.type);
   const listed = isPackage ? namesInPackage(sections) : null;
   return bounded({
     imports: ascending(imports.map(({ name }) => name)),
@@ -70,7 +71,7 @@ function externsIn(sections: readonly OutlineSection[], id: number, read: (curso
   for (const section of sections) {
     if (section.id !== id) continue;
     const cursor = cursorOf(section);
-    for (let count = cursor.count(4); count > 0; count--) externs.push(read(cursor));
+    for (let count = cursor.count(1); count > 0; count--) externs.push(read(cursor));
   }
   return externs;
 }
@@ -80,15 +81,15 @@ function cursorOf({ bytes }: OutlineSection): Cursor {
 }
 
 function readImport(cursor: Cursor): Extern {
-  const { name } = readExternName(cursor);
-  return { name, sort: skipExternType(cursor), index: 0 };
+  const name = readExternName(cursor);
+  return { name, sort: readExternType(cursor), index: 0 };
 }
 
 function readExport(cursor: Cursor): Extern {
-  const { name } = readExternName(cursor);
+  const name = readExternName(cursor);
   const sort = readSort(cursor);
   const index = cursor.u32();
-  if (cursor.byte() === 1) skipExternType(cursor);
+  skipExportType(cursor);
   return { name, sort, index };
 }
 
@@ -116,15 +117,15 @@ function namesInPackage(sections: readonly OutlineSection[]): ReadonlySet<string
 /** Each adds to the index space of types what one entry of its section adds. */
 const TYPE_READERS: ReadonlyMap<number, (cursor: Cursor, types: TypeNames[], exported: Set<TypeNames>) => void> =
   new Map([
-    [COMPONENT_SECTION.type, (cursor: Cursor, types: TypeNames[]): void => void types.push(readType(cursor))],
+    [SECTION_ID.type, (cursor: Cursor, types: TypeNames[]): void => void types.push(readType(cursor))],
     [
-      COMPONENT_SECTION.alias,
+      SECTION_ID.alias,
       (cursor: Cursor, types: TypeNames[]): void => {
-        if (skipAlias(cursor) === 'type') types.push(null);
+        if (readAliasSort(cursor) === SORT_CODE.type) types.push(null);
       },
     ],
     [
-      COMPONENT_SECTION.export,
+      SECTION_ID.export,
       (cursor: Cursor, types: TypeNames[], exported: Set<TypeNames>): void => {
         const names = types[readExport(cursor).index] ?? null;
         types.push(names);
@@ -134,20 +135,20 @@ const TYPE_READERS: ReadonlyMap<number, (cursor: Cursor, types: TypeNames[], exp
   ]);
 
 function readType(cursor: Cursor): TypeNames {
-  if (cursor.peek() !== TYPE_CODE.component) {
-    skipTypeDefinition(cursor, 0);
+  if (cursor.peek() !== COMPONENT_TYPE) {
+    skipType(cursor, 0);
     return null;
   }
   cursor.byte();
   const names: string[] = [];
-  for (let count = cursor.count(2); count > 0; count--) {
-    if (cursor.peek() !== DECLARATION.export) {
+  for (let count = cursor.count(1); count > 0; count--) {
+    if (cursor.peek() !== DECLARED_EXPORT) {
       skipDeclaration(cursor, 1);
       continue;
     }
     cursor.byte();
-    names.push(readExternName(cursor).name);
-    skipExternType(cursor);
+    names.push(readExternName(cursor));
+    readExternType(cursor);
   }
   return names;
 }

@@ -1,8 +1,7 @@
 import { joinBytes } from '../bytes/byte-array.ts';
 import { isRegistryError } from '../errors.ts';
-import { COMPONENT_SECTION } from '../content/binary/component-layout.ts';
-import { VERSION_READ } from '../content/binary/section.ts';
 import { WasmScanner, type WasmKind } from '../content/wasm.ts';
+import { COMPONENT_VERSION, SECTION_ID } from './outline-grammar.ts';
 import { NO_NAMES, outlineNames, type OutlineNames } from './outline-names.ts';
 
 /** Bytes of the sections that are kept, and of content that may be a WIT package; and how many sections. */
@@ -16,7 +15,7 @@ export interface ReleaseOutline extends OutlineNames {
 
 /**
  * Reads content as it streams by, for the manifest that a release stands for (spec/oci.md 5.5 to 5.7). FROZEN: the digests of
- * those manifests have been given away, so what the readers of WebAssembly learn must not change what this one tells.
+ * those manifests have been given away.
  */
 export class ReleaseOutlineReader {
   readonly #keeps: ReadonlySet<number>;
@@ -32,7 +31,7 @@ export class ReleaseOutlineReader {
 
   /** @param size - Of the whole content. */
   constructor(size: number) {
-    const { import: imports, export: exports, type, alias } = COMPONENT_SECTION;
+    const { import: imports, export: exports, type, alias } = SECTION_ID;
     this.#keeps = new Set(size <= KEPT_BYTES_MAX ? [imports, exports, type, alias] : [imports, exports]);
   }
 
@@ -44,7 +43,7 @@ export class ReleaseOutlineReader {
   finish(): ReleaseOutline | null {
     const layer = this.#isWasm ? readOr(null, () => this.#scanner.finish()) : null;
     if (layer === null) return null;
-    const isRead = layer === 'component' && this.#scanner.version === VERSION_READ.component && !this.#isTooMuch;
+    const isRead = layer === 'component' && this.#scanner.version === COMPONENT_VERSION && !this.#isTooMuch;
     const sections = this.#kept.map(({ id, parts }) => ({ id, bytes: joinBytes(parts) }));
     return { layer, ...(isRead ? readOr(NO_NAMES, () => outlineNames(sections)) : NO_NAMES) };
   }
@@ -75,7 +74,7 @@ function readOr<T, U>(otherwise: U, read: () => T): T | U {
   try {
     return read();
   } catch (failure) {
-    if (isRegistryError(failure, 'content/policy', 'content/malformed', 'content/not-analysed')) return otherwise;
+    if (isRegistryError(failure, 'content/policy', 'content/malformed')) return otherwise;
     throw failure;
   }
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { SEED } from '@waybill/tools/test-scale';
 import { utf8 } from '../../src/bytes/byte-array.ts';
 import { decodeHex } from '../../src/bytes/hex.ts';
 import {
@@ -135,4 +137,22 @@ test('oci 7.1: a list of referrers is an index that is read as one', () => {
     outcome(() => readManifest(referrersIndex([]), OCI_MEDIA_TYPE.index)),
     'ok',
   );
+});
+
+test('W7, W8: a manifest with bytes that were changed is read, or refused in the words of a manifest', () => {
+  const draw = (at: number): number => createHash('sha256').update(`${SEED}:${at}`).digest().readUInt32LE();
+  const counts = new Map<string, number>();
+  for (const [index, one] of CASES.entries()) {
+    const bytes = bytesOf(one);
+    for (let round = 0; round < 100 && bytes.length > 0; round++) {
+      const changed = new Uint8Array(bytes);
+      for (let i = 0; i <= round % 3; i++) {
+        const random = draw(index * 1_000 + round * 10 + i);
+        changed[random % bytes.length] = random >>> 24;
+      }
+      const verdict = outcome(() => readManifest(changed, one.contentType));
+      counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
+    }
+  }
+  assert.deepEqual(new Set(counts.keys()), new Set(['ok', 'oci/manifest']));
 });

@@ -185,12 +185,6 @@ export const OCI_TAGS_AT_ONCE_MAX = 100;
 export const OCI_TAGS_PAGE_MAX = 50_000;
 export const OCI_CATALOG_PAGE_MAX = 1_000;
 
-/** Referrers of one answer, and the bytes of their manifests, each of which is read for what it says of itself. */
-export const OCI_REFERRERS_PAGE_MAX = 1_000;
-export const OCI_REFERRERS_BYTES_MAX = 8 * 1024 * 1024;
-/** Referrers read from the store at once. */
-export const OCI_REFERRERS_STEP = 16;
-
 /** Names read from the store at once for a list that not everybody may see all of. */
 export const OCI_NAMES_STEP = 200;
 
@@ -269,3 +263,5 @@ export const TREE_MEMBERS_MAX = 200_000;
 /** Referrers in one answer, and bytes of the manifests that they are read from; the rest comes with the next. */
 export const REFERRERS_PAGE_MAX = 500;
 export const REFERRERS_PAGE_BYTES_MAX = 8 * 1024 * 1024;
+/** Of a plain repository, read from the store at once. */
+export const REFERRERS_STEP = 16;

@@ -221,8 +221,7 @@ export function skipTypeDefinition(cursor: Cursor, depth: number): void {
 
 export const DECLARATION = { coreType: 0x00, type: 0x01, alias: 0x02, import: 0x03, export: 0x04 } as const;
 
-/** Moves over one declaration inside the type of a component or an instance. */
-export function skipDeclaration(cursor: Cursor, depth: number): void {
+function skipDeclaration(cursor: Cursor, depth: number): void {
   const start = cursor.offset;
   switch (cursor.byte()) {
     case DECLARATION.coreType:

@@ -135,9 +135,10 @@ export class OciUploads implements OciUploading {
     try {
       const after = await uploads.append(id, body, OCI_BLOB_BYTES_MAX);
       if (length === null || after - before === length) return after;
-      throw new RegistryError('oci/size', `${length} bytes were announced, and ${after - before} came`);
+      const message = `${length} bytes were announced, and ${after - before} came`;
+      throw new RegistryError(start === null ? 'oci/size' : 'oci/range', message, { length: before });
     } catch (failure) {
-      if (isRegistryError(failure, 'oci/size')) await uploads.truncate(id, before);
+      if (isRegistryError(failure, 'oci/size', 'oci/range')) await uploads.truncate(id, before);
       throw failure;
     }
   }

@@ -57,7 +57,7 @@ export interface PackageRelease {
   readonly account: string | null;
   /** Manifests that are said to be the one by which it was pushed, the first one first. */
   readonly pushed: readonly Digest[];
-  /** About it or its record, the latest first. */
+  /** About it, the latest first, and on whose behalf; not those that say how it was pushed. */
   readonly annotations: readonly StandingAnnotation[];
 }
 
@@ -204,7 +204,14 @@ class LoggedPackage {
       // Whatever is named by another hash is content that nobody could have sent here.
       if (!isDigest(content)) continue;
       yield {
-        ...{ name: this.#name, logId: this.logId, version, content, claim, recordId, time, by },
+        name: this.#name,
+        logId: this.logId,
+        version,
+        content,
+        claim,
+        recordId,
+        time,
+        by,
         tag: tagOrNull(release),
         registryIndex: this.#indexes.get(recordId) ?? 0,
         yanked: state.status === 'yanked' ? { reason: state.reason } : null,
@@ -218,7 +225,7 @@ class LoggedPackage {
     }
   }
 
-  /** By the version that they are about, or by the record of those about that. */
+  /** Those about releases, by the version, and those that say on whose behalf a record was signed, by the record. */
   #standing(): Map<string, StandingAnnotation[]> {
     const standing = new Map<string, StandingAnnotation[]>();
     for (const listed of this.#book.list()) {
@@ -227,7 +234,8 @@ class LoggedPackage {
       const { type, version, body, content } = annotation;
       const recordId = recordOf(listed);
       const about = version ?? (type === 'on-behalf' ? recordId : null);
-      if (about === null) continue;
+      // How it was pushed is no news to whoever has a manifest.
+      if (about === null || type === 'oci-manifest') continue;
       const one = { id, type, registryIndex: this.#indexes.get(recordId) ?? 0, body, content };
       const those = standing.get(about);
       if (those === undefined) standing.set(about, [one]);

@@ -12,9 +12,9 @@ import {
   type TagName,
 } from '@waybill/protocol/oci';
 import {
-  OCI_REFERRERS_BYTES_MAX,
-  OCI_REFERRERS_PAGE_MAX,
-  OCI_REFERRERS_STEP,
+  REFERRERS_PAGE_BYTES_MAX,
+  REFERRERS_PAGE_MAX,
+  REFERRERS_STEP,
   OCI_TAGS_AT_ONCE_MAX,
   OCI_TAGS_PAGE_MAX,
 } from '../limits.ts';
@@ -41,7 +41,7 @@ export interface PlainRepositoriesParts {
   readonly clock: Clock;
 }
 
-/** Repositories outside the log: what was pushed, as it was pushed, until it is deleted (spec/oci.md 6). */
+/** Repositories outside the log: what was pushed, as it was pushed, until it is deleted (spec/oci.md 8). */
 export class PlainRepositories implements OciReading, OciPushing {
   readonly #store: OciStore;
   readonly #blobs: BlobStore;
@@ -87,22 +87,22 @@ export class PlainRepositories implements OciReading, OciPushing {
     subject: OciDigest,
     { last, limit, artifactType }: ListPage & { readonly artifactType: string | null },
   ): Promise<Page<ReferrerDescriptor>> {
-    const asked = Math.min(limit ?? OCI_REFERRERS_PAGE_MAX, OCI_REFERRERS_PAGE_MAX);
+    const asked = Math.min(limit ?? REFERRERS_PAGE_MAX, REFERRERS_PAGE_MAX);
     const items: ReferrerDescriptor[] = [];
     if (asked === 0) return { items, more: false };
     let [after, bytes] = [last, 0];
     for (;;) {
-      const page = { after, limit: OCI_REFERRERS_STEP };
+      const page = { after, limit: REFERRERS_STEP };
       const found = await this.#store.listReferrers(repository, { subject, artifactType, ...page });
       for (const referrer of found) {
         bytes += referrer.bytes.length;
-        if (items.length > 0 && (items.length === asked || bytes > OCI_REFERRERS_BYTES_MAX)) {
+        if (items.length > 0 && (items.length === asked || bytes > REFERRERS_PAGE_BYTES_MAX)) {
           return { items, more: true };
         }
         items.push(descriptorOf(referrer));
         after = referrer.digest;
       }
-      if (found.length < OCI_REFERRERS_STEP) return { items, more: false };
+      if (found.length < REFERRERS_STEP) return { items, more: false };
     }
   }
 

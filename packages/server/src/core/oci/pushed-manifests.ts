@@ -25,13 +25,28 @@ export class PushedManifests {
     this.#oci = oci;
   }
 
-  /** The first of those that the log names. `null` for none: whoever may annotate a release cannot put other content in its place. */
+  /**
+   * The one that the tag stands for: the first that the log names. `null` where that is not here, or brings other content: whoever
+   * may annotate a release cannot put anything in its place.
+   */
   async of(release: PackageRelease): Promise<StoredManifest | null> {
+    const [first = null] = release.pushed;
+    return first && this.#find(release, first);
+  }
+
+  /** All that the log names, as far as they are here and bring the content. */
+  async all(release: PackageRelease): Promise<readonly StoredManifest[]> {
+    const found: StoredManifest[] = [];
     for (const digest of release.pushed) {
-      const stored = await this.#oci.readManifest(repositoryOf(release.name), parseOciDigest(digest));
-      if (stored !== null && this.#holds(stored, release)) return stored;
+      const stored = await this.#find(release, digest);
+      if (stored !== null) found.push(stored);
     }
-    return null;
+    return found;
+  }
+
+  async #find(release: PackageRelease, digest: Digest): Promise<StoredManifest | null> {
+    const stored = await this.#oci.readManifest(repositoryOf(release.name), parseOciDigest(digest));
+    return stored !== null && this.#holds(stored, release) ? stored : null;
   }
 
   #holds(stored: StoredManifest, release: PackageRelease): boolean {

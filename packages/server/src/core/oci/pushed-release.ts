@@ -43,8 +43,7 @@ export function versionsToRelease(
     );
   });
   if (!tags.latest) return open;
-  const standing = [...bindings.values()].filter(({ state }) => state.status === 'released');
-  const latest = latestVersion([...standing.map(({ version }) => version), ...open]);
+  const latest = latestVersion([...standingVersions(bindings), ...open]);
   const isThis = latest !== null && (open.includes(latest) || bindings.get(latest)?.content === content);
   if (isThis) return open;
   const what = latest === null ? 'nothing is released yet' : `it stands for ${latest}`;
@@ -53,6 +52,17 @@ export function versionsToRelease(
 
 /** Whose release it is, where it is not its signer's. */
 export type ReleaseSource = { readonly account: string } | { readonly origin: ImportNote };
+
+/** The versions that a push is about: where it has the tag `latest` alone, the one that this stands for. */
+export function versionsNamed({ bindings }: PackageState, { tags }: ReleasePlan): readonly VersionText[] {
+  if (tags.versions.length > 0) return tags.versions;
+  const latest = latestVersion(standingVersions(bindings));
+  return latest === null ? [] : [latest];
+}
+
+function standingVersions(bindings: PackageState['bindings']): VersionText[] {
+  return [...bindings.values()].filter(({ state }) => state.status === 'released').map(({ version }) => version);
+}
 
 /** All that a record of the gateway says of a push. */
 export interface PushedRelease extends ReleasePlan {

@@ -60,15 +60,15 @@ export class ReleaseDocuments {
     this.#parts = parts;
   }
 
-  /** Manifests of a release that something may refer to: the derived one, and that by which it was pushed. */
+  /** Manifests of a release that something may refer to: the derived one, and those by which it was pushed. */
   async subjects(release: PackageRelease): Promise<readonly ReferredManifest[]> {
     const { manifest } = await this.#derivedOrNull(release);
     return subjectsOf(manifest, await this.#pushed(release));
   }
 
-  async #pushed(release: PackageRelease): Promise<ReferredManifest | null> {
-    const stored = await this.#parts.pushed.of(release);
-    return stored && { mediaType: stored.mediaType, digest: stored.digest, size: stored.bytes.length };
+  async #pushed(release: PackageRelease): Promise<readonly ReferredManifest[]> {
+    const stored = await this.#parts.pushed.all(release);
+    return stored.map(({ mediaType, digest, bytes }) => ({ mediaType, digest, size: bytes.length }));
   }
 
   async #derivedOrNull(
@@ -174,15 +174,12 @@ export class ReleaseDocuments {
   }
 }
 
-function subjectsOf(derived: ReleaseManifest | null, pushed: ReferredManifest | null): readonly ReferredManifest[] {
-  const subjects: ReferredManifest[] = [];
-  if (derived !== null) {
-    const { manifest, manifestDigest } = derived;
-    const digest = parseOciDigest(manifestDigest);
-    subjects.push({ mediaType: OCI_MEDIA_TYPE.manifest, digest, size: manifest.length });
-  }
-  if (pushed !== null && pushed.digest !== subjects[0]?.digest) subjects.push(pushed);
-  return subjects;
+function subjectsOf(derived: ReleaseManifest | null, pushed: readonly ReferredManifest[]): readonly ReferredManifest[] {
+  if (derived === null) return pushed;
+  const { manifest, manifestDigest } = derived;
+  const digest = parseOciDigest(manifestDigest);
+  const own = { mediaType: OCI_MEDIA_TYPE.manifest, digest, size: manifest.length };
+  return [own, ...pushed.filter((one) => one.digest !== digest)];
 }
 
 /** What may change of a release's documents. */

@@ -5,7 +5,7 @@ import type { OperatorStates } from '../state-caches.ts';
 /** `package`: its tags are releases of the log. `plain`: whatever clients push, until they delete it. */
 export type RepositorySort = 'package' | 'plain';
 
-/** Namespaces that a refusal names. */
+/** Namespaces, and prefixes, that a refusal names. */
 const NAMED_MAX = 5;
 
 export interface RepositorySortsParts {
@@ -14,7 +14,7 @@ export interface RepositorySortsParts {
   readonly prefixes: readonly RepositoryName[];
 }
 
-/** Which repository is what: the one place that decides it (spec/oci.md 1). */
+/** Which repository is what: the one place that decides it (spec/oci.md 2.5, 2.6). */
 export class RepositorySorts {
   readonly #operator: OperatorStates;
   readonly #prefixes: readonly RepositoryName[];
@@ -48,11 +48,9 @@ export class RepositorySorts {
   /** What there is instead, for a person whose repository is not here. */
   async describe(): Promise<string> {
     const namespaces = await this.#namespaces();
-    const shown = namespaces.slice(0, NAMED_MAX).map((namespace) => `${namespace}/…`);
-    if (namespaces.length > NAMED_MAX) shown.push('…');
-    const packages = shown.length === 0 ? 'no namespace of packages' : `packages in ${shown.join(', ')}`;
-    if (this.#prefixes.length === 0) return `there is ${packages}, and no prefix of plain repositories`;
-    return `there is ${packages}, and plain repositories below ${this.#prefixes.slice(0, NAMED_MAX).join(', ')}`;
+    const packages = namespaces.map((namespace) => `${namespace}/<name>`);
+    const plain = this.#prefixes.map((prefix) => `${prefix}/<name>`);
+    return `packages here are ${listed(packages)}, plain repositories ${listed(plain)}`;
   }
 
   #isDefined(namespace: string): Promise<boolean> {
@@ -64,6 +62,11 @@ export class RepositorySorts {
       [...bindings].flatMap(([namespace, { status }]) => (status === 'defined' ? [namespace] : [])),
     );
   }
+}
+
+function listed(forms: readonly string[]): string {
+  if (forms.length === 0) return 'none';
+  return forms.length > NAMED_MAX ? `${forms.slice(0, NAMED_MAX).join(', ')}…` : forms.join(', ');
 }
 
 /** What tokens compare with the namespaces that they cover. */

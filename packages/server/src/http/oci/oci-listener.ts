@@ -87,11 +87,14 @@ export class OciListener implements FrontListener {
       .catch((failure: unknown) => log.error(failure, 'an OCI answer broke off'));
   }
 
-  async #send({ method = '' }: IncomingMessage, outgoing: ServerResponse, answer: OciAnswer): Promise<void> {
+  async #send(incoming: IncomingMessage, outgoing: ServerResponse, answer: OciAnswer): Promise<void> {
+    const { method = '' } = incoming;
     if (READING.has(method)) outgoing.setHeader('access-control-expose-headers', EXPOSED);
     // Pages from elsewhere read, and nothing more.
     else outgoing.removeHeader('access-control-allow-origin');
     await sendAnswer(outgoing, { ...answer, headers: { ...COMMON, ...answer.headers } }, method === 'HEAD');
+    // What is left of a body that was refused; the server bounds how long it may come in (HttpLimits.unreadBodyMs).
+    if (!incoming.complete) incoming.resume();
   }
 
   /** Never throws. */

@@ -102,6 +102,7 @@ const FAMILIES: Readonly<Record<FamilyOf<Exclude<ErrorCode, OwnCode>>, OciCode>>
 
 const UNAUTHORIZED = 401;
 const FORBIDDEN = 403;
+const TOO_SLOW = 408;
 
 /** The status and the code of an error on the wire. */
 export function wireOf(code: ErrorCode): { readonly status: number; readonly code: OciCode } {
@@ -119,8 +120,14 @@ export function ociProblem(thrown: unknown, more: OciHeaders = {}): OciAnswer {
 }
 
 export function errorAnswer(status: number, code: OciCode, message: string, more: OciHeaders = {}): OciAnswer {
-  const headers = { 'cache-control': CACHE.never, ...problemHeaders(status), ...more };
+  const headers = { 'cache-control': CACHE.never, ...asked(status), ...more };
   return jsonAnswer(status, { errors: [{ code, message }] }, headers);
+}
+
+/** The rest of a refused body is let in for a while, or its sender is cut off before it has read why. */
+function asked(status: number): OciHeaders {
+  const { connection, ...rest } = problemHeaders(status);
+  return status === TOO_SLOW && connection !== undefined ? { ...rest, connection } : rest;
 }
 
 function isOwn(code: ErrorCode): code is OwnCode {

@@ -122,7 +122,8 @@ interface Bytes {
 }
 
 /** One byte range, and conditional requests. RFC 9110 14.2: a range counts for GET alone. */
-function rangedAnswer({ incoming, isHead }: OciRequest, more: OciHeaders, { etag, size, read }: Bytes): OciAnswer {
+function rangedAnswer({ incoming, isHead }: OciRequest, more: OciHeaders, content: Bytes): OciAnswer {
+  const { etag, size } = content;
   const headers = { ...more, etag, 'accept-ranges': 'bytes' };
   if (namesEtag(incoming.headers['if-none-match'], etag)) return emptyAnswer(304, headers);
   const ifRange = incoming.headers['if-range'];
@@ -133,9 +134,9 @@ function rangedAnswer({ incoming, isHead }: OciRequest, more: OciHeaders, { etag
   }
   if (isHead) return { status: 200, headers, body: null, length: size };
   const { start, end } = range ?? { start: 0, end: size };
-  if (range === null) return { status: 200, headers, body: read({ start, end }), length: size };
+  if (range === null) return { status: 200, headers, body: content.read({ start, end }), length: size };
   const partial = { ...headers, 'content-range': `bytes ${start}-${end - 1}/${size}` };
-  return { status: 206, headers: partial, body: read({ start, end }), length: end - start };
+  return { status: 206, headers: partial, body: content.read({ start, end }), length: end - start };
 }
 
 function isByDigest(reference: OciReference): boolean {

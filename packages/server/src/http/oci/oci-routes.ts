@@ -35,7 +35,10 @@ const ACTIONS: Readonly<Record<OciMethod, readonly OciAction[]>> = {
  * much for the name as it can, and nothing behind it has a slash.
  */
 export function ociRoutes(reads: OciReads, writes: OciWrites): readonly OciRoute[] {
-  const scopes = repositoryScopes;
+  return [...routesOfAll(reads), ...blobRoutes(reads, writes), ...manifestRoutes(reads, writes)];
+}
+
+function routesOfAll(reads: OciReads): readonly OciRoute[] {
   return [
     {
       template: '/v2/_catalog',
@@ -47,13 +50,18 @@ export function ociRoutes(reads: OciReads, writes: OciWrites): readonly OciRoute
       template: '/v2/:name/_oci/ext/discover',
       pattern: /^(?:(.+)\/)?_oci\/ext\/discover$/,
       methods: { GET: (...asked) => reads.discover(...asked) },
-      scopes,
+      scopes: repositoryScopes,
     },
+  ];
+}
+
+function blobRoutes(reads: OciReads, writes: OciWrites): readonly OciRoute[] {
+  return [
     {
       template: '/v2/:name/blobs/uploads/',
       pattern: /^(.+)\/blobs\/uploads\/?$/,
       methods: { POST: (...asked) => writes.start(...asked) },
-      scopes,
+      scopes: repositoryScopes,
     },
     {
       template: '/v2/:name/blobs/uploads/:id',
@@ -71,8 +79,13 @@ export function ociRoutes(reads: OciReads, writes: OciWrites): readonly OciRoute
       template: '/v2/:name/blobs/:digest',
       pattern: /^(.+)\/blobs\/([^/]+)$/,
       methods: { GET: (...asked) => reads.blob(...asked), DELETE: (...asked) => writes.deleteBlob(...asked) },
-      scopes,
+      scopes: repositoryScopes,
     },
+  ];
+}
+
+function manifestRoutes(reads: OciReads, writes: OciWrites): readonly OciRoute[] {
+  return [
     {
       template: '/v2/:name/manifests/:reference',
       pattern: /^(.+)\/manifests\/([^/]+)$/,
@@ -81,19 +94,19 @@ export function ociRoutes(reads: OciReads, writes: OciWrites): readonly OciRoute
         PUT: (...asked) => writes.putManifest(...asked),
         DELETE: (...asked) => writes.deleteManifest(...asked),
       },
-      scopes,
+      scopes: repositoryScopes,
     },
     {
       template: '/v2/:name/tags/list',
       pattern: /^(.+)\/tags\/list$/,
       methods: { GET: (...asked) => reads.tags(...asked) },
-      scopes,
+      scopes: repositoryScopes,
     },
     {
       template: '/v2/:name/referrers/:digest',
       pattern: /^(.+)\/referrers\/([^/]+)$/,
       methods: { GET: (...asked) => reads.referrers(...asked) },
-      scopes,
+      scopes: repositoryScopes,
     },
   ];
 }

@@ -19,7 +19,15 @@ import { Claiming } from '../../../src/core/gateway/claiming.ts';
 import { testHomeOf } from '../../home.ts';
 import { holderNamed, joseKeyOf } from '../../joint-record.ts';
 import { wasmOf } from '../../publisher.ts';
-import { codeOf, gatewayKeyOf, HELLO_NAME, PushingCore, titled, type PushingOptions } from '../oci/pushing-core.ts';
+import {
+  codeOf,
+  gatewayKeyOf,
+  HELLO_NAME,
+  PushingCore,
+  titled,
+  type Named,
+  type PushingOptions,
+} from '../oci/pushing-core.ts';
 
 /* Packages that the gateway gives away: spec/http.md 7. */
 
@@ -32,7 +40,7 @@ function accountNamed(account: string, namespace = 'test'): Access {
 
 interface Opened {
   readonly core: PushingCore;
-  claim(access: Access, key?: JosePrivateKey, proof?: ClaimAnswer | null): Promise<ClaimAnswer>;
+  readonly claim: (access: Access, key?: JosePrivateKey, drafted?: ClaimAnswer | null) => Promise<ClaimAnswer>;
 }
 
 async function open(t: TestContext, options: PushingOptions & { readonly isOpen?: boolean } = {}): Promise<Opened> {
@@ -61,7 +69,7 @@ async function open(t: TestContext, options: PushingOptions & { readonly isOpen?
 }
 
 async function pushTree(core: PushingCore, tag: string, access: Access = 'anyone'): Promise<void> {
-  const layers = [];
+  const layers: Named[] = [];
   for (const name of ['a', 'b'])
     layers.push(await core.blob(utf8(name + tag), 'text/plain', { annotations: titled(name) }));
   await core.push(await core.manifest({ layers }), tag, { access });

@@ -65,7 +65,12 @@ export class OciCore {
     const logLength = (): number => sequencer.length;
     const { blobs } = this.blobs;
     return new PackageReading({
-      ...{ store, oci: this.oci, blobs, content, logLength, homeOf: testHomeOf },
+      store,
+      oci: this.oci,
+      blobs,
+      content,
+      logLength,
+      homeOf: testHomeOf,
       proving: new Proving(store, new Reading({ store, sequencer, operator: states.operator })),
       gate: new GovernanceGate(states.governance),
       trees: new TreeTakedowns({ store, content, governance: states.governance, logLength }),
@@ -145,7 +150,10 @@ export class OciCore {
   async store(name: PackageName, digest: Digest, bytes: Uint8Array, mediaType: string): Promise<OciDigest> {
     const manifest = readManifest(bytes, mediaType);
     const stored: StoredManifest = {
-      ...{ repository: repositoryOf(name), digest: parseOciDigest(digest), mediaType, bytes },
+      repository: repositoryOf(name),
+      digest: parseOciDigest(digest),
+      mediaType,
+      bytes,
       subject: manifest.subject?.digest ?? null,
       artifactType: referrerType(manifest),
       names: [],
@@ -187,9 +195,9 @@ export async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array, v
   yield bytes;
 }
 
-export async function wholeOf({ size, read }: FoundBlob): Promise<Uint8Array> {
+export async function wholeOf(blob: FoundBlob): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of read({ start: 0, end: size })) chunks.push(chunk.slice());
+  for await (const chunk of blob.read({ start: 0, end: blob.size })) chunks.push(chunk.slice());
   return concatBytes(...chunks);
 }
 

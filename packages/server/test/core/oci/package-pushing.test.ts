@@ -6,9 +6,12 @@ import {
   digestOf,
   encodeAnnotation,
   formatPrivateKey,
+  holderOfKey,
+  NO_PREDICATES,
   PACKAGE_LOG,
   packageLogId,
   parseJosePrivateKey,
+  parseJosePublicKey,
   parseDigest,
   parsePackageName,
   parseTokenId,
@@ -18,11 +21,15 @@ import {
   timestampFromMs,
   utf8,
   type PackageEntry,
+  type Permission,
+  type Predicates,
 } from '@waybill/protocol';
 import { decodeTreeIndex, encodeWit, parseWit } from '@waybill/protocol/content';
 import { OCI_MEDIA_TYPE, ociDigestOf, parseRepository } from '@waybill/protocol/oci';
 import { parseTokenScope, type TokenAccess } from '../../../src/core/access.ts';
 import { listing } from '../../governance.ts';
+import { testHomeOf } from '../../home.ts';
+import { holderNamed, signJointly } from '../../joint-record.ts';
 import { keyOf, releaseOf, wasmOf } from '../../publisher.ts';
 import {
   codeOf,
@@ -36,12 +43,15 @@ import {
   type PushingOptions,
   type Written,
 } from './pushing-core.ts';
+import { STARTED_MS } from '../registry-core.ts';
 
 /* What becomes of manifests that OCI clients push to packages: spec/oci.md 6. */
 
 const LAYER = wasmOf('hello');
 const OTHER = wasmOf('other');
 const V1 = parseVersion('1.0.0');
+const COMPONENT_TYPE = 'application/vnd.waybill.component.v1+wasm';
+const GATEWAY_PERMISSIONS: readonly Permission[] = ['annotate:oci-manifest', 'annotate:on-behalf', 'release'];
 
 async function open(t: TestContext, options: PushingOptions = {}): Promise<PushingCore> {
   const core = await PushingCore.open(options);
@@ -161,6 +171,70 @@ test('the gateway releases in a package of version 0 whose owner lets its key', 
   assert.equal(state.bindings.get(parseVersion('1.1.0'))?.by, publicKey.id);
 });
 
+type Terms = readonly [permissions: readonly Permission[], predicates: Partial<Predicates>];
+
+const VERSIONS: Partial<Predicates> = { versionMin: V1, versionMax: parseVersion('2.0.0') };
+
+/** What the owner of a package of version 1 lets the gateway do, and what a component is released as that is pushed as 1.1.0. */
+const GRANTS: readonly (readonly [grants: readonly Terms[], mediaType: string | null])[] = [
+  [[[GATEWAY_PERMISSIONS, {}]], COMPONENT_TYPE],
+  [[[['release'], {}]], null],
+  [[[['annotate:*'], {}]], null],
+  [[[['annotate:*', 'release'], { mediaTypes: ['application/wasm'] }]], 'application/wasm'],
+  [[[['annotate:*', 'release'], { mediaTypes: ['application/vnd.waybill.module.v1+wasm'] }]], null],
+  [[[['annotate:*', 'release'], { sizeMax: 7 }]], null],
+  [[[['annotate:*', 'release'], { sizeMax: 8 }]], COMPONENT_TYPE],
+  [[[['annotate:*', 'release'], { versionMax: parseVersion('1.1.0') }]], null],
+  // Whom a record is for has no version: it takes a grant without a range.
+  [[[['annotate:*', 'release'], VERSIONS]], null],
+  [
+    [
+      [['annotate:oci-manifest', 'release'], VERSIONS],
+      [['annotate:on-behalf'], {}],
+    ],
+    COMPONENT_TYPE,
+  ],
+  [[[['annotate:*', 'release'], { notAfter: BigInt(Math.floor(STARTED_MS / 1_000)) - 1n }]], null],
+];
+
+test('the gateway releases in a package of version 1 as far as its owner’s grant goes, with the kind that it lets', async (t) => {
+  for (const [grants, mediaType] of GRANTS) {
+    const core = await open(t);
+    const holder = holderOfKey(parseJosePublicKey(gatewayKeyOf('test').publicKey.text));
+    const record = await signJointly(
+      [
+        { type: 'root', holder: holderNamed('owner') },
+        ...grants.map(([permissions, predicates]): PackageEntry => ({
+          type: 'delegate',
+          holder,
+          permissions,
+          predicates: { ...NO_PREDICATES, ...predicates },
+        })),
+      ],
+      {
+        prev: null,
+        time: timestampFromMs(STARTED_MS - 60_000),
+        home: testHomeOf(packageLogId(HELLO_NAME)),
+        by: ['owner'],
+      },
+    );
+    assert.equal((await core.core.publish(HELLO_NAME, record)).state, 'published');
+    const code = await codeOf(core.pushLayer(componentOf(), '1.1.0'));
+    assert.equal(
+      code,
+      mediaType === null ? 'oci/gateway' : null,
+      grants.map(([permissions]) => permissions.join()).join(' '),
+    );
+    const { state, book } = await core.replayed();
+    const release = state.bindings.get(parseVersion('1.1.0'));
+    assert.equal(release?.claim?.mediaType ?? null, mediaType);
+    if (release === undefined) continue;
+    assert.equal(release.claim?.size, componentOf().length);
+    assert.equal(book.accountOf(release.recordId), 'anonymous');
+    assert.ok(book.latest('oci-manifest', release.version));
+  }
+});
+
 /** What is pushed first, and what is refused then. */
 const LATEST: readonly (readonly [released: readonly string[], layer: Uint8Array, code: string | null])[] = [
   [[], LAYER, 'oci/immutable'],
@@ -179,6 +253,14 @@ test('O1: latest is computed: the layer of the newest release is taken for it, a
     assert.equal(await codeOf(core.pushLayer(layer, 'latest')), code, released.join());
     assert.equal((await core.records()).length, released.length);
   }
+});
+
+test('O8: the version in a label of what is pushed as latest is that of the release', async (t) => {
+  const core = await open(t);
+  await core.pushLayer(LAYER, '1.0.0');
+  const labelled = (version: string): Written => ({ annotations: { 'org.opencontainers.image.version': version } });
+  assert.equal(await codeOf(core.pushLayer(LAYER, 'latest', labelled('1.0.0'))), null);
+  assert.equal(await codeOf(core.pushLayer(LAYER, 'latest', labelled('1.0.1'))), 'oci/manifest');
 });
 
 test('several tags: each version is released by one record, and latest must come out right before anything is', async (t) => {

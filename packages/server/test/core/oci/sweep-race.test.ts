@@ -20,6 +20,7 @@ import {
   type OciDrivers,
   type OciWorld,
 } from './oci-world.ts';
+import { RealDrivers } from './real-drivers.ts';
 import { sweepAll } from './sweep-all.ts';
 
 const SEED = process.env['WAYBILL_TEST_SEED'] ?? '1';
@@ -189,5 +190,17 @@ test('a sweep takes nothing from a push, however they interleave', async () => {
   for (let history = 0; history < 5; history++) {
     const clock = new TestClock();
     await race(memoryDrivers(clock), clock, `${SEED}/${history}`);
+  }
+});
+
+test('nor over the drivers of a server', async () => {
+  const real = await RealDrivers.open();
+  try {
+    const clock = new TestClock();
+    // The drivers take the time from the system: to the sweep every blob is a day old, however new.
+    clock.nowMs = Date.now() + LOOSE_LINK_MS;
+    await race(real.storage, clock, `${SEED}/real`);
+  } finally {
+    await real.dispose();
   }
 });

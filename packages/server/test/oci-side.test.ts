@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { test } from 'node:test';
+import { isRegistryError } from '@waybill/protocol';
+import { digestOf, IMAGE, imageOf } from './core/oci/oci-world.ts';
+import { bodyOf, RunningRegistry, type Answer } from './running-registry.ts';
+
+const MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+async function withRegistry(
+  options: Parameters<typeof RunningRegistry.start>[0],
+  work: (registry: RunningRegistry) => Promise<void>,
+): Promise<void> {
+  const registry = await RunningRegistry.start(options);
+  try {
+    await work(registry);
+  } finally {
+    await registry.dispose();
+  }
+}
+
+async function pushImage(registry: RunningRegistry, repository: string, tag: string): Promise<Answer> {
+  for (const blob of [Buffer.from('{}'), MODULE]) {
+    const { status } = await registry.post(`v2/${repository}/blobs/uploads/?digest=${digestOf(blob)}`, { body: blob });
+    assert.equal(status, 201);
+  }
+  const layer = { mediaType: 'application/wasm', digest: digestOf(MODULE), size: MODULE.length };
+  const body = imageOf([], { layers: [layer] });
+  return registry.send('PUT', `v2/${repository}/manifests/${tag}`, { body, headers: { 'content-type': IMAGE } });
+}
+
+test('a server keeps what it was pushed, in repositories of either sort', async () => {
+  await withRegistry({ ociPrefixes: ['plain'] }, async (registry) => {
+    for (const repository of ['plain/a', 'test/a']) {
+      assert.equal((await pushImage(registry, repository, '1.0.0')).status, 201, repository);
+    }
+    await registry.restart();
+    assert.deepEqual(bodyOf(await registry.get('v2/_catalog')), { repositories: ['plain/a', 'test/a'] });
+    for (const repository of ['plain/a', 'test/a']) {
+      const manifest = await registry.get(`v2/${repository}/manifests/1.0.0`);
+      assert.equal(manifest.headers.get('docker-content-digest'), digestOf(manifest.bytes));
+      const layer = await registry.get(`v2/${repository}/blobs/${digestOf(MODULE)}`);
+      assert.deepEqual(layer.bytes, MODULE);
+      const removed = await registry.send('DELETE', `v2/${repository}/manifests/1.0.0`);
+      assert.equal(removed.status, repository === 'plain/a' ? 202 : 405);
+    }
+  });
+});
+
+test('a data folder of a build without OCI is served, and its releases are there', async () => {
+  await withRegistry({}, async (registry) => {
+    await pushImage(registry, 'test/a', '1.0.0');
+    const before = await registry.get('v2/test/a/tags/list');
+    await registry.stopKeepingFiles();
+    for (const name of ['oci.sqlite', 'oci.sqlite-wal', 'oci.sqlite-shm', 'oci-token.key', 'oci']) {
+      await rm(registry.data(name), { recursive: true, force: true });
+    }
+    await registry.restart();
+    assert.deepEqual(await bodyOf(await registry.get('v2/test/a/tags/list')), bodyOf(before));
+    assert.deepEqual(bodyOf(await registry.get('v2/_catalog')), { repositories: ['test/a'] });
+    const layer = await registry.get(`v2/test/a/blobs/${digestOf(MODULE)}`);
+    assert.deepEqual(layer.bytes, MODULE);
+  });
+});
+
+test('a prefix that is a namespace of packages keeps a server from starting, and holds nothing', async () => {
+  await assert.rejects(RunningRegistry.start({ ociPrefixes: ['plain', 'test/more'] }), (thrown) =>
+    isRegistryError(thrown, 'usage/invalid'),
+  );
+  await withRegistry({}, async (registry) => {
+    await registry.stopKeepingFiles();
+    const again = { ociPrefixes: ['test'], data: registry.data() };
+    await assert.rejects(RunningRegistry.start(again), (thrown) => isRegistryError(thrown, 'usage/invalid'));
+    await registry.restart();
+  });
+});
+
+test('who shows no token where one is needed pulls, and pushes nothing', async () => {
+  await withRegistry({ ociPrefixes: ['plain'], tokens: 'required' }, async (registry) => {
+    for (const repository of ['plain/a', 'test/a', 'nowhere/a']) {
+      const { status, headers } = await registry.post(`v2/${repository}/blobs/uploads/`);
+      assert.equal(status, 401, repository);
+      assert.match(headers.get('www-authenticate') ?? '', /^Bearer realm="http/);
+    }
+    assert.equal((await registry.get('v2/plain/a/tags/list')).status, 404);
+    assert.deepEqual(bodyOf(await registry.get('v2/_catalog')), { repositories: [] });
+  });
+});
