@@ -7,7 +7,7 @@ import { parsePackageName, type PackageName } from '../names/package-name.ts';
 import type { EnvelopeSignature } from '../wire/envelope.ts';
 import { base64Bytes, count, decodeJson, parsed } from '../wire/shape.ts';
 
-/* How a package that a gateway holds is asked for: spec/http.md 7. */
+/* How a package that a gateway holds is asked for: spec/http.md 4.23. */
 
 /** A record that the gateway has drafted, with the signature of whoever is to get the package. */
 export interface ClaimProof {

@@ -17,7 +17,7 @@ import { joseKeyOf } from '../joint-record.ts';
 import { wasmOf } from '../publisher.ts';
 import { bodyOf, RunningRegistry, type Answer } from '../running-registry.ts';
 
-/* A real server, from the push of an OCI client to the claim: spec/oci.md 6 and spec/http.md 7. */
+/* A real server, from the push of an OCI client to the claim: spec/oci.md 6 and spec/http.md 4.23. */
 
 const NAME = parsePackageName('test:hello');
 const LOG_ID = packageLogId(NAME);

@@ -101,18 +101,16 @@ export class Claiming {
     const key = wargKeyOf(name, publicKey);
     const permissions = ['release', 'yank'] as const;
     const keyId = gatewayKey.publicKey.id;
-    const placed = await this.#parts.gateway.sign(name, () =>
-      Promise.resolve((state: PackageState) => {
-        requireCustodial(name, state, { publicKey, gatewayKey });
-        return {
-          entries: [
-            { type: 'grant', key, permissions },
-            { type: 'revoke', keyId, permissions },
-          ],
-          annotations: [onBehalfOf(account)],
-        };
-      }),
-    );
+    const placed = await this.#parts.gateway.end(name, (state) => {
+      requireCustodial(name, state, { publicKey, gatewayKey });
+      return {
+        entries: [
+          { type: 'grant', key, permissions },
+          { type: 'revoke', keyId, permissions },
+        ],
+        annotations: [onBehalfOf(account)],
+      };
+    });
     if (placed === null) throw new TypeError('a claim always says something');
     return { state: 'published', ...placed };
   }

@@ -1,11 +1,14 @@
 import {
   formatPrivateKey,
+  isDigest,
   isRegistryError,
   namespaceOf,
   packageLogId,
   parseJosePrivateKey,
   RegistryError,
   timestampToMs,
+  type AnyHash,
+  type Digest,
   type JosePrivateKey,
   type LogHome,
   type LogId,
@@ -13,12 +16,14 @@ import {
   type PackageEntry,
   type PackageName,
   type PackageState,
+  type PrivateKey,
   type RecordId,
   type SignedRecord,
+  type wargApi,
 } from '@waybill/protocol';
-import { authorOf, signNext, type RecordSpeech } from '@waybill/protocol/author';
+import { authorOf, signNext, type Author, type RecordSpeech } from '@waybill/protocol/author';
 import { GovernanceGate } from '../governance-gate.ts';
-import { GATEWAY_PAUSE_MS, GATEWAY_TRIES_MAX, GATEWAY_WAIT_MS } from '../limits.ts';
+import { GATEWAY_PAUSE_MS, GATEWAY_SOURCING_ROUNDS_MAX, GATEWAY_TRIES_MAX, GATEWAY_WAITS_MAX } from '../limits.ts';
 import type { Clock } from '../ports.ts';
 import type { Publishing } from '../publishing.ts';
 import type { StateCaches } from '../state-caches.ts';
@@ -38,6 +43,9 @@ export interface GatewayParts {
   readonly random: (length: number) => Uint8Array;
 }
 
+/** Bytes that a record names, for a registry whose copy is missing or damaged; `null` for what is not at hand. */
+export type ContentAtHand = (digest: Digest) => AsyncIterable<Uint8Array> | null;
+
 /** What to say next in a log, by its state; `null` for nothing any more. It looks at the state at once, or not at all. */
 export type NextSpeech = (state: PackageState, key: JosePrivateKey) => RecordSpeech | null;
 
@@ -53,6 +61,8 @@ export interface PlacedRecord {
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #gate: GovernanceGate;
+  /** Made once: each costs as much as a signature. */
+  readonly #authors = new Map<PrivateKey, GatewayAuthor>();
   /** The time of its last record, by namespace. */
   readonly #signedMs = new Map<Namespace, number>();
   /** The end of what it does in each log: against itself it need not race. */
@@ -76,26 +86,32 @@ export class Gateway {
    * Signs and publishes what comes next in the log of a package, and again on the new head where another record came first.
    * `null` when there was nothing to say. Throws `oci/gateway`, `publish/conflict`, and what {@link Publishing.publish} does.
    */
-  release(name: PackageName, next: NextSpeech): Promise<PlacedRecord | null> {
+  release(name: PackageName, next: NextSpeech, content: ContentAtHand): Promise<PlacedRecord | null> {
     const { isOn } = this.#parts;
-    return this.sign(name, async () => {
+    const prepare = async (): Promise<NextSpeech> => {
       const { policy } = await this.#standingOf(name);
       return (state, key) => {
         const speech = next(state, key);
         if (speech !== null) requireGateway(name, { isOn, policy, state, key: key.publicKey });
         return speech;
       };
-    });
+    };
+    return this.#sign(name, prepare, content);
   }
 
-  /** {@link release} without asking whether it may: for a record that ends what it holds. `prepare` is called for each try. */
-  sign(name: PackageName, prepare: () => Promise<NextSpeech>): Promise<PlacedRecord | null> {
+  /** {@link release} without asking whether it may: for a record that ends what it holds, and names no content. */
+  end(name: PackageName, next: NextSpeech): Promise<PlacedRecord | null> {
+    return this.#sign(name, () => Promise.resolve(next), NONE_AT_HAND);
+  }
+
+  /** `prepare` is called for each try. */
+  #sign(name: PackageName, prepare: () => Promise<NextSpeech>, content: ContentAtHand): Promise<PlacedRecord | null> {
     return this.#inTurn(packageLogId(name), async () => {
       for (let tries = 1; ; tries++) {
         const record = await this.#signed(name, await prepare());
         if (record === null) return null;
         try {
-          return await this.#published(name, record);
+          return await this.#published(name, record, content);
         } catch (failure) {
           if (!isRegistryError(failure, 'publish/conflict', 'record/prev-mismatch')) throw failure;
           if (tries === GATEWAY_TRIES_MAX) throw failure;
@@ -105,14 +121,24 @@ export class Gateway {
     });
   }
 
-  /** Publishes a record that it has signed elsewhere. Throws as {@link release}. */
+  /** Publishes a record that it has signed elsewhere, and that names no content. Throws as {@link release}. */
   publish(name: PackageName, record: SignedRecord<PackageEntry>): Promise<PlacedRecord> {
-    return this.#inTurn(packageLogId(name), () => this.#published(name, record));
+    return this.#inTurn(packageLogId(name), () => this.#published(name, record, NONE_AT_HAND));
   }
 
   /** Its key for a namespace. */
   async keyOf(namespace: Namespace): Promise<JosePrivateKey> {
-    return parseJosePrivateKey(formatPrivateKey(await this.#parts.keys.keyOf(namespace)));
+    return (await this.#authorOf(namespace)).key;
+  }
+
+  async #authorOf(namespace: Namespace): Promise<GatewayAuthor> {
+    const wargKey = await this.#parts.keys.keyOf(namespace);
+    const known = this.#authors.get(wargKey);
+    if (known !== undefined) return known;
+    const key = parseJosePrivateKey(formatPrivateKey(wargKey));
+    const made = { key, author: authorOf([key]) };
+    this.#authors.set(wargKey, made);
+    return made;
   }
 
   /** Never the same twice in one namespace, so that no two logs have one first record. */
@@ -130,7 +156,7 @@ export class Gateway {
   async #signed(name: PackageName, next: NextSpeech): Promise<SignedRecord<PackageEntry> | null> {
     const logId = packageLogId(name);
     const namespace = namespaceOf(name);
-    const key = await this.keyOf(namespace);
+    const { key, author } = await this.#authorOf(namespace);
     const home = this.#parts.homeOf(logId);
     if (home === null) throw new TypeError('the registry has no name yet');
     const { random, states } = this.#parts;
@@ -139,7 +165,7 @@ export class Gateway {
       if (speech === null) return null;
       const ms = this.timeMs(namespace, state);
       // Everything that it needs of the state is looked at in this turn.
-      const parts = { author: authorOf([key]), home, clock: () => ms, random };
+      const parts = { author, home, clock: () => ms, random };
       return signNext(speech, state, parts).catch((failure: unknown) => {
         throw isRegistryError(failure, 'record/unauthorized')
           ? ownersRefusal(name, state, key.publicKey, failure.message)
@@ -148,24 +174,45 @@ export class Gateway {
     });
   }
 
-  async #published(name: PackageName, record: SignedRecord<PackageEntry>): Promise<PlacedRecord> {
-    const { publishing, clock } = this.#parts;
+  async #published(
+    name: PackageName,
+    record: SignedRecord<PackageEntry>,
+    content: ContentAtHand,
+  ): Promise<PlacedRecord> {
+    const { publishing } = this.#parts;
     const logId = packageLogId(name);
-    const command = { logId, name, envelope: record.envelope, final: false };
-    const giveUpMs = clock() + GATEWAY_WAIT_MS;
-    let status = await publishing.publish(command).catch((failure: unknown) => {
-      throw isRegistryError(failure, 'admission/denied') ? unlisted(name, record) : failure;
-    });
-    while (status.state === 'processing' && clock() < giveUpMs) status = await publishing.status(logId, record.id);
+    let status = await this.#post(name, record);
+    for (let round = 0; status.state === 'sourcing' && round < GATEWAY_SOURCING_ROUNDS_MAX; round++) {
+      await this.#supply(logId, record.id, { missing: status.missingContent.keys(), content });
+      status = await this.#post(name, record);
+    }
+    for (let waits = 0; status.state === 'processing' && waits < GATEWAY_WAITS_MAX; waits++) {
+      await pause(GATEWAY_PAUSE_MS);
+      status = await publishing.status(logId, record.id);
+    }
     if (status.state === 'published') return { recordId: record.id, registryIndex: status.registryIndex };
     if (status.state === 'rejected') throw new RegistryError('admission/policy', status.reason);
-    if (status.state === 'processing') {
-      throw new RegistryError('storage/busy', `record ${record.id} is not published yet: push again`);
+    if (status.state === 'sourcing') throw missingContent(name);
+    throw new RegistryError('storage/busy', `record ${record.id} is not published yet: push again`);
+  }
+
+  #post(name: PackageName, record: SignedRecord<PackageEntry>): Promise<wargApi.RecordStatus> {
+    const command = { logId: packageLogId(name), name, envelope: record.envelope, final: false };
+    return this.#parts.publishing.publish(command).catch((failure: unknown) => {
+      throw isRegistryError(failure, 'admission/denied') ? unlisted(name, record) : failure;
+    });
+  }
+
+  /** Content that the registry had, and that proves to be damaged, is taken anew. */
+  async #supply(
+    logId: LogId,
+    recordId: RecordId,
+    { missing, content }: { readonly missing: Iterable<AnyHash>; readonly content: ContentAtHand },
+  ): Promise<void> {
+    for (const digest of missing) {
+      const body = isDigest(digest) ? content(digest) : null;
+      if (isDigest(digest) && body !== null) await this.#parts.publishing.upload(logId, recordId, digest, body);
     }
-    throw new RegistryError(
-      'storage/damaged',
-      `the content of ${name} is not here any more, or damaged: push it again`,
-    );
   }
 
   async #inTurn<T>(logId: LogId, work: () => Promise<T>): Promise<T> {
@@ -178,6 +225,17 @@ export class Gateway {
       if (this.#turns.get(logId) === turn) this.#turns.delete(logId);
     }
   }
+}
+
+interface GatewayAuthor {
+  readonly key: JosePrivateKey;
+  readonly author: Author;
+}
+
+const NONE_AT_HAND: ContentAtHand = () => null;
+
+function missingContent(name: PackageName): RegistryError {
+  return new RegistryError('storage/damaged', `the content of ${name} is not here any more, or damaged: push it again`);
 }
 
 function unlisted(name: PackageName, { envelope }: SignedRecord<PackageEntry>): RegistryError {

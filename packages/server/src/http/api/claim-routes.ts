@@ -16,7 +16,7 @@ export interface ClaimRoutesParts {
 
 const CLAIM = '/api/v1/package/:logId/claim';
 
-/** Packages that the gateway holds, given to keys of those for whom it began them: spec/http.md 7. */
+/** Packages that the gateway holds, given to keys of those for whom it began them: spec/http.md 4.23. */
 export function claimRoutes({ claiming, gate, intake }: ClaimRoutesParts): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
   app.post(CLAIM, async (c) => {

@@ -29,7 +29,7 @@ import {
   type PushingOptions,
 } from '../oci/pushing-core.ts';
 
-/* Packages that the gateway gives away: spec/http.md 7. */
+/* Packages that the gateway gives away: spec/http.md 4.23. */
 
 const ANN = joseKeyOf('ann');
 

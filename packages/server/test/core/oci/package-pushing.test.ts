@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   annotationBody,
   concatBytes,
@@ -27,6 +28,7 @@ import {
 import { decodeTreeIndex, encodeWit, parseWit } from '@waybill/protocol/content';
 import { OCI_MEDIA_TYPE, ociDigestOf, parseRepository } from '@waybill/protocol/oci';
 import { parseTokenScope, type TokenAccess } from '../../../src/core/access.ts';
+import { COMMIT_WAIT_MS } from '../../../src/core/limits.ts';
 import { listing } from '../../governance.ts';
 import { testHomeOf } from '../../home.ts';
 import { holderNamed, signJointly } from '../../joint-record.ts';
@@ -484,6 +486,37 @@ test('a tree whose names are none, or are not apart, is refused', async (t) => {
   const core = await open(t);
   const untitled = [...(await files(core, { a: utf8('a') })), await core.blob(utf8('b'))];
   assert.equal(await codeOf(core.push(await core.manifest({ layers: untitled }), '1.0.0')), 'oci/manifest');
+});
+
+test('P4: a tree whose component.wasm is no component is refused', async (t) => {
+  const core = await open(t);
+  const layers = await files(core, { 'component.wasm': LAYER, b: utf8('b') });
+  assert.equal(await codeOf(core.push(await core.manifest({ layers }), '1.0.0')), 'oci/manifest');
+  assert.deepEqual(await core.records(), []);
+});
+
+test('content that the registry had and cannot read is taken anew from whoever pushes it', async (t) => {
+  const core = await open(t);
+  core.core.publishing.noteDamage(digestOf(LAYER));
+  assert.equal(await codeOf(core.pushLayer(LAYER, '1.0.0')), null);
+  assert.equal((await core.records()).length, 1);
+});
+
+test('a push is answered once its record is published, however long the commit takes', async (t) => {
+  let isSlow = false;
+  const core = await open(t, {
+    wrapCommitter: (committer) => ({
+      async commit(batch) {
+        // Longer than a publisher is let wait for "published".
+        if (isSlow) await sleep(COMMIT_WAIT_MS + 100);
+        return committer.commit(batch);
+      },
+    }),
+  });
+  isSlow = true;
+  await core.pushLayer(LAYER, '1.0.0');
+  assert.equal((await core.records()).length, 1);
+  assert.equal(core.core.sequencer.length, 2);
 });
 
 test('a package of version 0 takes no tree, and says what helps', async (t) => {
