@@ -90,9 +90,8 @@ export class PackagePushing implements OciPushing {
    * the gateway throws.
    */
   async putManifest(caller: OciCaller, repository: RepositoryName, put: ManifestPush): Promise<PushedManifest> {
-    const { name, ...push } = pushOf(repository, put);
-    requireScope(caller.access, { action: 'publish', namespace: namespaceOf(name) });
-    return this.#put({ name, ...push, source: { account: accountOf(caller.access) } });
+    requireScope(caller.access, { action: 'publish', namespace: namespaceOf(nameOf(repository)) });
+    return this.#put({ ...pushOf(repository, put), source: { account: accountOf(caller.access) } });
   }
 
   /** The same for what was fetched from elsewhere: the record says from where, and nobody's token is asked. */
@@ -272,9 +271,14 @@ export class PackagePushing implements OciPushing {
   }
 }
 
-function pushOf(repository: RepositoryName, put: ManifestPush): Omit<Push, 'source'> {
+function nameOf(repository: RepositoryName): PackageName {
   const name = packageOf(repository);
   if (name === null) throw new TypeError('the repository is no package');
+  return name;
+}
+
+function pushOf(repository: RepositoryName, put: ManifestPush): Omit<Push, 'source'> {
+  const name = nameOf(repository);
   const { bytes, contentType, reference } = put;
   return {
     name,
