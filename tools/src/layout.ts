@@ -141,6 +141,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'access-tokens.ts': { parts: ['*'], modules: ['node'] },
       'backup.ts': { parts: ['*'], modules: ['node'] },
       'fsck.ts': { parts: ['*'], modules: ['node'] },
+      'oci-backup.ts': { parts: ['*'], modules: ['node'] },
+      'oci-fsck.ts': { parts: ['*'], modules: ['node'] },
       'fatal-watch.ts': { parts: ['core/ports.ts'], modules: [] },
       // The composition of the OCI view over it.
       'oci-side.ts': { parts: ['*'], modules: [] },

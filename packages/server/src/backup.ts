@@ -24,6 +24,7 @@ import type { ContentStore, StoredRecord, StoreInspection } from './core/ports.t
 import { findTreeIndex } from './core/tree-index-reading.ts';
 import { dataFolder, existingDataFolder, type DataFolder } from './data-folder.ts';
 import { logKeyFile } from './log-keys.ts';
+import { copiedOciStore, copyOciSide } from './oci-backup.ts';
 import { copySqliteStore } from './storage/sqlite/sqlite-copy.ts';
 import { openSqliteInspection } from './storage/sqlite/sqlite-inspection.ts';
 
@@ -53,6 +54,9 @@ export interface BackupReport {
   readonly logLength: number;
   readonly contents: number;
   readonly contentBytes: number;
+  /** Of the OCI side. */
+  readonly blobs: number;
+  readonly blobBytes: number;
   /** Files of private keys that are in it. */
   readonly keys: readonly string[];
   /** What is missing from the backup because it is damaged here. */
@@ -61,7 +65,7 @@ export interface BackupReport {
 
 /**
  * Copies a registry as of one moment, beside the server that runs on it: first the store, then all content that the copied
- * records name, each digest checked. What was last signed is left out on purpose: put back together with the store it could
+ * records name, each digest checked; then the OCI side in the same way. What was last signed is left out on purpose: put back together with the store it could
  * not tell that the store is old. `out` appears when everything is durable. Throws `usage/invalid` when it is there already,
  * `storage/…`.
  */
@@ -79,13 +83,18 @@ export async function backup({ data, out, keys, onProgress }: BackupOptions): Pr
         copySqliteStore(from.storeFile, to.storeFile);
         await syncFile(to.storeFile);
         const copied = await copyContents(from, to, onProgress);
+        onProgress('copying what was pushed as OCI artifacts');
+        const oci = await copyOciSide(from.directory, to.directory);
+        const ociStore = copiedOciStore(to.directory);
+        if (ociStore !== null) await syncFile(ociStore);
         const keyFiles = keys ? await copyKeys(from, to) : [];
         onProgress('making the backup durable');
         await syncFolders(partial);
         await requireAbsent(out);
         await rename(partial, out);
         await syncFolder(path.dirname(path.resolve(out)));
-        return { out, keys: keyFiles, ...copied };
+        const { blobs, blobBytes } = oci;
+        return { out, keys: keyFiles, ...copied, blobs, blobBytes, damaged: [...copied.damaged, ...oci.damaged] };
       },
       'storage/failed',
     );

@@ -11,6 +11,7 @@ import { rollbackReason } from './core/signed-mark.ts';
 import { existingDataFolder, lastSignedFileOf, type DataFolder } from './data-folder.ts';
 import { inspectLastSigned } from './last-signed-file.ts';
 import { readLogKeys } from './log-keys.ts';
+import { checkOciSide } from './oci-fsck.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
 import { openSqliteInspection } from './storage/sqlite/sqlite-inspection.ts';
 import { repairSqliteStore } from './storage/sqlite/sqlite-repair.ts';
@@ -48,30 +49,42 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   const folder = await existingDataFolder(options.data);
   const release = holdDirectory(folder.directory);
   try {
-    const before = await inspectFolder(folder, options);
-    const plan = options.repair ? before.repairs.build() : null;
-    if (plan === null) return reportOf(before, before.findings.flaws, []);
-    options.onProgress('repairing');
-    try {
-      repairSqliteStore(folder.storeFile, plan);
-      if (plan.emptyHoldings) await makeHoldings(folder);
-    } catch (failure) {
-      if (!isRegistryError(failure)) throw failure;
-      before.findings.add('store', 'store', `it could not be repaired: ${messageOf(failure)}`);
-      return reportOf(before, before.findings.flaws, []);
-    }
-    // Content is as it was: it need not be read again.
-    const after = await inspectFolder(folder, { ...options, content: false });
-    const flaws = [...after.findings.flaws, ...before.findings.flaws.filter(({ kind }) => kind === 'content')];
-    const isLeft = new Set(flaws.map(nameOf));
-    return reportOf(
-      { ...after, findings: before.findings },
-      flaws,
-      before.findings.flaws.filter((flaw) => !isLeft.has(nameOf(flaw))),
-    );
+    const report = await fsckLog(folder, options);
+    options.onProgress('checking what was pushed as OCI artifacts');
+    const oci = await checkOciSide(folder.directory, options);
+    return {
+      ...report,
+      flaws: [...report.flaws, ...oci.flaws],
+      repaired: [...report.repaired, ...oci.repaired],
+      remarks: [...report.remarks, ...oci.remarks],
+    };
   } finally {
     release();
   }
+}
+
+async function fsckLog(folder: DataFolder, options: FsckOptions): Promise<FsckReport> {
+  const before = await inspectFolder(folder, options);
+  const plan = options.repair ? before.repairs.build() : null;
+  if (plan === null) return reportOf(before, before.findings.flaws, []);
+  options.onProgress('repairing');
+  try {
+    repairSqliteStore(folder.storeFile, plan);
+    if (plan.emptyHoldings) await makeHoldings(folder);
+  } catch (failure) {
+    if (!isRegistryError(failure)) throw failure;
+    before.findings.add('store', 'store', `it could not be repaired: ${messageOf(failure)}`);
+    return reportOf(before, before.findings.flaws, []);
+  }
+  // Content is as it was: it need not be read again.
+  const after = await inspectFolder(folder, { ...options, content: false });
+  const flaws = [...after.findings.flaws, ...before.findings.flaws.filter(({ kind }) => kind === 'content')];
+  const isLeft = new Set(flaws.map(nameOf));
+  return reportOf(
+    { ...after, findings: before.findings },
+    flaws,
+    before.findings.flaws.filter((flaw) => !isLeft.has(nameOf(flaw))),
+  );
 }
 
 /** As a server does beside its other work. */

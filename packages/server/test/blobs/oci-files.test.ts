@@ -251,3 +251,24 @@ async function checkAfterDeath(folder: string): Promise<void> {
   await after.blobs.giveToContent(parseDigest(DIGEST));
   assert.equal(await content.size(parseDigest(DIGEST)), BYTES.length);
 }
+
+test('content on another disk is copied, and so is what is given to it', async (context) => {
+  const folder = await dataFolder(context);
+  const elsewhere = await mkdtemp('/dev/shm/waybill-content-').catch(() => null);
+  if (elsewhere === null || (await stat(elsewhere)).dev === (await stat(folder)).dev) {
+    context.skip('there is one disk only');
+    return;
+  }
+  context.after(() => rm(elsewhere, { recursive: true }));
+  const content = await openContentFiles(path.join(elsewhere, 'content'));
+  const { blobs, uploads } = await openOciFiles(rootOf(folder), content);
+  const adopted = await keepContent(content, sampleContent(300_001));
+  await blobs.adoptContent(adopted);
+  await pushBlob({ uploads }, BYTES);
+  await blobs.giveToContent(parseDigest(DIGEST));
+  const range = { start: 0, end: 300_001 };
+  assert.deepEqual(await readBlob(blobs, ociDigestOf(sampleContent(300_001)), range), sampleContent(300_001));
+  assert.equal(await content.size(parseDigest(DIGEST)), BYTES.length);
+  assert.deepEqual(await readdir(path.join(elsewhere, 'content', 'uploads')), []);
+  assert.deepEqual(await namesIn(folder), []);
+});

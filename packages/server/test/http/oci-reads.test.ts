@@ -184,7 +184,7 @@ test('referrers: an image index, filtered where asked for, in pages', async () =
   const index = jsonOf(all);
   assert.deepEqual([index.schemaVersion, index.mediaType], [2, INDEX]);
   assert.deepEqual(index.manifests.map((found) => found.digest).toSorted(), digests.toSorted());
-  assert.equal(index.manifests.find((found) => found.digest === digests[0]).annotations.number, '0');
+  assert.equal(index.manifests.find((found) => found.digest === digests[0])?.annotations['number'], '0');
   for (const type of ['application/vnd.a+json', 'application/vnd.a%2Bjson']) {
     const some = await server.get(`${target}?artifactType=${type}`);
     assert.equal(some.headers['oci-filters-applied'], 'artifactType');

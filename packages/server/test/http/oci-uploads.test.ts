@@ -82,28 +82,28 @@ test('a stream without a range, in chunks of the transfer without a length', asy
 });
 
 /** `Content-Range` of three bytes, where the session has three. */
-const WRONG_RANGES: readonly (readonly [string, number, string])[] = [
-  ['0-2', 416, 'BLOB_UPLOAD_INVALID'],
-  ['2-4', 416, 'BLOB_UPLOAD_INVALID'],
-  ['4-6', 416, 'BLOB_UPLOAD_INVALID'],
-  ['5-3', 416, 'BLOB_UPLOAD_INVALID'],
-  ['-1-1', 416, 'BLOB_UPLOAD_INVALID'],
-  ['3-', 416, 'BLOB_UPLOAD_INVALID'],
-  ['bytes 3-5/6', 416, 'BLOB_UPLOAD_INVALID'],
-  ['9223372036854775808-9223372036854775810', 416, 'BLOB_UPLOAD_INVALID'],
-  ['3-999999999999999', 400, 'BLOB_UPLOAD_INVALID'],
-  ['3-4', 400, 'BLOB_UPLOAD_INVALID'],
-  ['3-6', 400, 'BLOB_UPLOAD_INVALID'],
+const WRONG_RANGES: readonly string[] = [
+  '0-2',
+  '2-4',
+  '4-6',
+  '5-3',
+  '-1-1',
+  '3-',
+  'bytes 3-5/6',
+  '9223372036854775808-9223372036854775810',
+  '3-999999999999999',
+  '3-4',
+  '3-6',
 ];
 
 test('O5: a chunk that does not go on where the upload is leaves it as it was', async () => {
   const session = await server.startUpload('plain/up');
   await patch(session, 'abc', '0-2');
   const digest = digestOf('abcdef');
-  for (const [range, status, code] of WRONG_RANGES) {
-    assertOciError(await patch(session, 'xyz', range), status, code);
+  for (const range of WRONG_RANGES) {
+    assertOciError(await patch(session, 'xyz', range), 416, 'BLOB_UPLOAD_INVALID');
     const end = { body: 'xyz', headers: { 'content-range': range } };
-    assertOciError(await server.send('PUT', `${session}?digest=${digest}`, end), status, code);
+    assertOciError(await server.send('PUT', `${session}?digest=${digest}`, end), 416, 'BLOB_UPLOAD_INVALID');
     await assertPlace(session, '0-2');
   }
   assert.equal((await patch(session, 'def', '3-5')).status, 202);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream, lstatSync } from 'node:fs';
+import { constants, lstatSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, utimes, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
@@ -10,6 +10,7 @@ import {
   linkUnlessRefused,
   FILE_MODE,
   FOLDER_MODE,
+  noFollow,
   notOurs,
   openUnlessGone,
   syncFolder,
@@ -231,14 +232,16 @@ async function copyFrom(
   from: string,
   { temporary, digest }: { readonly temporary: string; readonly digest: Digest },
 ): Promise<void> {
-  const upload = await startUpload(root, temporary);
+  const handle = await open(from, constants.O_RDONLY | noFollow());
   try {
-    for await (const chunk of createReadStream(from, { highWaterMark: CHUNK_BYTES })) await upload.write(chunk);
-  } catch (failure) {
-    await upload.discard();
-    throw failure;
+    const upload = await startUpload(root, temporary);
+    const { size } = await handle.stat();
+    // A write that fails has discarded the upload; what reading leaves, the next start removes.
+    for await (const chunk of chunksOf(handle, from, { start: 0, end: size })) await upload.write(chunk);
+    await upload.keep(digest);
+  } finally {
+    await handle.close();
   }
-  await upload.keep(digest);
 }
 
 /** An upload into the file `temporary`, which `handle` has open for writing. */

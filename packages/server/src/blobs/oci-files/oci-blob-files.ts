@@ -64,10 +64,7 @@ export class OciBlobFiles implements BlobStore {
       async () => {
         // What others count on must not be replaced by what a power cut may take.
         if (findBlob(this.#root, digest)?.isDurable === true) await syncFile(temporary);
-        await mkdir(folder, { mode: FOLDER_MODE }).catch((failure: unknown) => {
-          if (!hasSystemCode(failure, 'EEXIST')) throw failure;
-        });
-        await rename(temporary, file);
+        await renameInto(folder, { from: temporary, to: file });
       },
       'storage/failed',
     );
@@ -247,6 +244,17 @@ export async function writeAt(
     }
   };
   await withFileFailures(file, write, 'storage/failed');
+}
+
+/** 256 folders for each algorithm: once they are there, nothing is asked before. */
+async function renameInto(folder: string, { from, to }: { readonly from: string; readonly to: string }): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (failure) {
+    if (!hasSystemCode(failure, 'ENOENT')) throw failure;
+    await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    await rename(from, to);
+  }
 }
 
 async function syncFile(file: string): Promise<void> {

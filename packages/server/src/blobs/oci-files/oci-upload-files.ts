@@ -1,12 +1,12 @@
 import { createHash, randomUUID, type Hash } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import { lstat, open, readdir, readFile, rm, truncate, writeFile, type FileHandle } from 'node:fs/promises';
+import { constants, lstatSync, type Stats } from 'node:fs';
+import { open, readdir, readFile, rm, truncate, writeFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { isRegistryError, parseJson, RegistryError } from '@waybill/protocol';
 import { algorithmOf, parseRepository, type OciAlgorithm, type OciDigest } from '@waybill/protocol/oci';
 import type { UploadSession, UploadStore } from '../../core/oci-ports.ts';
 import { FILE_MODE, noFollow, openUnlessGone } from '../durable-files.ts';
-import { hasSystemCode, withFileFailures } from '../file-failure.ts';
+import { withFileFailures, withFileFailuresSync } from '../file-failure.ts';
 import { fileChunks } from './file-chunks.ts';
 import { writeAt, type OciBlobFiles } from './oci-blob-files.ts';
 import { isSessionId, uploadsFolder } from './oci-places.ts';
@@ -62,7 +62,7 @@ export class OciUploadFiles implements UploadStore {
   async find(id: string): Promise<UploadSession | null> {
     if (!isSessionId(id)) return null;
     const facts = this.#facts.get(id) ?? (await readFacts(this.#fileOf(id), id));
-    const stat = facts && (await lstatUnlessGone(this.#fileOf(id)));
+    const stat = facts && lstatUnlessGone(this.#fileOf(id));
     if (facts === null || stat === null || !stat.isFile()) return null;
     this.#facts.set(id, facts);
     return { ...facts, touchedAtMs: Math.floor(stat.mtimeMs), length: stat.size };
@@ -116,7 +116,7 @@ export class OciUploadFiles implements UploadStore {
     }
     await this.#blobs.take(this.#fileOf(id), digest);
     // A crash before this leaves a session without bytes, which the next start removes.
-    await this.#remove(id);
+    await this.#forget(id);
     return length;
   }
 
@@ -182,14 +182,16 @@ export class OciUploadFiles implements UploadStore {
 
   /** Who began it goes last: without it the bytes would not be found again before the next start. */
   async #remove(id: string): Promise<void> {
+    const file = this.#fileOf(id);
+    await withFileFailures(file, () => rm(file, { force: true }), 'storage/failed');
+    await this.#forget(id);
+  }
+
+  async #forget(id: string): Promise<void> {
     this.#facts.delete(id);
     this.#hashing.delete(id);
-    const file = this.#fileOf(id);
-    const remove = async (): Promise<void> => {
-      await rm(file, { force: true });
-      await rm(`${file}.json`, { force: true });
-    };
-    await withFileFailures(file, remove, 'storage/failed');
+    const file = `${this.#fileOf(id)}.json`;
+    await withFileFailures(file, () => rm(file, { force: true }), 'storage/failed');
   }
 }
 
@@ -205,13 +207,9 @@ async function hashFile(algorithm: OciAlgorithm, { handle, file, length }: Opene
   return hash;
 }
 
-async function lstatUnlessGone(file: string): Promise<Stats | null> {
-  try {
-    return await withFileFailures(file, () => lstat(file));
-  } catch (failure) {
-    if (failure instanceof Error && hasSystemCode(failure.cause, 'ENOENT')) return null;
-    throw failure;
-  }
+/** Nearly always in the system's memory: asking there costs less than having a thread ask. */
+function lstatUnlessGone(file: string): Stats | null {
+  return withFileFailuresSync(file, () => lstatSync(file, { throwIfNoEntry: false })) ?? null;
 }
 
 /** `null` for what is missing, or was not written to its end. */

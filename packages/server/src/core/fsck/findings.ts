@@ -12,7 +12,8 @@ export type FlawKind =
   | 'token'
   | 'last-signed'
   | 'key'
-  | 'content';
+  | 'content'
+  | 'oci';
 
 export interface Flaw {
   readonly kind: FlawKind;

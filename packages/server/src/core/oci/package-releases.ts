@@ -1,10 +1,8 @@
 import {
   AnnotationBook,
-  compareVersions,
   decodeSignedRecord,
   emptyLogState,
   isDigest,
-  isPreRelease,
   isRegistryError,
   judgeRecord,
   PACKAGE_LOG,
@@ -26,6 +24,7 @@ import { tagOf, type ReleaseAnnotation, type TagName } from '@waybill/protocol/o
 import { PACKAGE_LOG_ITEMS_MAX, REPLAY_PAGE_RECORDS } from '../limits.ts';
 import type { HomeOf } from '../log-states.ts';
 import type { RegistryReader, StoredRecord } from '../ports.ts';
+import { latestVersion } from './latest-version.ts';
 
 export interface PackageReleasesParts {
   readonly store: Pick<RegistryReader, 'readLog'>;
@@ -262,8 +261,8 @@ function logOf(name: PackageName, logId: LogId, found: Iterable<PackageRelease>)
   const releases = new Map([...found].map((release) => [release.version, release]));
   const standing = [...releases.values()].filter(({ yanked }) => yanked === null);
   const tags = standing.flatMap(({ tag }) => (tag === null ? [] : [tag])).toSorted();
-  const byVersion = standing.toSorted((a, b) => compareVersions(b.version, a.version));
-  const latest = byVersion.find(({ version }) => !isPreRelease(version)) ?? byVersion[0] ?? null;
+  const newest = latestVersion(standing.map(({ version }) => version));
+  const latest = (newest && releases.get(newest)) ?? null;
   const all = [...releases.values()];
   const byPushed = new Map(all.flatMap((release) => release.pushed.map((digest) => [digest, release])));
   const named = ({ content, annotations }: PackageRelease): (string | undefined)[] => [

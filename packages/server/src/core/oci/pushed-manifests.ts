@@ -1,19 +1,9 @@
-import { digestOf, isRegistryError, parseDigest, type Digest } from '@waybill/protocol';
-import { encodeTreeIndex } from '@waybill/protocol/content';
-import {
-  algorithmOf,
-  isTreeRelease,
-  parseOciDigest,
-  readManifest,
-  repositoryOf,
-  type OciDigest,
-  type ReadManifest,
-} from '@waybill/protocol/oci';
+import { isRegistryError, parseDigest, type Digest } from '@waybill/protocol';
+import { algorithmOf, parseOciDigest, readManifest, repositoryOf, type OciDigest } from '@waybill/protocol/oci';
 import { HELD_MANIFESTS_MAX } from '../limits.ts';
 import type { OciReader, StoredManifest } from '../oci-ports.ts';
 import type { PackageRelease } from './package-releases.ts';
-
-const TITLE = 'org.opencontainers.image.title';
+import { layersOf } from './pushed-layers.ts';
 
 /** The manifests by which releases were pushed, as far as they are here and hold what was released. */
 export class PushedManifests {
@@ -53,7 +43,7 @@ export class PushedManifests {
     const key = `${stored.digest} ${release.content}`;
     const known = this.#held.get(key);
     if (known !== undefined) return known;
-    const holds = contentOf(stored, isTreeRelease(release.claim?.mediaType ?? null)) === release.content;
+    const holds = contentOf(stored) === release.content;
     this.#held.set(key, holds);
     for (const oldest of this.#held.keys()) {
       if (this.#held.size <= HELD_MANIFESTS_MAX) break;
@@ -63,25 +53,14 @@ export class PushedManifests {
   }
 }
 
-/** What a release of the manifest's layers has for content: a layer, or the index of those that are files of a tree. */
-function contentOf({ bytes, mediaType }: StoredManifest, isTree: boolean): Digest | null {
+/** What a release of the manifest has for content; `null` for none that is a release's. */
+function contentOf({ bytes, mediaType }: StoredManifest): Digest | null {
   try {
-    const { layers } = readManifest(bytes, mediaType);
-    if (isTree) return treeOf(layers);
-    const [only] = layers;
-    return layers.length === 1 && only !== undefined ? logDigest(only.digest) : null;
+    return layersOf(readManifest(bytes, mediaType)).content;
   } catch (failure) {
-    if (isRegistryError(failure, 'oci/manifest', 'oci/size', 'content/tree')) return null;
+    if (isRegistryError(failure, 'oci/manifest', 'oci/size')) return null;
     throw failure;
   }
-}
-
-function treeOf(layers: ReadManifest['layers']): Digest | null {
-  const files = layers.flatMap(({ digest: named, annotations }) => {
-    const [digest, path] = [logDigest(named), annotations?.[TITLE]];
-    return digest !== null && path !== undefined ? [{ path, digest }] : [];
-  });
-  return files.length === layers.length ? digestOf(encodeTreeIndex(files)) : null;
 }
 
 /** The digest as the log writes it, which has no SHA-512. */

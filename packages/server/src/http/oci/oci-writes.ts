@@ -160,10 +160,7 @@ function parseAlgorithm(text: string | null): OciAlgorithm {
   throw new RegistryError('oci/digest', 'there is no such algorithm here: sha256 and sha512 are');
 }
 
-/**
- * Throws `oci/range` for a range that is none, such as one that is negative or runs backwards, and `oci/upload` for one of
- * another length than the body.
- */
+/** Throws `oci/range` for a range that is none, such as one that runs backwards, or of another length than the body. */
 function uploadBody(
   { headers }: IncomingMessage,
   body: AsyncIterable<Uint8Array>,
@@ -178,10 +175,7 @@ function uploadBody(
     throw new RegistryError('oci/range', 'Content-Range is the first and the last byte, such as 0-1023');
   }
   if (announced !== null && announced !== length) {
-    throw new RegistryError(
-      'oci/upload',
-      `Content-Range speaks of ${length} bytes, and Content-Length of ${announced}`,
-    );
+    throw new RegistryError('oci/range', `Content-Range speaks of ${length} bytes, and Content-Length of ${announced}`);
   }
   return { start, length, body };
 }

@@ -125,10 +125,11 @@ export class OciCore {
     contents: readonly Uint8Array[],
     missing: ReadonlyMap<string, unknown>,
   ): Promise<void> {
-    const wanted = contents.filter((content) => missing.has(digestOf(content)));
+    const byDigest = new Map(contents.map((content) => [digestOf(content), content]));
+    const wanted = [...byDigest].filter(([digest]) => missing.has(digest));
     assert.ok(wanted.length > 0, `nobody has ${[...missing.keys()].join(', ')}`);
-    for (const content of wanted) {
-      await this.core.publishing.upload(logId, id, digestOf(content), oneChunk(content));
+    for (const [digest, content] of wanted) {
+      await this.core.publishing.upload(logId, id, digest, oneChunk(content));
     }
   }
 

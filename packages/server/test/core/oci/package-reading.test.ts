@@ -25,6 +25,7 @@ import {
   repositoryOf,
   type OciReference,
 } from '@waybill/protocol/oci';
+import { LOOKED_RELEASES_MAX } from '../../../src/core/limits.ts';
 import { PackageReleases } from '../../../src/core/oci/package-releases.ts';
 import { testHomeOf } from '../../home.ts';
 import { holderNamed } from '../../joint-record.ts';
@@ -331,6 +332,62 @@ function tagged(text: string): Extract<OciReference, { readonly tag: unknown }> 
   const reference = parseReference(text);
   return 'tag' in reference ? reference : assert.fail();
 }
+
+test('files of a tree that is taken down are closed with it, unless a package names them elsewhere', async () => {
+  const bad = treeOf({ 'bad.txt': 'bad', 'shared.txt': 'shared' });
+  const good = treeOf({ 'good.txt': 'good', 'shared.txt': 'shared' });
+  await oci.publishJointly(
+    PACKAGE,
+    rootAnd(releaseAs('tree', '1.0.0', bad.index), releaseAs('tree', '1.1.0', good.index)),
+    [bad.index, good.index, ...bad.contents.values(), ...good.contents.values()],
+  );
+  const { digest, bytes } = await manifestOf('1.0.0');
+  assert.equal((await manifestOf('1.0.0')).warning, null);
+  await oci.takeDown(bad.digest, 'registry');
+  for (const closed of [bad.digest, digestOf(utf8('bad'))]) {
+    await assert.rejects(oci.bytes(PACKAGE, closed), failsWith('content/taken-down'), closed);
+  }
+  for (const text of ['shared', 'good']) assert.deepEqual(await oci.bytes(PACKAGE, digestOf(utf8(text))), utf8(text));
+  assert.deepEqual((await manifestOf(digest)).bytes, bytes);
+});
+
+test('a digest that nobody knows is looked for in so many releases at once, and then is known to be none', async () => {
+  const content = wasmOf('many');
+  const versions = Array.from({ length: LOOKED_RELEASES_MAX + 100 }, (_, i) => `1.${i}.0`);
+  for (const some of [versions.slice(0, 600), versions.slice(600)]) {
+    await oci.publish(
+      PACKAGE,
+      some.map((version) => releaseOf(version, content)),
+      [content],
+    );
+  }
+  const oldest = await manifestOf('1.0.0');
+  oci.restart();
+  const unknown = digestOf(utf8('unknown'));
+  await assert.rejects(manifestOf(unknown), failsWith('storage/busy'));
+  await assert.rejects(manifestOf(unknown), failsWith('oci/manifest-unknown'));
+  assert.deepEqual((await manifestOf(oldest.digest)).bytes, oldest.bytes);
+  const { contentRoot } = oci.core;
+  // What is known to be none is not looked for: nothing of the content is read.
+  await rm(contentRoot, { recursive: true });
+  for (const again of ['unknown', 'unknown too']) {
+    await assert.rejects(manifestOf(digestOf(utf8(again))), failsWith('oci/manifest-unknown'));
+  }
+});
+
+test('many who ask at once get one answer', async () => {
+  const contents = ['a', 'b', 'c'].map(wasmOf);
+  await oci.publish(
+    PACKAGE,
+    contents.map((content, i) => releaseOf(`1.${i}.0`, content)),
+    contents,
+  );
+  const digests = await Promise.all(['1.0.0', '1.1.0', '1.2.0'].map(async (tag) => (await manifestOf(tag)).digest));
+  oci.restart();
+  const asked = [...digests, ...digests, '1.0.0', '1.1.0', '1.2.0'];
+  const found = await Promise.all(asked.map(async (reference) => (await manifestOf(reference)).digest));
+  assert.deepEqual(found, [...digests, ...digests, ...digests]);
+});
 
 test('a manifest that cannot be made is unknown, and damage is told', async () => {
   const content = wasmOf('gone');

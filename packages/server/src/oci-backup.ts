@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { isRegistryError } from '@waybill/protocol';
+import { algorithmOf, type OciDigest } from '@waybill/protocol/oci';
+import { blobFileOf, findBlob } from './blobs/oci-files/oci-places.ts';
+import { readBlobFile } from './blobs/oci-files/oci-blob-files.ts';
+import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
+import { copyOciSqlite, openOciInspection, type InspectedLink } from './storage/oci-sqlite/oci-inspection.ts';
+import { openOciSqliteReader } from './storage/oci-sqlite/oci-sqlite-store.ts';
+
+const FOLDER_MODE = 0o750;
+const FILE_MODE = 0o640;
+/** A sweep may take loose blobs while they are copied: then the store is copied once more, which no longer has them. */
+const ATTEMPTS_MAX = 3;
+
+export interface OciCopied {
+  readonly blobs: number;
+  readonly blobBytes: number;
+  /** What is missing from the copy because it is damaged here: a digest, and why. */
+  readonly damaged: readonly { readonly at: string; readonly problem: string }[];
+}
+
+/**
+ * Copies the OCI side, beside the server that runs on it: first its store, then the blobs that its links name, each digest
+ * checked. Unfinished uploads are left out. Nothing is done for a data folder that has none. Not durable when it resolves,
+ * but for the blobs. Throws `storage/…`.
+ */
+export async function copyOciSide(from: string, to: string): Promise<OciCopied> {
+  if (!existsSync(ociStoreFileOf(from))) return { blobs: 0, blobBytes: 0, damaged: [] };
+  const copy = new OciCopy(from, to);
+  for (let attempt = 1; ; attempt++) {
+    await rm(ociStoreFileOf(to), { force: true });
+    copyOciSqlite(ociStoreFileOf(from), ociStoreFileOf(to));
+    if ((await copy.takeLinked()) || attempt === ATTEMPTS_MAX) return copy;
+  }
+}
+
+class OciCopy implements OciCopied {
+  blobs = 0;
+  blobBytes = 0;
+  damaged: { at: string; problem: string }[] = [];
+  readonly #from: string;
+  readonly #to: string;
+  readonly #taken = new Set<OciDigest>();
+
+  constructor(from: string, to: string) {
+    this.#from = from;
+    this.#to = to;
+  }
+
+  /** False when a link went whose blob was to be copied. */
+  async takeLinked(): Promise<boolean> {
+    this.damaged = [];
+    const store = openOciInspection(ociStoreFileOf(this.#to));
+    const live = openOciSqliteReader(ociStoreFileOf(this.#from));
+    try {
+      for (const row of store.links()) {
+        if ('problem' in row) {
+          this.damaged.push({ at: row.at, problem: row.problem });
+          continue;
+        }
+        const problem = await this.#take(row.value);
+        if (problem === null) continue;
+        if ((await live.readLink(row.value.repository, row.value.digest)) === null) return false;
+        // A power cut may take what no manifest names.
+        if (row.value.isNamed)
+          this.damaged.push({ at: row.value.digest, problem: `${problem} (${row.value.repository} needs it)` });
+      }
+      return true;
+    } finally {
+      store.close();
+      live.close();
+    }
+  }
+
+  /** Resolves with what is wrong with the blob; then there is no copy of it. */
+  async #take({ digest }: InspectedLink): Promise<string | null> {
+    if (this.#taken.has(digest)) return null;
+    try {
+      const found = findBlob(ociFolderOf(this.#from), digest);
+      if (found === null) return 'it is missing';
+      if (!(await this.#copy(digest, found.size))) return 'its bytes have another digest';
+      this.#taken.add(digest);
+      this.blobs++;
+      this.blobBytes += found.size;
+      return null;
+    } catch (failure) {
+      if (!isRegistryError(failure, 'storage/damaged') && !isRegistryError(failure, 'oci/blob-unknown')) throw failure;
+      return failure.message;
+    }
+  }
+
+  async #copy(digest: OciDigest, size: number): Promise<boolean> {
+    const { folder, file } = blobFileOf(ociFolderOf(this.#to), digest);
+    await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    const hash = createHash(algorithmOf(digest));
+    const handle = await open(file, 'wx', FILE_MODE);
+    let isWhole = false;
+    try {
+      for await (const chunk of readBlobFile(ociFolderOf(this.#from), digest, { start: 0, end: size })) {
+        hash.update(chunk);
+        for (let done = 0; done < chunk.length;) done += (await handle.write(chunk, done)).bytesWritten;
+      }
+      await handle.sync();
+      isWhole = `${algorithmOf(digest)}:${hash.digest('hex')}` === digest;
+      return isWhole;
+    } finally {
+      await handle.close();
+      if (!isWhole) await rm(file, { force: true });
+    }
+  }
+}
+
+/** Its file is durable only when it is synced. */
+export function copiedOciStore(to: string): string | null {
+  const file = ociStoreFileOf(to);
+  return existsSync(file) ? path.resolve(file) : null;
+}

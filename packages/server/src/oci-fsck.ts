@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { isRegistryError, messageOf } from '@waybill/protocol';
+import { algorithmOf, type OciDigest } from '@waybill/protocol/oci';
+import { readBlobFile } from './blobs/oci-files/oci-blob-files.ts';
+import { blobFileOf, findBlob, surveyOciFiles } from './blobs/oci-files/oci-places.ts';
+import { Findings, type Flaw } from './core/fsck/findings.ts';
+import type { BlobLink } from './core/oci-ports.ts';
+import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
+import {
+  openOciInspection,
+  repairOciSqlite,
+  type InspectedLink,
+  type OciInspection,
+} from './storage/oci-sqlite/oci-inspection.ts';
+
+export interface OciChecked {
+  readonly flaws: readonly Flaw[];
+  readonly repaired: readonly Flaw[];
+  readonly remarks: readonly string[];
+}
+
+interface OciCheckOptions {
+  readonly repair: boolean;
+  /** Read blobs, too. */
+  readonly content: boolean;
+}
+
+const MISSING = 'it is missing';
+
+/**
+ * Checks what the OCI side keeps beside the log, in a data folder that this process holds. The repair takes away blobs that
+ * are not right, and links without one, so that they can be pushed again. Nothing is found in a folder that has none.
+ */
+export async function checkOciSide(directory: string, options: OciCheckOptions): Promise<OciChecked> {
+  const before = await inspectSide(directory, options.content);
+  const { flaws, remarks } = before.findings;
+  if (!options.repair || (before.badLinks.length === 0 && !before.isMiscounted))
+    return { flaws, repaired: [], remarks };
+  try {
+    // Links first: a crash between the two leaves blobs that nothing names, which the server sweeps.
+    repairOciSqlite(ociStoreFileOf(directory), before.badLinks);
+    for (const { digest } of before.badLinks)
+      await rm(blobFileOf(ociFolderOf(directory), digest).file, { force: true });
+  } catch (failure) {
+    if (!isRegistryError(failure)) throw failure;
+    before.findings.add('oci', 'oci.sqlite', `it could not be repaired: ${messageOf(failure)}`);
+    return { flaws: before.findings.flaws, repaired: [], remarks };
+  }
+  // Blobs that were right are as they were: they need not be read again.
+  const left = (await inspectSide(directory, false)).findings.flaws;
+  const isLeft = new Set(left.map(nameOf));
+  return { flaws: left, repaired: flaws.filter((flaw) => !isLeft.has(nameOf(flaw))), remarks };
+}
+
+function nameOf({ at, problem }: Flaw): string {
+  return `${at} ${problem}`;
+}
+
+interface SideInspection {
+  readonly findings: Findings;
+  readonly badLinks: readonly BlobLink[];
+  readonly isMiscounted: boolean;
+}
+
+async function inspectSide(directory: string, content: boolean): Promise<SideInspection> {
+  const findings = new Findings();
+  const root = ociFolderOf(directory);
+  const file = ociStoreFileOf(directory);
+  let hasBlobs = false;
+  for await (const { file: found, digest } of surveyOciFiles(root)) {
+    if (digest === null) findings.remark(`oci/${path.relative(root, found)}: it has no business there`);
+    else hasBlobs = true;
+  }
+  if (!existsSync(file)) {
+    if (hasBlobs) findings.add('oci', 'oci.sqlite', 'it is missing, but there are blobs: take it from a backup');
+    return { findings, badLinks: [], isMiscounted: false };
+  }
+  try {
+    const store = openOciInspection(file);
+    try {
+      return await inspectStore(store, { root, findings, content });
+    } finally {
+      store.close();
+    }
+  } catch (failure) {
+    if (!isRegistryError(failure)) throw failure;
+    findings.add('oci', 'oci.sqlite', messageOf(failure));
+    return { findings, badLinks: [], isMiscounted: false };
+  }
+}
+
+interface SideParts {
+  readonly root: string;
+  readonly findings: Findings;
+  readonly content: boolean;
+}
+
+async function inspectStore(store: OciInspection, parts: SideParts): Promise<SideInspection> {
+  const { findings } = parts;
+  for (const problem of store.checkFile()) findings.add('oci', 'file of oci.sqlite', problem);
+  const miscounted = store.countMiscounted();
+  if (miscounted > 0) findings.add('oci', 'links', `${miscounted} say wrongly whether a manifest names them`, true);
+  for (const row of store.manifests()) {
+    const problem = 'problem' in row ? row.problem : digestProblem(row.value.digest, row.value.bytes);
+    if (problem !== null) findings.add('oci', `manifest ${row.at}`, `${problem}: push it again`);
+  }
+  return { findings, badLinks: await inspectLinks(store, parts), isMiscounted: miscounted > 0 };
+}
+
+function digestProblem(digest: OciDigest, bytes: Uint8Array): string | null {
+  const algorithm = algorithmOf(digest);
+  const found = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
+  return found === digest ? null : 'its bytes have another digest';
+}
+
+async function inspectLinks(store: OciInspection, { root, findings, content }: SideParts): Promise<BlobLink[]> {
+  const bad: BlobLink[] = [];
+  const known = new Map<OciDigest, string | null>();
+  for (const row of store.links()) {
+    if ('problem' in row) {
+      findings.add('oci', `link ${row.at}`, row.problem);
+      continue;
+    }
+    const link = row.value;
+    const problem = known.get(link.digest) ?? (await blobProblem(root, link, content && !known.has(link.digest)));
+    known.set(link.digest, problem);
+    if (problem === null) continue;
+    bad.push(link);
+    if (link.isNamed) findings.add('oci', `blob ${row.at}`, `${problem}: push it again`);
+    else findings.remark(`blob ${row.at}: ${problem}; no manifest names it, and a power cut may take such a blob`);
+  }
+  return bad;
+}
+
+/** What is wrong with a blob, read to its end where `content` is asked for; `null` when nothing is. */
+async function blobProblem(root: string, { digest, size }: InspectedLink, content: boolean): Promise<string | null> {
+  try {
+    const found = findBlob(root, digest);
+    if (found === null) return MISSING;
+    if (found.size !== size) return `it has ${found.size} bytes, not ${size}`;
+    if (!content) return null;
+    const algorithm = algorithmOf(digest);
+    const hash = createHash(algorithm);
+    for await (const chunk of readBlobFile(root, digest, { start: 0, end: size })) hash.update(chunk);
+    return `${algorithm}:${hash.digest('hex')}` === digest ? null : 'its bytes have another digest';
+  } catch (failure) {
+    if (!isRegistryError(failure)) throw failure;
+    return messageOf(failure);
+  }
+}

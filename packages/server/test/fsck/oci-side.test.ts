@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { utf8 } from '@waybill/protocol';
+import { parseRepository, parseTag, type OciDigest } from '@waybill/protocol/oci';
+import { backup, type BackupReport } from '../../src/backup.ts';
+import { openContentFiles } from '../../src/blobs/files/content-files.ts';
+import { ociDigestOf, pushBlob, sampleBlob } from '../../src/blobs/oci-conformance.ts';
+import { blobFileOf } from '../../src/blobs/oci-files/oci-places.ts';
+import { openOciStorage, type OciStorage } from '../../src/oci-storage.ts';
+import { ociChange, sampleLink, sampleManifest } from '../../src/storage/oci-conformance.ts';
+import { openDatabase } from '../../src/storage/sqlite-module.ts';
+import { check, makeSampleRegistry, type SampleRegistry } from './sample-registry.ts';
+
+const [DEMO, OTHER] = [parseRepository('demo/app'), parseRepository('other')];
+const MANIFEST = utf8('{"layers":[]}');
+const NAMED = sampleBlob(300_000);
+const LOOSE = sampleBlob(10);
+
+let sample: SampleRegistry;
+
+before(async () => {
+  sample = await makeSampleRegistry(0);
+});
+after(() => sample.dispose());
+
+async function withStorage<T>(data: string, work: (storage: OciStorage) => Promise<T>): Promise<T> {
+  const onFatal = (failure: unknown): never => {
+    throw failure;
+  };
+  const storage = await openOciStorage(data, onFatal, await openContentFiles(path.join(data, 'content')));
+  try {
+    return await work(storage);
+  } finally {
+    await storage.close();
+  }
+}
+
+/** A manifest, the blob that it names in two repositories, a blob that none names, and an upload on its way. */
+async function push(data: string): Promise<void> {
+  await withStorage(data, async (storage) => {
+    const named = await pushBlob(storage, NAMED, 'sha512');
+    const loose = await pushBlob(storage, LOOSE);
+    const digest = ociDigestOf(MANIFEST);
+    const links = [
+      { ...sampleLink(DEMO, named), size: NAMED.length },
+      { ...sampleLink(OTHER, named), size: NAMED.length },
+      { ...sampleLink(DEMO, loose), size: LOOSE.length },
+    ];
+    await storage.blobs.makeDurable([named]);
+    const manifests = [sampleManifest(DEMO, digest, { bytes: MANIFEST, names: [named] })];
+    const tags = [{ repository: DEMO, tag: parseTag('v1'), digest }];
+    await storage.store.write(ociChange({ links, manifests, tags }), true);
+    await storage.uploads.start({ repository: DEMO, account: null });
+  });
+}
+
+const blobFile = (data: string, digest: OciDigest): string => blobFileOf(path.join(data, 'oci'), digest).file;
+const namedFile = (data: string): string => blobFile(data, ociDigestOf(NAMED, 'sha512'));
+const looseFile = (data: string): string => blobFile(data, ociDigestOf(LOOSE));
+
+/** Other bytes of the same length. */
+async function damage(file: string): Promise<void> {
+  await chmod(file, 0o640);
+  await writeFile(
+    file,
+    (await readFile(file)).map((byte) => byte ^ 1),
+  );
+}
+
+function sql(data: string, text: string): void {
+  const database = openDatabase(path.join(data, 'oci.sqlite'), 'write');
+  database.exec(text);
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  database.close();
+}
+
+/** What is done to a data folder; how many flaws and remarks it makes, and whether a repair leaves any. */
+const CASES: readonly {
+  readonly title: string;
+  readonly harm: (data: string) => Promise<void> | void;
+  readonly flaws: number;
+  readonly remarks: number;
+  readonly left: number;
+}[] = [
+  { title: 'nothing', harm: () => undefined, flaws: 0, remarks: 0, left: 0 },
+  { title: 'a blob is gone', harm: (data) => rm(namedFile(data)), flaws: 1, remarks: 1, left: 0 },
+  { title: 'a blob has other bytes', harm: (data) => damage(namedFile(data)), flaws: 1, remarks: 1, left: 0 },
+  {
+    title: 'a blob that no manifest names is gone',
+    harm: (data) => rm(looseFile(data)),
+    flaws: 0,
+    remarks: 1,
+    left: 0,
+  },
+  {
+    title: 'a blob that no manifest names is cut off',
+    harm: (data) => writeFile(looseFile(data), 'x'),
+    flaws: 0,
+    remarks: 1,
+    left: 0,
+  },
+  {
+    title: 'a manifest has other bytes',
+    harm: (data) => sql(data, `UPDATE manifests SET bytes = x'00'`),
+    flaws: 1,
+    remarks: 0,
+    left: 1,
+  },
+  {
+    title: 'a link makes no sense',
+    harm: (data) => sql(data, `UPDATE links SET repository = 'NO' WHERE repository = 'other'`),
+    flaws: 1,
+    remarks: 0,
+    left: 1,
+  },
+  {
+    title: 'links say wrongly that no manifest names them',
+    harm: (data) => sql(data, 'UPDATE links SET is_named = 0'),
+    flaws: 1,
+    remarks: 0,
+    left: 0,
+  },
+  {
+    title: 'a foreign file lies there',
+    harm: (data) => writeFile(path.join(data, 'oci', 'blobs', 'stray'), ''),
+    flaws: 0,
+    remarks: 1,
+    left: 0,
+  },
+  {
+    title: 'the store is gone',
+    harm: (data) => rm(path.join(data, 'oci.sqlite')),
+    flaws: 1,
+    remarks: 0,
+    left: 1,
+  },
+  {
+    title: 'the store is another file',
+    harm: (data) => writeFile(path.join(data, 'oci.sqlite'), 'no database at all, but long enough to be looked at'),
+    flaws: 1,
+    remarks: 0,
+    left: 1,
+  },
+];
+
+for (const { title, harm, flaws, remarks, left } of CASES) {
+  test(`fsck of the OCI side: ${title}`, async () => {
+    const data = await sample.copy();
+    const clean = await check(data);
+    await push(data);
+    await harm(data);
+    const found = await check(data);
+    assert.deepEqual(
+      found.flaws.map(({ kind }) => kind),
+      Array.from({ length: flaws }, () => 'oci'),
+    );
+    assert.equal(found.remarks.length - clean.remarks.length, remarks, found.remarks.join('\n'));
+    const repaired = await check(data, { repair: true });
+    assert.equal(repaired.flaws.length, left);
+    assert.equal(repaired.repaired.length, flaws - left);
+    assert.equal((await check(data)).flaws.length, left);
+  });
+}
+
+test('what a repair took away can be pushed again', async () => {
+  const data = await sample.copy();
+  await push(data);
+  await damage(namedFile(data));
+  await check(data, { repair: true });
+  await assert.rejects(stat(namedFile(data)));
+  await push(data);
+  assert.deepEqual((await check(data)).flaws, []);
+});
+
+function backupOf(data: string, out: string): Promise<BackupReport> {
+  return backup({ data, out, keys: true, onProgress: () => undefined });
+}
+
+test('a backup has what was pushed, no unfinished upload, and names what is damaged', async () => {
+  const data = await sample.copy();
+  await push(data);
+  const whole = await backupOf(data, `${data}-whole`);
+  assert.deepEqual([whole.blobs, whole.blobBytes, whole.damaged], [2, NAMED.length + LOOSE.length, []]);
+  const checked = await check(whole.out);
+  assert.deepEqual(
+    checked.flaws.map(({ kind }) => kind),
+    ['last-signed'],
+  );
+  await assert.rejects(readdir(path.join(whole.out, 'oci', 'uploads')));
+  await withStorage(whole.out, async ({ store, blobs }) => {
+    assert.equal(await store.readTag(DEMO, parseTag('v1')), ociDigestOf(MANIFEST));
+    await blobs.makeDurable([ociDigestOf(NAMED, 'sha512'), ociDigestOf(LOOSE)]);
+  });
+  await damage(namedFile(data));
+  await rm(looseFile(data));
+  const damaged = await backupOf(data, `${data}-damaged`);
+  assert.equal(damaged.blobs, 0);
+  assert.deepEqual(
+    damaged.damaged.map(({ at }) => at),
+    [ociDigestOf(NAMED, 'sha512')],
+  );
+});
+
+test('a backup goes on beside a server that writes and sweeps', async () => {
+  const data = await sample.copy();
+  await push(data);
+  await withStorage(data, async (storage) => {
+    const done = new AbortController();
+    const writing = (async () => {
+      for (let n = 0; !done.signal.aborted; n++) {
+        const bytes = utf8(`blob ${n}`);
+        const link = { ...sampleLink(OTHER, await pushBlob(storage, bytes)), size: bytes.length };
+        await storage.store.write(ociChange({ links: [link] }), false);
+        if (n % 2 === 0 && (await storage.store.deleteLink(OTHER, link.digest)))
+          await storage.blobs.delete(link.digest);
+      }
+    })();
+    const report = await backupOf(data, `${data}-busy`).finally(() => done.abort());
+    await writing;
+    assert.deepEqual(report.damaged, []);
+  });
+  const checked = await check(`${data}-busy`);
+  assert.deepEqual(
+    checked.flaws.map(({ kind }) => kind),
+    ['last-signed'],
+  );
+});
