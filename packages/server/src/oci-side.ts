@@ -61,6 +61,7 @@ export async function openOciSide(config: Config, parts: OciSideParts): Promise<
   const uploading = await OciUploads.open({ store, blobs, uploads, leases, access, reading, clock });
   const view = new OciView({
     access,
+    leases,
     uploads: uploading,
     sorts: { package: packages, plain: { reading: plain, pushing: plain } },
     names: [(page) => store.listRepositories(page), ({ after, limit }) => reader.listNamePaths(after, limit)],

@@ -10,6 +10,7 @@ import type { Access } from '../access.ts';
 import { OCI_CATALOG_PAGE_MAX, OCI_NAMES_STEP } from '../limits.ts';
 import type { NamePage } from '../oci-ports.ts';
 import type { OciAccess } from './oci-access.ts';
+import type { OciLeases } from './oci-leases.ts';
 import type {
   FoundBlob,
   FoundManifest,
@@ -33,6 +34,7 @@ export type NameSource = (page: NamePage) => Promise<readonly string[]>;
 export interface OciViewParts {
   readonly access: OciAccess;
   readonly uploads: OciUploading;
+  readonly leases: OciLeases;
   /** One row says everything about a sort of repository. */
   readonly sorts: Readonly<Record<RepositorySort, { readonly reading: OciReading; readonly pushing: OciPushing }>>;
   /** All repositories together; one that two know is listed once. */
@@ -43,12 +45,14 @@ export interface OciViewParts {
 export class OciView implements OciRegistry {
   readonly uploads: OciUploading;
   readonly #access: OciAccess;
+  readonly #leases: OciLeases;
   readonly #sorts: OciViewParts['sorts'];
   readonly #names: readonly NameSource[];
 
-  constructor({ access, uploads, sorts, names }: OciViewParts) {
+  constructor({ access, uploads, leases, sorts, names }: OciViewParts) {
     this.uploads = uploads;
     this.#access = access;
+    this.#leases = leases;
     this.#sorts = sorts;
     this.#names = names;
   }
@@ -58,7 +62,13 @@ export class OciView implements OciRegistry {
   }
 
   async blob(caller: OciCaller, repository: RepositoryName, digest: OciDigest): Promise<FoundBlob> {
-    return (await this.#reading(caller, repository)).blob(repository, digest);
+    const reading = await this.#reading(caller, repository);
+    // Told that it is here while the sweep takes it, or soon before, a client would name what is gone.
+    return this.#leases.hold([digest], async () => {
+      const found = await reading.blob(repository, digest);
+      this.#leases.noteAsked(digest);
+      return found;
+    });
   }
 
   async tags(caller: OciCaller, repository: RepositoryName, page: ListPage): Promise<Page<TagName>> {

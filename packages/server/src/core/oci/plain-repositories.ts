@@ -62,14 +62,10 @@ export class PlainRepositories implements OciReading, OciPushing {
     return { mediaType: found.mediaType, digest: found.digest, bytes: found.bytes, warning: null };
   }
 
-  blob(repository: RepositoryName, digest: OciDigest): Promise<FoundBlob> {
-    // Told that it is here while the sweep takes it, a client would name what is gone.
-    return this.#leases.hold([digest], async () => {
-      const link = await this.#presentLink(repository, digest);
-      if (link === null) throw blobUnknown(repository, digest);
-      this.#leases.noteAsked(digest);
-      return { digest, size: link.size, read: (range) => this.#blobs.read(digest, range) };
-    });
+  async blob(repository: RepositoryName, digest: OciDigest): Promise<FoundBlob> {
+    const link = await this.#presentLink(repository, digest);
+    if (link === null) throw blobUnknown(repository, digest);
+    return { digest, size: link.size, read: (range) => this.#blobs.read(digest, range) };
   }
 
   async tags(repository: RepositoryName, { last, limit }: ListPage): Promise<Page<TagName>> {

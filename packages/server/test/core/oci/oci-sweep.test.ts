@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { isRegistryError } from '@waybill/protocol';
 import type { OciDigest } from '@waybill/protocol/oci';
+import type { OciStore } from '../../../src/core/oci-ports.ts';
 import { LOOSE_BLOB_MS, LOOSE_LINK_MS, RECENT_BLOB_MS } from '../../../src/core/limits.ts';
 import {
   ANYONE,
@@ -9,6 +10,7 @@ import {
   disposeCore,
   IMAGE,
   imageOf,
+  memoryDrivers,
   openWorld,
   pushBlob,
   putImage,
@@ -104,4 +106,38 @@ test('bytes that no repository has go, once they are no push on its way', async 
   world.nowMs += 1;
   await sweepAll(world);
   assert.equal(await isStored(world, digest), false);
+});
+
+test('a blob that is being mounted is left alone until its new repository has it', async () => {
+  const clock = new TestClock();
+  const drivers = memoryDrivers(clock);
+  let [arrive, go] = [(): void => undefined, (): void => undefined];
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  const gone = new Promise<void>((resolve) => (go = resolve));
+  let isGated = false;
+  const write: OciStore['write'] = async (change, durable) => {
+    if (isGated) {
+      arrive();
+      await gone;
+    }
+    return drivers.store.write(change, durable);
+  };
+  const store = new Proxy(drivers.store, {
+    get: (target, name) => {
+      const member: unknown = name === 'write' ? write : Reflect.get(target, name);
+      return typeof member === 'function'
+        ? (...args: readonly unknown[]): unknown => Reflect.apply(member, target, args)
+        : member;
+    },
+  });
+  const world = await openWorld(clock, { drivers: { ...drivers, store } });
+  const digest = await pushBlob(world, 'plain/a', 'layer');
+  world.nowMs += LOOSE_LINK_MS + 1;
+  isGated = true;
+  const mounting = world.view.uploads.mount(ANYONE, repo('plain/b'), { digest, from: REPOSITORY });
+  await arrived;
+  await sweepAll(world);
+  go();
+  assert.equal(await mounting, true);
+  assert.equal(await readBlob(world, 'plain/b', digest), 'layer');
 });

@@ -87,7 +87,7 @@ export async function openWorld(clock: TestClock, options: WorldOptions = {}): P
     (page) => drivers.store.listRepositories(page),
     async ({ after: last, limit }) => packageNames.filter((name) => last === null || name > last).slice(0, limit),
   ];
-  const view = new OciView({ access, uploads: uploading, sorts: bySort, names });
+  const view = new OciView({ access, leases, uploads: uploading, sorts: bySort, names });
   const sweep = new OciSweep({ ...drivers, uploads: uploading, leases, clock: clock.now });
   return {
     ...drivers,
