@@ -6,7 +6,8 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { runCommand, succeeds, type Outcome } from './command.ts';
 import { peerPath, peerTest, ROOT } from './peers.ts';
-import { openFolder } from './scene.ts';
+import { startWaybill } from './registry.ts';
+import { assertSameBytes, openFolder } from './scene.ts';
 
 const WAYBILL = path.join(ROOT, 'packages', 'cli', 'bin', 'waybill.mjs');
 
@@ -83,5 +84,24 @@ peerTest(
       other.paths.some((asked) => asked.startsWith('/v2/demo/hello/')),
       other.paths.join(),
     );
+  },
+);
+
+peerTest(
+  'the lines that serve prints for wkg push a component and get it, and it verifies',
+  ['wkg', 'components'],
+  async (t) => {
+    const home = openFolder(t);
+    const registry = await startWaybill(path.join(home, 'data'), null);
+    t.after(() => registry.stop());
+    const { host } = registry.url;
+    const component = path.join(peerPath('components'), 'hello.wasm');
+    const env = { WAYBILL_KEYRING: 'off', WAYBILL_REGISTRY: registry.url.href };
+    await configure(home, registry.url.href);
+    await succeeds(wkg(home, 'oci', 'push', `${host}/test/hello:1.0.0`, component, '--insecure', host));
+    await succeeds(wkg(home, 'get', 'test:hello', '--output', './copy.wasm'));
+    assertSameBytes(path.join(home, 'copy.wasm'), component);
+    const verify = ['verify', 'copy.wasm', '--package', 'test:hello'];
+    await succeeds(runCommand(process.execPath, [WAYBILL, ...verify], { home, env }));
   },
 );
