@@ -89,6 +89,7 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
   }
   await checkDataDirectory(options.data);
   const tokenPolicy = parseTokenPolicy(options.tokens);
+  const gateway = options.gateway ?? needsNoSetUp(options, address.host);
   return {
     dataDirectory: options.data,
     address,
@@ -104,8 +105,8 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     mapProofsKeptSeconds: parseSeconds(options.mapProofsKept ?? MAP_PROOFS_KEPT_SECONDS),
     ociPrefixes: parseOciPrefixes(options.ociPrefixes ?? []),
     ociLogin: parseOciLogin(options.ociLogin),
-    gateway: options.gateway ?? needsNoSetUp(options, address.host),
-    upstreams: options.upstreams === undefined ? [] : await readUpstreamsFile(options.upstreams, process.env),
+    gateway,
+    upstreams: await readUpstreams(options.upstreams, gateway),
   };
 }
 
@@ -162,6 +163,13 @@ async function decidePublishers(
 /** On this machine, with nothing said about who may publish, a push by an OCI client becomes a release without more ado. */
 function needsNoSetUp({ publishers, tokens }: ServerOptions, host: string): boolean {
   return isLoopback(host) && publishers === null && tokens === undefined;
+}
+
+/** The gateway signs for what is imported: without it nothing ever came, and nobody were told why. */
+async function readUpstreams(file: string | undefined, gateway: boolean): Promise<readonly UpstreamPlace[]> {
+  if (file === undefined) return [];
+  if (gateway) return readUpstreamsFile(file, process.env);
+  throw new RegistryError('usage/invalid', '--upstreams needs --gateway: the registry signs for what it imports');
 }
 
 function parseOciPrefixes(texts: readonly string[]): readonly RepositoryName[] {

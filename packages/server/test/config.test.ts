@@ -119,6 +119,12 @@ test('a public address is http or https, and ends with a slash', async () => {
   assert.equal(publicUrl?.href, 'https://registry.example/warg/');
 });
 
+test('packages of other registries need a gateway that signs for them', async () => {
+  for (const options of [{ gateway: false }, { tokens: 'required' }]) {
+    await assert.rejects(parseConfig({ ...OPTIONS, ...options, upstreams: '/nowhere/upstreams.toml' }), /--gateway/);
+  }
+});
+
 test('the gateway signs by itself only where nothing is said about who may publish', async () => {
   const cases: readonly [Partial<ServerOptions>, boolean][] = [
     [{}, true],
