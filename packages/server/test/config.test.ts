@@ -120,8 +120,15 @@ test('a public address is http or https, and ends with a slash', async () => {
 });
 
 test('packages of other registries need a gateway that signs for them', async () => {
-  for (const options of [{ gateway: false }, { tokens: 'required' }]) {
-    await assert.rejects(parseConfig({ ...OPTIONS, ...options, upstreams: '/nowhere/upstreams.toml' }), /--gateway/);
+  const upstreams = path.join(folder, 'upstreams.toml');
+  await writeFile(upstreams, '[namespace.wasi]\nregistry = "registry.example"\n');
+  for (const options of [{ gateway: false }, { tokens: 'required' }]) await assertRefused({ ...options, upstreams });
+  for (const options of [{}, { tokens: 'required', gateway: true }]) {
+    const { upstreams: places } = await parseConfig({ ...OPTIONS, ...options, upstreams });
+    assert.deepEqual(
+      places.map(({ namespace, registry }) => [namespace, registry]),
+      [['wasi', 'registry.example']],
+    );
   }
 });
 
