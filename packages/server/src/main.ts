@@ -55,6 +55,7 @@ export async function startServer(
   };
   try {
     metrics?.watchHead(() => registry.sequencer.head?.checkpoint.contents ?? null, Date.now);
+    metrics?.watchUnfinished(registry.oci.unfinished);
     const listener = metrics && config.metricsAddress && (await startMetricsListener(metrics, config.metricsAddress));
     if (listener) closers.push(() => listener.stop());
     const { web, url } = await serve(config, { registry, log, observer, bounds });
@@ -92,7 +93,7 @@ async function serve(
   const tokens = new OciTokens({
     seal: await openOciTokenSeal(dataDirectory),
     desk: registry.tokens,
-    registry: oci,
+    registry: oci.view,
     policy: tokenPolicy,
     clock: Date.now,
     audience: () => serviceOf(url),
@@ -100,7 +101,7 @@ async function serve(
   const gate = new TokenGate(tokenPolicy, registry.tokens);
   const web = await startWebServer(
     {
-      front: (limits) => new OciListener({ ...watching, registry: oci, tokens, limits, login, baseUrl }),
+      front: (limits) => new OciListener({ ...watching, registry: oci.view, tokens, limits, login, baseUrl }),
       apis: (intake) => [
         wargRoutes({ reading, proving, publishing, content, gate, intake }),
         recordRoutes({ desk, governanceDesk, intake }),

@@ -44,6 +44,8 @@ export interface OciSideParts {
 export interface OciSide {
   readonly view: OciRegistry;
   readonly sweep: OciSweep;
+  /** Uploads that nobody has finished. */
+  readonly unfinished: () => number;
 }
 
 /** Puts the view together over what is open. Throws `usage/invalid` for a prefix of plain repositories that is a namespace. */
@@ -66,7 +68,8 @@ export async function openOciSide(config: Config, parts: OciSideParts): Promise<
     sorts: { package: packages, plain: { reading: plain, pushing: plain } },
     names: [(page) => store.listRepositories(page), ({ after, limit }) => reader.listNamePaths(after, limit)],
   });
-  return { view, sweep: new OciSweep({ store, blobs, uploads: uploading, leases, clock }) };
+  const sweep = new OciSweep({ store, blobs, uploads: uploading, leases, clock });
+  return { view, sweep, unfinished: () => uploading.length };
 }
 
 async function openPackages(

@@ -29,14 +29,13 @@ import { HoldingsFill } from './core/holdings-fill.ts';
 import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
 import { OperatorDesk } from './core/operator-desk.ts';
-import type { ContentStore, RegistryReader } from './core/ports.ts';
+import type { Clock, ContentStore, RegistryReader, StoredHead } from './core/ports.ts';
 import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
 import type { UpstreamObserver } from './core/oci/upstream-imports.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
-import type { OciRegistry } from './core/oci/oci-registry.ts';
 import { TokenDesk } from './core/token-desk.ts';
 import { TreeTakedowns } from './core/tree-takedowns.ts';
 import {
@@ -51,12 +50,12 @@ import {
 } from './fatal-watch.ts';
 import { GatewayKeyFiles } from './gateway-key-files.ts';
 import { openLogKeys, type LogSigners } from './log-keys.ts';
-import { openOciSide } from './oci-side.ts';
-import { openOciStorage } from './oci-storage.ts';
+import { openOciSide, type OciSide } from './oci-side.ts';
+import { openOciStorage, type OciStorage } from './oci-storage.ts';
 import { openOperatorKey } from './operator-key.ts';
 import { holdDirectory } from './storage/sqlite/directory-lock.ts';
 import { openSqliteReader, openSqliteStore } from './storage/sqlite/sqlite-store.ts';
-import { startUpkeep } from './upkeep.ts';
+import { startUpkeep, type UpkeepParts } from './upkeep.ts';
 
 const FOLDER_MODE = 0o750;
 
@@ -82,7 +81,7 @@ export interface Registry {
   readonly treeTakedowns: TreeTakedowns;
   readonly parts: ContentParts;
   readonly lookup: ContentLookup;
-  readonly oci: OciRegistry;
+  readonly oci: OciSide;
   /** Everything sequenced is durable when this resolves. */
   close(): Promise<void>;
 }
@@ -117,18 +116,11 @@ async function openHeld(
   { log, observer, onFatal }: Surroundings,
   onClose: (closer: () => Promise<void> | void) => void,
 ): Promise<Omit<Registry, 'close'>> {
-  const { dataDirectory, lastSignedFile, publishers, contentPolicy } = config;
-  const storeFile = path.join(dataDirectory, 'registry.sqlite');
-  const { key, logSigners } = await openKeys(config, storeFile);
-  const { thread, head } = await WriteThread.start({ storeFile, dataDirectory, lastSignedFile }, onFatal);
-  onClose(() => thread.close());
-  const reader = openSqliteReader(storeFile);
-  onClose(() => reader.close());
-  const contentRoot = path.join(dataDirectory, 'content');
-  const files = await openContentFiles(contentRoot);
-  const content = watchContent(files, onFatal);
-  const storage = await openOciStorage(dataDirectory, onFatal, files);
-  onClose(() => storage.close());
+  const { publishers, contentPolicy } = config;
+  const { key, logSigners, thread, head, reader, contentRoot, content, storage } = await openStores(config, {
+    onFatal,
+    onClose,
+  });
   // Known from the operator log's first record on, and no other log has one before.
   let origin: string | null = null;
   const homeOf = (logId: LogId): LogHome | null => (origin === null ? null : { log: logId, origin });
@@ -146,15 +138,8 @@ async function openHeld(
   const publishing = new Publishing({ store, content, states, sequencer, publishers, contentPolicy, clock });
   await publishing.resume();
   const reading = new Reading({ store: reader, sequencer, operator });
-  const pruning = watchPruning(thread, onFatal);
-  const pruner = new MapPruner({ reader, store: pruning, clock, keptSeconds: config.mapProofsKeptSeconds });
-  const scrub = new ContentScrub({
-    content,
-    observer: { contentDamaged: (digest) => tellDamage(digest, { log, observer, publishing }) },
-  });
   const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength });
   const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
-  const filling = new HoldingsFill({ store: reader, writer: watchHoldings(thread, onFatal) });
   const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
   // Whether today's uses are noted must not keep a stop from ending well.
   onClose(() => tokens.writeUses().catch((failure: unknown) => log.warn(failure)));
@@ -162,9 +147,9 @@ async function openHeld(
   const custody = openGateway(config, { store: reader, states, publishing, homeOf, clock });
   const { gateway } = custody;
   const ociParts = { storage, reader, content, states, gateway, proving, treeTakedowns, logLength, homeOf, clock };
-  const upstreamObserver = upstreamLog(log);
-  const { view: oci, sweep: ociSweep } = await openOciSide(config, { ...ociParts, upstreamObserver });
-  onClose(startUpkeep({ sequencer, publishing, pruner, scrub, packing, filling, tokens, ociSweep, log }));
+  const oci = await openOciSide(config, { ...ociParts, upstreamObserver: upstreamLog(log) });
+  const walks = openWalks(config, { reader, thread, content, clock, onFatal, ears: { log, observer, publishing } });
+  onClose(startUpkeep({ sequencer, publishing, ...walks, packing, tokens, ociSweep: oci.sweep, log }));
   return {
     operatorKeyId,
     commitKeyId,
@@ -183,6 +168,58 @@ async function openHeld(
     parts,
     lookup: new ContentLookup({ store: reader, logLength }),
     oci,
+  };
+}
+
+interface Stores {
+  readonly key: PrivateKey;
+  readonly logSigners: LogSigners;
+  readonly thread: WriteThread;
+  readonly head: StoredHead | null;
+  readonly reader: ReturnType<typeof openSqliteReader>;
+  readonly contentRoot: string;
+  readonly content: ContentStore;
+  readonly storage: OciStorage;
+}
+
+/** The keys, and everything that keeps what was said. */
+async function openStores(
+  config: Config,
+  { onFatal, onClose }: { readonly onFatal: OnFatal; readonly onClose: (closer: () => Promise<void> | void) => void },
+): Promise<Stores> {
+  const { dataDirectory, lastSignedFile } = config;
+  const storeFile = path.join(dataDirectory, 'registry.sqlite');
+  const { key, logSigners } = await openKeys(config, storeFile);
+  const { thread, head } = await WriteThread.start({ storeFile, dataDirectory, lastSignedFile }, onFatal);
+  onClose(() => thread.close());
+  const reader = openSqliteReader(storeFile);
+  onClose(() => reader.close());
+  const contentRoot = path.join(dataDirectory, 'content');
+  const files = await openContentFiles(contentRoot);
+  const storage = await openOciStorage(dataDirectory, onFatal, files);
+  onClose(() => storage.close());
+  const content = watchContent(files, onFatal);
+  return { key, logSigners, thread, head, reader, contentRoot, content, storage };
+}
+
+interface WalkParts {
+  readonly reader: RegistryReader;
+  readonly thread: WriteThread;
+  readonly content: ContentStore;
+  readonly clock: Clock;
+  readonly onFatal: OnFatal;
+  readonly ears: DamageEars;
+}
+
+/** What goes over everything that is stored, again and again. */
+function openWalks(
+  { mapProofsKeptSeconds: keptSeconds }: Config,
+  { reader, thread, content, clock, onFatal, ears }: WalkParts,
+): Pick<UpkeepParts, 'pruner' | 'scrub' | 'filling'> {
+  return {
+    pruner: new MapPruner({ reader, store: watchPruning(thread, onFatal), clock, keptSeconds }),
+    scrub: new ContentScrub({ content, observer: { contentDamaged: (digest) => tellDamage(digest, ears) } }),
+    filling: new HoldingsFill({ store: reader, writer: watchHoldings(thread, onFatal) }),
   };
 }
 

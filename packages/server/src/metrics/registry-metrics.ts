@@ -35,6 +35,12 @@ export class RegistryMetrics implements HttpObserver {
     headMetrics(this.#registry, head, clock);
   }
 
+  /** Called once. `count` is asked at each scrape: uploads by OCI clients that nobody has finished. */
+  watchUnfinished(count: () => number): void {
+    const gauge = gaugesIn(this.#registry);
+    gauge('waybill_oci_uploads_unfinished', 'Uploads by OCI clients that are begun and not finished', count);
+  }
+
   /** Content type of {@link RegistryMetrics.exposition}. */
   get contentType(): string {
     return this.#registry.contentType;
@@ -152,10 +158,10 @@ function trafficMetrics(register: Registry) {
   };
 }
 
-function headMetrics(register: Registry, head: () => ServedHead | null, clock: Clock): void {
+/** Each registers itself, and is asked for its value at each scrape. */
+function gaugesIn(register: Registry): (name: string, help: string, value: () => number) => void {
   const registers = [register];
-  const gauge = (name: string, help: string, value: () => number): void => {
-    // Registers itself, and is asked for its value at each scrape.
+  return (name, help, value) => {
     void new Gauge({
       name,
       help,
@@ -165,6 +171,10 @@ function headMetrics(register: Registry, head: () => ServedHead | null, clock: C
       },
     });
   };
+}
+
+function headMetrics(register: Registry, head: () => ServedHead | null, clock: Clock): void {
+  const gauge = gaugesIn(register);
   gauge('waybill_head_records', 'Records of the served head', () => head()?.logLength ?? 0);
   gauge('waybill_head_age_seconds', 'Time since the served head was signed', () => {
     const signedAt = head()?.timestamp;

@@ -48,6 +48,15 @@ test('a publish is counted from the upload to the head', async () => {
   assert.equal(metricOf(later, 'waybill_queue_records'), 0);
 });
 
+test('uploads by OCI clients are counted until they are finished or cancelled', async () => {
+  const unfinished = 'waybill_oci_uploads_unfinished';
+  assert.equal(await registry.metric(unfinished), 0);
+  const { headers } = await registry.post('v2/test/counted/blobs/uploads/');
+  assert.equal(await registry.metric(unfinished), 1);
+  await registry.send('DELETE', headers.get('location') ?? '');
+  assert.equal(await registry.metric(unfinished), 0);
+});
+
 test('W16: what somebody sends never becomes a label', async () => {
   const count = async (): Promise<number> => (await registry.metrics()).split('\nwaybill_').length;
   const probe = async (word: string): Promise<void> => {
