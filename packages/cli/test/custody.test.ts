@@ -5,9 +5,14 @@ import { after, before, test } from 'node:test';
 import { authorOf, publish } from '@waybill/client';
 import {
   annotationBody,
+  decodeUnsignedRecord,
   digestOf,
+  encodeRecordContents,
   formatPrivateKey,
+  holderOfKey,
+  PACKAGE_LOG,
   parseJosePrivateKey,
+  parseJosePublicKey,
   parsePackageName,
   parseVersion,
   privateKeyFromRandom,
@@ -15,14 +20,19 @@ import {
   utf8,
   type ContentClaim,
   type Digest,
+  type PackageEntry,
 } from '@waybill/protocol';
+import { claimAnswerBody, decodeClaimAnswer } from '@waybill/protocol/author';
 import { encodeTreeIndex } from '@waybill/protocol/content';
 import { openClient } from '../src/session.ts';
+import { openLyingProxy } from './lying-proxy.ts';
 import { codeOf, CORE_MODULE, openRegistry, openUser, type TestRegistry, type TestUser } from './registry.ts';
 
 /* What a registry's gateway signed, as a client sees it. The gateway is played with the key that the server finds in its folder. */
 
 const GATEWAY = privateKeyFromRandom(sha256(utf8('gateway'))) ?? assert.fail();
+
+const THIEF = parseJosePublicKey((privateKeyFromRandom(sha256(utf8('thief'))) ?? assert.fail()).publicKey.text);
 
 let registry: TestRegistry;
 let user: TestUser;
@@ -150,4 +160,45 @@ test('a package that an account began is not claimed without its token, nor one 
   assert.deepEqual([refused.code, codeOf(refused)], [77, 'token/required']);
   const missing = await user.run('claim', 'test:nothing', '--yes', '--json', ...at);
   assert.deepEqual([missing.code, codeOf(missing)], [68, 'log/not-found']);
+});
+
+/** What a registry that lies asks the key of a claim to sign. */
+const LIES: Readonly<Record<string, { readonly entries: readonly PackageEntry[] }>> = {
+  'a transfer to another key': { entries: [{ type: 'transfer', holder: holderOfKey(THIEF) }] },
+  'a second entry': {
+    entries: [
+      { type: 'transfer', holder: holderOfKey(THIEF) },
+      { type: 'transfer', holder: holderOfKey(THIEF) },
+    ],
+  },
+  nothing: { entries: [] },
+};
+
+test('C: a claim signs the transfer of this package to its own key, and nothing else that a registry asks for', async () => {
+  await gatewayReleases('test:lured', treeFor('anonymous'));
+  for (const [what, lie] of Object.entries(LIES)) {
+    const proxy = await openLyingProxy(registry.url, ({ path: target, body }) => {
+      if (!target.endsWith('/claim')) return body;
+      const answer = decodeClaimAnswer(body);
+      if (answer.state === 'published') return body;
+      const contents = encodeRecordContents(PACKAGE_LOG, {
+        ...decodeUnsignedRecord(PACKAGE_LOG, answer.contents),
+        ...lie,
+      });
+      return Buffer.from(JSON.stringify(claimAnswerBody({ state: 'cosign', contents })));
+    });
+    const { code, stderr } = await user.run('claim', 'test:lured', '--yes', '--json', '--registry', proxy.url);
+    await proxy.close();
+    assert.deepEqual([proxy.lies(), JSON.parse(stderr).error.code, code], [1, 'registry/protocol', 65], what);
+  }
+  const { root } = await json('who', 'test:lured');
+  assert.deepEqual(root.keys, [GATEWAY.publicKey.text]);
+});
+
+test('a backup with keys has those of the gateway, without which nobody could claim what it holds', async () => {
+  const out = user.file('backup');
+  const { keys } = JSON.parse(await user.ok('backup', '--data', registry.folder, '--keys', out, '--json'));
+  const name = path.join('gateway', 'test.key');
+  assert.ok(keys.includes(name));
+  assert.equal(await readFile(path.join(out, name), 'utf8'), formatPrivateKey(GATEWAY));
 });

@@ -23,6 +23,7 @@ import { RegistryTakedowns } from './core/registry-takedowns.ts';
 import type { ContentStore, StoredRecord, StoreInspection } from './core/ports.ts';
 import { findTreeIndex } from './core/tree-index-reading.ts';
 import { dataFolder, existingDataFolder, type DataFolder } from './data-folder.ts';
+import { listGatewayKeys } from './gateway-key-files.ts';
 import { logKeyFile } from './log-keys.ts';
 import { copiedOciStore, copyOciSide } from './oci-backup.ts';
 import { copySqliteStore } from './storage/sqlite/sqlite-copy.ts';
@@ -269,12 +270,16 @@ async function writeWhole(handle: Awaited<ReturnType<typeof open>>, chunk: Uint8
 }
 
 async function copyKeys(from: DataFolder, to: DataFolder): Promise<string[]> {
-  const files = [from.operatorKeyFile, logKeyFile(from.directory, 'records'), logKeyFile(from.directory, 'heads')];
-  for (const file of files) {
+  const own = [from.operatorKeyFile, logKeyFile(from.directory, 'records'), logKeyFile(from.directory, 'heads')];
+  const files = [...own, ...(await listGatewayKeys(from.directory))];
+  const names = files.map((file) => path.relative(from.directory, file));
+  for (const [i, file] of files.entries()) {
     const text = await readFile(file).catch((cause: unknown) => {
       throw new RegistryError('key/not-found', `cannot read ${file}: ${messageOf(cause)}`, {}, { cause });
     });
-    const copy = await open(path.join(to.directory, path.basename(file)), 'wx', KEY_MODE);
+    const target = path.join(to.directory, names[i] ?? '');
+    await mkdir(path.dirname(target), { recursive: true, mode: FOLDER_MODE });
+    const copy = await open(target, 'wx', KEY_MODE);
     try {
       await copy.writeFile(text);
       await copy.sync();
@@ -282,7 +287,7 @@ async function copyKeys(from: DataFolder, to: DataFolder): Promise<string[]> {
       await copy.close();
     }
   }
-  return files.map((file) => path.basename(file));
+  return names;
 }
 
 async function syncFile(file: string): Promise<void> {

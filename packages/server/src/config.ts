@@ -104,7 +104,7 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     lastSignedFile: options.lastSigned ?? path.join(options.data, 'last-signed'),
     mapProofsKeptSeconds: parseSeconds(options.mapProofsKept ?? MAP_PROOFS_KEPT_SECONDS),
     ociPrefixes: parseOciPrefixes(options.ociPrefixes ?? []),
-    ociLogin: parseOciLogin(options.ociLogin),
+    ociLogin: parseOciLogin(options, address),
     gateway,
     upstreams: await readUpstreams(options.upstreams, gateway),
   };
@@ -185,10 +185,15 @@ function parseOciPrefixes(texts: readonly string[]): readonly RepositoryName[] {
   });
 }
 
-function parseOciLogin(text: string | undefined): OciLogin {
-  if (text === undefined) return 'bearer';
-  if (text === 'bearer' || text === 'basic') return text;
-  throw new RegistryError('usage/invalid', `--oci-login takes bearer or basic, not ${text}`);
+/** A Bearer challenge names the address where tokens are made: what listens everywhere knows none that others can reach. */
+function parseOciLogin({ ociLogin, publicUrl }: ServerOptions, { host }: Address): OciLogin {
+  if (ociLogin === undefined) return publicUrl === null && isUnspecified(host) ? 'basic' : 'bearer';
+  if (ociLogin === 'bearer' || ociLogin === 'basic') return ociLogin;
+  throw new RegistryError('usage/invalid', `--oci-login takes bearer or basic, not ${ociLogin}`);
+}
+
+function isUnspecified(host: string): boolean {
+  return host === '0.0.0.0' || /^[0:]+$/.test(host);
 }
 
 function isLoopback(host: string): boolean {

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   formatPrivateKey,
+  isRegistryError,
   parsePrivateKey,
   privateKeyFromRandom,
+  RegistryError,
   type Namespace,
   type PrivateKey,
 } from '@waybill/protocol';
@@ -13,6 +15,7 @@ import { KEY_FILE_MODE, writeKeyFile } from './key-file.ts';
 
 const FOLDER = 'gateway';
 const FOLDER_MODE = 0o700;
+const SUFFIX = '.key';
 
 /** Keys of the gateway in `gateway/<namespace>.key` below the data folder, readable by its owner only. */
 export class GatewayKeyFiles implements GatewayKeys {
@@ -34,14 +37,14 @@ export class GatewayKeyFiles implements GatewayKeys {
   }
 
   async #open(namespace: Namespace): Promise<PrivateKey> {
-    const file = path.join(this.#folder, `${namespace}.key`);
+    const file = path.join(this.#folder, `${namespace}${SUFFIX}`);
     const text = await readFile(file, 'utf8').catch((failure: unknown) => {
       if (failure instanceof Error && 'code' in failure && failure.code === 'ENOENT') return null;
       throw failure;
     });
     if (text === null) return this.#make(file);
     await chmod(file, KEY_FILE_MODE);
-    return parsePrivateKey(text.trim());
+    return parseKey(text.trim(), file);
   }
 
   async #make(file: string): Promise<PrivateKey> {
@@ -56,7 +59,35 @@ export class GatewayKeyFiles implements GatewayKeys {
   }
 }
 
+/** The files of all keys that a data folder has; none before the first was needed. */
+export async function listGatewayKeys(dataDirectory: string): Promise<readonly string[]> {
+  const folder = path.join(dataDirectory, FOLDER);
+  const names = await readdir(folder).catch((failure: unknown) => {
+    if (failure instanceof Error && 'code' in failure && failure.code === 'ENOENT') return [];
+    throw failure;
+  });
+  // A key that was cut off while it was made has another end.
+  return names.filter((name) => name.endsWith(SUFFIX)).map((name) => path.join(folder, name));
+}
+
+/** The fault is the operator's, and not that of whoever pushes. */
+function parseKey(text: string, file: string): PrivateKey {
+  try {
+    return parsePrivateKey(text);
+  } catch (cause) {
+    if (!isRegistryError(cause)) throw cause;
+    throw new RegistryError(
+      'storage/damaged',
+      `${file} holds no key of a gateway: put it back from a backup`,
+      {},
+      { cause },
+    );
+  }
+}
+
 async function syncFolder(folder: string): Promise<void> {
+  // Windows cannot open a folder to sync it.
+  if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

@@ -156,6 +156,13 @@ test('prefixes of plain repositories are names of repositories, and logins one o
   assert.deepEqual(ociPrefixes, ['scratch', 'a/b__c']);
   assert.equal(ociLogin, 'basic');
   assert.equal((await parseConfig(OPTIONS)).ociLogin, 'bearer');
+  // What listens everywhere cannot say where clients reach it.
+  for (const listen of ['0.0.0.0:0', '[::]:0']) {
+    const everywhere = { ...OPTIONS, listen, open: true };
+    assert.equal((await parseConfig(everywhere)).ociLogin, 'basic');
+    assert.equal((await parseConfig({ ...everywhere, publicUrl: 'https://registry.example' })).ociLogin, 'bearer');
+    assert.equal((await parseConfig({ ...everywhere, ociLogin: 'bearer' })).ociLogin, 'bearer');
+  }
   for (const prefix of ['', '/', 'a/', '/a', 'A', 'a//b', 'a:b', '*', 'a b', '..']) {
     await assertRefused({ ociPrefixes: [prefix] });
   }

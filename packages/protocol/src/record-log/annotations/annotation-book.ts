@@ -169,10 +169,16 @@ export class AnnotationBook {
 
   /** Every annotation that was judged, latest first: those that mean nothing, too. */
   *list(): Generator<ListedAnnotation, void, undefined> {
-    for (const { annotations, signers, time } of [...this.#records.values()].toReversed()) {
-      for (const judged of annotations.toReversed()) {
-        yield { ...judged, signers, time, withdrawnBy: this.#withdrawals.get(judged.id) ?? null };
-      }
+    for (const recordId of [...this.#records.keys()].toReversed()) yield* this.listRecord(recordId);
+  }
+
+  /** As {@link list}, of one record. */
+  *listRecord(recordId: string): Generator<ListedAnnotation, void, undefined> {
+    const record = this.#records.get(recordId);
+    if (record === undefined) return;
+    const { annotations, signers, time } = record;
+    for (const judged of annotations.toReversed()) {
+      yield { ...judged, signers, time, withdrawnBy: this.#withdrawals.get(judged.id) ?? null };
     }
   }
 }

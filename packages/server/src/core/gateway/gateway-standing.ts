@@ -55,9 +55,13 @@ export function ownersRefusal(
 const GATEWAY_PERMISSIONS = ['annotate:oci-manifest', 'annotate:on-behalf', 'release'] as const;
 
 export function gatewayRefusal(name: PackageName, why: string, otherwise = ''): RegistryError {
-  return new RegistryError('oci/gateway', `${why}: publish with waybill publish ${name}@<version> <file>${otherwise}`, {
-    package: name,
-  });
+  return new RegistryError(
+    'oci/gateway',
+    `${why}: publish with waybill publish <file> --package ${name} --version <version>${otherwise}`,
+    {
+      package: name,
+    },
+  );
 }
 
 /** True when the key alone may release something. */

@@ -58,7 +58,7 @@ export class PackageBlobs {
     if (digest === null) return null;
     const { content } = this.#parts;
     const size = await content.size(digest);
-    if (!log.contents.has(digest) && !(await this.#isFile(log, digest, size))) return null;
+    if (!log.names(digest) && !(await this.#isFile(log, digest, size))) return null;
     await this.#requireStanding(log.name, digest);
     return size === null ? null : { digest: asked, size, read: (range) => content.read(digest, range) };
   }

@@ -99,7 +99,7 @@ export class PackageReading implements OciReading {
 
   async #byTag(log: PackageLog, repository: RepositoryName, tag: TagName): Promise<FoundManifest | null> {
     const version = versionOf(tag);
-    const release = tag === LATEST ? log.latest : version && log.releases.get(version);
+    const release = tag === LATEST ? log.latest() : version && log.releases.get(version);
     if (release) return this.#ofRelease(release);
     if (!FALLBACK_TAG.test(tag)) return null;
     const digest = await this.#oci.readTag(repository, tag);
@@ -125,7 +125,7 @@ export class PackageReading implements OciReading {
 
   async #byDigest(log: PackageLog, repository: RepositoryName, digest: OciDigest): Promise<FoundManifest | null> {
     const stored = await this.#oci.readManifest(repository, digest);
-    if (stored !== null) return foundManifest(stored, log.byPushed.get(digest) ?? null);
+    if (stored !== null) return foundManifest(stored, yankedOf(log.pushedAs(digest)));
     // Of what stands for releases nobody says a SHA-512.
     const found = algorithmOf(digest) === 'sha256' ? await this.#documents.find(log, digest) : null;
     if (found === null || found.sort === 'blob') return null;
@@ -140,7 +140,7 @@ export class PackageReading implements OciReading {
   }
 
   async tags(repository: RepositoryName, { last, limit }: ListPage): Promise<Page<TagName>> {
-    const { tags } = await this.#log(repository);
+    const tags = (await this.#log(repository)).tags();
     const start = last === null ? 0 : firstAfter(tags, last);
     const items = tags.slice(start, limit === null ? undefined : start + limit);
     return { items, more: start + items.length < tags.length };
@@ -172,17 +172,24 @@ export class PackageReading implements OciReading {
   async #logged(repository: RepositoryName, subject: OciDigest): Promise<readonly ReferrerManifest[]> {
     const log = await this.#releases.find(nameOf(repository));
     if (log === null || algorithmOf(subject) !== 'sha256') return [];
-    const release = log.byPushed.get(subject) ?? (await this.#releaseOf(log, repository, subject));
-    const subjects = release === null ? [] : await this.#documents.subjects(release);
-    const own = subjects.find(({ digest }) => digest === subject);
-    return release === null || own === undefined ? [] : this.#referrers.of(release, own);
+    const logged: ReferrerManifest[] = [];
+    for (const release of await this.#releasesOf(log, repository, subject)) {
+      const own = (await this.#documents.subjects(release)).find(({ digest }) => digest === subject);
+      if (own !== undefined) logged.push(...(await this.#referrers.of(release, own)));
+    }
+    return logged;
   }
 
-  /** What is stored is no release's, or was found by its annotation. */
-  async #releaseOf(log: PackageLog, repository: RepositoryName, digest: OciDigest): Promise<PackageRelease | null> {
-    if ((await this.#oci.readManifest(repository, digest)) !== null) return null;
+  async #releasesOf(
+    log: PackageLog,
+    repository: RepositoryName,
+    digest: OciDigest,
+  ): Promise<readonly PackageRelease[]> {
+    const pushed = log.pushedAs(digest);
+    // What is stored is no release's, or was found by its annotation.
+    if (pushed.length > 0 || (await this.#oci.readManifest(repository, digest)) !== null) return pushed;
     const found = await this.#documents.find(log, digest);
-    return found?.sort === 'manifest' ? found.release : null;
+    return found?.sort === 'manifest' ? [found.release] : [];
   }
 }
 
@@ -200,6 +207,11 @@ function foundManifest(
   const yanked = release?.yanked ?? null;
   const warning = release === null || yanked === null ? null : yankedText(release, yanked.reason);
   return { mediaType, digest, bytes, warning };
+}
+
+/** Of several releases with one manifest none is told of while one of them stands. */
+function yankedOf(releases: readonly PackageRelease[]): PackageRelease | null {
+  return releases.find(({ yanked }) => yanked === null) ?? releases[0] ?? null;
 }
 
 /** What a header cannot hold is left out: a reason is anybody's text. */

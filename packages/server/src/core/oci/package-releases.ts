@@ -7,16 +7,17 @@ import {
   judgeRecord,
   PACKAGE_LOG,
   packageLogId,
-  parseRecordId,
   RegistryError,
   type ContentClaim,
   type Digest,
   type ListedAnnotation,
   type LogId,
+  type PackageEntry,
   type PackageName,
   type PackageState,
   type RecordId,
   type Release,
+  type SignedRecord,
   type Timestamp,
   type VersionText,
 } from '@waybill/protocol';
@@ -58,22 +59,24 @@ export interface PackageRelease {
   readonly pushed: readonly Digest[];
   /** About it, the latest first, and on whose behalf; not those that say how it was pushed. */
   readonly annotations: readonly StandingAnnotation[];
+  /** Another one where `pushed` or `annotations` are others. */
+  readonly stamp: string;
 }
 
-/** A package as the served log has it. */
+/** A package as the served log has it: another one once a record was added. */
 export interface PackageLog {
   readonly name: PackageName;
   readonly logId: LogId;
   /** In the order of the log. */
   readonly releases: ReadonlyMap<VersionText, PackageRelease>;
   /** Of what is not yanked, in byte order. */
-  readonly tags: readonly TagName[];
+  tags(): readonly TagName[];
   /** The newest that is stable, else the newest pre-release; never a yanked one. */
-  readonly latest: PackageRelease | null;
-  /** By the manifests of {@link PackageRelease.pushed}. */
-  readonly byPushed: ReadonlyMap<string, PackageRelease>;
-  /** What its releases and the annotations about them name. */
-  readonly contents: ReadonlySet<string>;
+  latest(): PackageRelease | null;
+  /** Those of which the manifest is one of {@link PackageRelease.pushed}: several tags may be pushed at once. */
+  pushedAs(digest: string): readonly PackageRelease[];
+  /** Whether a release, or an annotation about one, names the content. */
+  names(digest: Digest): boolean;
 }
 
 /**
@@ -124,13 +127,12 @@ export class PackageReleases {
   }
 }
 
-/** One log, as far as it was replayed. */
+/** One log, as far as it was replayed. What a record costs does not depend on how many there were. */
 class LoggedPackage {
   readonly logId: LogId;
   readonly #name: PackageName;
   readonly #store: PackageReleasesParts['store'];
-  readonly #book = new AnnotationBook();
-  readonly #indexes = new Map<RecordId, number>();
+  readonly #facts: ReleaseFactsBook;
   #state: PackageState;
   #annotations = 0;
   /** Everything below this index of the registry log was looked at. */
@@ -145,6 +147,7 @@ class LoggedPackage {
     this.logId = logId;
     this.#store = store;
     this.#state = emptyLogState(homeOf(logId));
+    this.#facts = new ReleaseFactsBook(name, logId);
   }
 
   /** By how much it has grown. */
@@ -157,7 +160,8 @@ class LoggedPackage {
   async atLength(logLength: number): Promise<PackageLog | null> {
     if (this.#length < logLength) await this.#inTurn(() => this.#advance(logLength));
     if (this.#state.length === 0) return null;
-    return (this.#log ??= logOf(this.#name, this.logId, this.#releases()));
+    this.#log ??= new LoggedReleases(this.#name, this.logId, this.#facts.upTo(this.#state));
+    return this.#log;
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {
@@ -183,11 +187,9 @@ class LoggedPackage {
       const record = decodeSignedRecord(PACKAGE_LOG, envelope);
       if (record.id !== recordId) throw new RegistryError('storage/damaged', `record ${recordId} has another id`);
       const { draft } = judgeRecord(PACKAGE_LOG, this.#state, record);
-      this.#book.add(record, { before: this.#state, after: draft });
+      this.#facts.add(record, { before: this.#state, after: draft }, registryIndex);
       this.#state = draft.accept();
       this.#annotations += record.annotations.length;
-      const isAskedFor = record.annotations.length > 0 || record.entries.some(({ type }) => type === 'release');
-      if (isAskedFor) this.#indexes.set(recordId, registryIndex);
       this.#log = null;
     } catch (cause) {
       if (!isRegistryError(cause)) throw cause;
@@ -195,60 +197,127 @@ class LoggedPackage {
       throw new RegistryError('storage/damaged', message, {}, { cause });
     }
   }
+}
 
-  *#releases(): Generator<PackageRelease, void, undefined> {
-    const annotations = this.#standing();
-    for (const release of this.#state.bindings.values()) {
-      const { version, content, claim, recordId, time, by, state } = release;
-      // Whatever is named by another hash is content that nobody could have sent here.
-      if (!isDigest(content)) continue;
-      yield {
-        name: this.#name,
-        logId: this.logId,
-        version,
-        content,
-        claim,
-        recordId,
-        time,
-        by,
-        tag: tagOrNull(release),
-        registryIndex: this.#indexes.get(recordId) ?? 0,
-        yanked: state.status === 'yanked' ? { reason: state.reason } : null,
-        account: this.#book.accountOf(recordId),
-        pushed: this.#book
-          .statements('oci-manifest', version)
-          .toReversed()
-          .map(({ body }) => body.digest),
-        annotations: [...(annotations.get(version) ?? []), ...(annotations.get(recordId) ?? [])],
-      };
+/** Goes on with the log. */
+type ReleaseView = Pick<PackageLog, 'releases' | 'pushedAs' | 'names'>;
+
+/** The releases of a log, of which only those are made anew that a record says something of. */
+class ReleaseFactsBook {
+  readonly #name: PackageName;
+  readonly #logId: LogId;
+  readonly #book = new AnnotationBook();
+  readonly #indexes = new Map<RecordId, number>();
+  /** Records with annotations about a release, by its version. */
+  readonly #about = new Map<string, RecordId[]>();
+  readonly #releases = new Map<VersionText, PackageRelease>();
+  readonly #byPushed = new Map<string, Map<VersionText, PackageRelease>>();
+  /** Content → how many releases and annotations name it. */
+  readonly #named = new Map<string, number>();
+  readonly #touched = new Set<VersionText>();
+
+  constructor(name: PackageName, logId: LogId) {
+    this.#name = name;
+    this.#logId = logId;
+  }
+
+  add(record: SignedRecord<PackageEntry>, step: Parameters<AnnotationBook['add']>[1], registryIndex: number): void {
+    this.#book.add(record, step);
+    for (const entry of record.entries) if ('version' in entry) this.#touched.add(entry.version);
+    if (record.annotations.length === 0) {
+      if (record.entries.some(({ type }) => type === 'release')) this.#indexes.set(record.id, registryIndex);
+      return;
+    }
+    this.#indexes.set(record.id, registryIndex);
+    for (const { annotation } of this.#book.listRecord(record.id)) {
+      if (annotation?.type === 'withdrawal') for (const version of this.#releases.keys()) this.#touched.add(version);
+      const version = annotation?.version ?? null;
+      if (version === null) continue;
+      this.#touched.add(version);
+      const about = this.#about.get(version) ?? [];
+      if (about.at(-1) !== record.id) about.push(record.id);
+      this.#about.set(version, about);
     }
   }
 
-  /** Those about releases, by the version, and those that say on whose behalf a record was signed, by the record. */
-  #standing(): Map<string, StandingAnnotation[]> {
-    const standing = new Map<string, StandingAnnotation[]>();
-    for (const listed of this.#book.list()) {
-      if (listed.verdict !== 'authorized' || !this.#book.isMeant(listed)) continue;
-      const { id, annotation } = listed;
-      const { type, version, body, content } = annotation;
-      const recordId = recordOf(listed);
-      const about = version ?? (type === 'on-behalf' ? recordId : null);
-      // How it was pushed is no news to whoever has a manifest.
-      if (about === null || type === 'oci-manifest') continue;
-      const one = { id, type, registryIndex: this.#indexes.get(recordId) ?? 0, body, content };
-      const those = standing.get(about);
-      if (those === undefined) standing.set(about, [one]);
-      else those.push(one);
+  /** As of the state that the last record led to. */
+  upTo({ bindings }: PackageState): ReleaseView {
+    for (const version of this.#touched) {
+      const release = bindings.get(version);
+      if (release !== undefined && isDigest(release.content)) this.#replace(this.#releaseOf(release, release.content));
     }
-    return standing;
+    this.#touched.clear();
+    const names = (digest: Digest): boolean => this.#named.has(digest);
+    const pushedAs = (digest: string): PackageRelease[] => [...(this.#byPushed.get(digest)?.values() ?? [])];
+    return { releases: this.#releases, pushedAs, names };
+  }
+
+  #releaseOf({ version, claim, recordId, time, by, state }: Release, content: Digest): PackageRelease {
+    const pushed = this.#book.statements('oci-manifest', version).toReversed();
+    const annotations = this.#standing(version, recordId);
+    return {
+      name: this.#name,
+      logId: this.#logId,
+      version,
+      tag: tagOrNull(version),
+      content,
+      claim,
+      recordId,
+      registryIndex: this.#indexes.get(recordId) ?? 0,
+      time,
+      by,
+      yanked: state.status === 'yanked' ? { reason: state.reason } : null,
+      account: this.#book.accountOf(recordId),
+      pushed: pushed.map(({ body }) => body.digest),
+      annotations,
+      stamp: [...pushed, ...annotations].map(({ id }) => id).join(' '),
+    };
+  }
+
+  #standing(version: VersionText, recordId: RecordId): readonly StandingAnnotation[] {
+    const about = this.#about.get(version)?.toReversed() ?? [];
+    const isBehalf = ({ annotation }: ListedAnnotation): boolean => annotation?.type === 'on-behalf';
+    // How it was pushed is no news to whoever has a manifest.
+    const isOf = ({ annotation }: ListedAnnotation): boolean =>
+      annotation?.version === version && annotation.type !== 'oci-manifest';
+    return [...about.flatMap((each) => this.#meant(each, isOf)), ...this.#meant(recordId, isBehalf)];
+  }
+
+  #meant(recordId: RecordId, isWanted: (listed: ListedAnnotation) => boolean): StandingAnnotation[] {
+    const registryIndex = this.#indexes.get(recordId) ?? 0;
+    return [...this.#book.listRecord(recordId)].flatMap((listed) => {
+      if (listed.verdict !== 'authorized' || !isWanted(listed) || !this.#book.isMeant(listed)) return [];
+      const { type, body, content } = listed.annotation;
+      return [{ id: listed.id, type, registryIndex, body, content }];
+    });
+  }
+
+  #replace(release: PackageRelease): void {
+    const before = this.#releases.get(release.version);
+    if (before !== undefined) {
+      for (const digest of before.pushed) this.#byPushed.get(digest)?.delete(release.version);
+      for (const digest of contentsOf(before)) this.#count(digest, -1);
+    }
+    this.#releases.set(release.version, release);
+    for (const digest of release.pushed) {
+      const those = this.#byPushed.get(digest) ?? new Map<VersionText, PackageRelease>();
+      this.#byPushed.set(digest, those.set(release.version, release));
+    }
+    for (const digest of contentsOf(release)) this.#count(digest, 1);
+  }
+
+  #count(digest: string, by: 1 | -1): void {
+    const count = (this.#named.get(digest) ?? 0) + by;
+    if (count === 0) this.#named.delete(digest);
+    else this.#named.set(digest, count);
   }
 }
 
-function recordOf({ id }: ListedAnnotation): RecordId {
-  return parseRecordId(id.slice(0, id.indexOf('/')));
+function contentsOf({ content, annotations }: PackageRelease): readonly string[] {
+  return [content, ...annotations.flatMap((one) => (one.content === null ? [] : [one.content.digest]))];
 }
 
-function tagOrNull({ version }: Release): TagName | null {
+function tagOrNull(version: VersionText): TagName | null {
   try {
     return tagOf(version);
   } catch (failure) {
@@ -257,18 +326,42 @@ function tagOrNull({ version }: Release): TagName | null {
   }
 }
 
-function logOf(name: PackageName, logId: LogId, found: Iterable<PackageRelease>): PackageLog {
-  const releases = new Map([...found].map((release) => [release.version, release]));
-  const standing = [...releases.values()].filter(({ yanked }) => yanked === null);
-  const tags = standing.flatMap(({ tag }) => (tag === null ? [] : [tag])).toSorted();
-  const newest = latestVersion(standing.map(({ version }) => version));
-  const latest = (newest && releases.get(newest)) ?? null;
-  const all = [...releases.values()];
-  const byPushed = new Map(all.flatMap((release) => release.pushed.map((digest) => [digest, release])));
-  const named = ({ content, annotations }: PackageRelease): (string | undefined)[] => [
-    content,
-    ...annotations.map((one) => one.content?.digest),
-  ];
-  const contents = new Set(all.flatMap(named).filter((digest) => digest !== undefined));
-  return { name, logId, releases, tags, latest, byPushed, contents };
+/** What is asked for seldom is made when it is. */
+class LoggedReleases implements PackageLog {
+  readonly name: PackageName;
+  readonly logId: LogId;
+  readonly releases: ReadonlyMap<VersionText, PackageRelease>;
+  readonly pushedAs: PackageLog['pushedAs'];
+  readonly names: PackageLog['names'];
+  #tags: readonly TagName[] | null = null;
+  #latest: { readonly release: PackageRelease | null } | null = null;
+
+  constructor(name: PackageName, logId: LogId, view: ReleaseView) {
+    this.name = name;
+    this.logId = logId;
+    this.releases = view.releases;
+    this.pushedAs = view.pushedAs;
+    this.names = view.names;
+  }
+
+  tags(): readonly TagName[] {
+    this.#tags ??= this.#standing()
+      .flatMap(({ tag }) => (tag === null ? [] : [tag]))
+      .toSorted();
+    return this.#tags;
+  }
+
+  latest(): PackageRelease | null {
+    this.#latest ??= { release: this.#newest() };
+    return this.#latest.release;
+  }
+
+  #newest(): PackageRelease | null {
+    const newest = latestVersion(this.#standing().map(({ version }) => version));
+    return (newest && this.releases.get(newest)) ?? null;
+  }
+
+  #standing(): PackageRelease[] {
+    return [...this.releases.values()].filter(({ yanked }) => yanked === null);
+  }
 }

@@ -128,12 +128,12 @@ export class ReleaseDocuments {
     for (const release of [...log.releases.values()].toReversed()) {
       const place = known.places.get(digest);
       if (place !== undefined) return place;
-      const stamp = stampOf(release);
-      if (known.done.get(release.version) === stamp) continue;
+      const { version, stamp } = release;
+      if (known.done.get(version) === stamp) continue;
       if (budget.releases-- <= 0 || budget.bytes <= 0) throw stillLooking(log);
       budget.bytes -= await this.#parts.derived.cost(release);
       const isWhole = this.#note(known, release, await this.#documents(release, true));
-      if (isWhole) known.done.set(release.version, stamp);
+      if (isWhole) known.done.set(version, stamp);
       isComplete &&= isWhole;
     }
     if (isComplete) known.completeFor = log;
@@ -180,11 +180,6 @@ function subjectsOf(derived: ReleaseManifest | null, pushed: readonly ReferredMa
   const digest = parseOciDigest(manifestDigest);
   const own = { mediaType: OCI_MEDIA_TYPE.manifest, digest, size: manifest.length };
   return [own, ...pushed.filter((one) => one.digest !== digest)];
-}
-
-/** What may change of a release's documents. */
-function stampOf({ pushed, annotations }: PackageRelease): string {
-  return [...pushed, ...annotations.map(({ id }) => id)].join(' ');
 }
 
 function stillLooking({ name }: PackageLog): RegistryError {

@@ -209,6 +209,27 @@ test('a yanked release is not listed, and served with a warning by tag and by di
   }
 });
 
+test('of several versions pushed as one manifest, its digest warns once all are yanked', async () => {
+  const content = wasmOf('twice');
+  const pushed = pushedManifest(content, 'twice');
+  const digest = digestOf(pushed);
+  await oci.store(PACKAGE, digest, pushed, OCI_MEDIA_TYPE.manifest);
+  const versions = ['1.0.0', '1.0.1'];
+  const notes = versions.map((version) => ociManifest(version, pushed));
+  await oci.publish(
+    PACKAGE,
+    versions.map((version) => releaseOf(version, content)),
+    [content],
+    notes,
+  );
+  assert.equal((await oci.referrers(PACKAGE, parseOciDigest(digest))).length, 2);
+  await oci.publish(PACKAGE, [yank('1.0.0')]);
+  assert.deepEqual([(await manifestOf(digest)).warning, (await manifestOf('1.0.1')).warning], [null, null]);
+  assert.equal((await manifestOf('1.0.0')).warning, 'test:package@1.0.0 is yanked');
+  await oci.publish(PACKAGE, [yank('1.0.1')]);
+  assert.equal((await manifestOf(digest)).warning, 'test:package@1.0.0 is yanked');
+});
+
 for (const where of ['namespace', 'registry'] as const) {
   test(`content that the ${where} has taken down is served by no name`, async () => {
     const content = wasmOf('bad');
