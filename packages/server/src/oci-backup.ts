@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isRegistryError } from '@waybill/protocol';
@@ -32,8 +32,22 @@ export async function copyOciSide(from: string, to: string): Promise<OciCopied> 
   const copy = new OciCopy(from, to);
   for (let attempt = 1; ; attempt++) {
     await rm(ociStoreFileOf(to), { force: true });
-    copyOciSqlite(ociStoreFileOf(from), ociStoreFileOf(to));
+    const problem = copyStore(from, to);
+    // Nothing of the log depends on it: the log's backup goes on.
+    if (problem !== null) return { blobs: 0, blobBytes: 0, damaged: [{ at: 'oci.sqlite', problem }] };
     if ((await copy.takeLinked()) || attempt === ATTEMPTS_MAX) return copy;
+  }
+}
+
+/** What is wrong with the store; then there is no copy of it. */
+function copyStore(from: string, to: string): string | null {
+  try {
+    copyOciSqlite(ociStoreFileOf(from), ociStoreFileOf(to));
+    return null;
+  } catch (failure) {
+    if (!isRegistryError(failure, 'storage/damaged')) throw failure;
+    rmSync(ociStoreFileOf(to), { force: true });
+    return failure.message;
   }
 }
 

@@ -43,10 +43,11 @@ backup is old. How to go on from one: waybill operator adopt --help
       keys: flags.keys ?? false,
       onProgress: (step) => progress.step(step),
     });
-    const { logLength, contents, contentBytes, keys } = report;
+    const { logLength, contents, contentBytes, blobs, blobBytes, keys } = report;
     const lines = [
       ...damaged.map(({ at, problem }) => `not copied: ${at}: ${problem}`),
       `${out}: head of ${logLength} records, ${contents} files of content, ${formatBytes(contentBytes)}`,
+      ...(blobs > 0 ? [`${blobs} blobs of OCI artifacts, ${formatBytes(blobBytes)}`] : []),
       keys.length > 0 ? `with the keys ${keys.join(', ')}: keep it safe` : 'without keys: keep those elsewhere',
     ];
     return {

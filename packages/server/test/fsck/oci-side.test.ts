@@ -203,6 +203,17 @@ test('a backup has what was pushed, no unfinished upload, and names what is dama
   );
 });
 
+test('a damaged store of the OCI side does not keep the log from its backup', async () => {
+  const data = await sample.copy();
+  await writeFile(path.join(data, 'oci.sqlite'), 'no database at all, but long enough to be looked at');
+  const { damaged, out } = await backupOf(data, `${data}-log`);
+  assert.deepEqual(
+    damaged.map(({ at }) => at),
+    ['oci.sqlite'],
+  );
+  await assert.rejects(stat(path.join(out, 'oci.sqlite')));
+});
+
 test('a backup goes on beside a server that writes and sweeps', async () => {
   const data = await sample.copy();
   await push(data);

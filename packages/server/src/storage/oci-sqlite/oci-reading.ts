@@ -1,6 +1,6 @@
+import { utf8 } from '@waybill/protocol';
 import type { OciDigest, RepositoryName } from '@waybill/protocol/oci';
 import type { NamePage, OciReader, OciSweepReader } from '../../core/oci-ports.ts';
-import { utf8 } from '@waybill/protocol';
 import type { SqliteValue } from '../sqlite-module.ts';
 import type { OciConnection } from './oci-connection.ts';
 import { digestOfRow, linkOfRow, manifestOfRow, referrerOfRow, repositoryOfRow, tagOfRow } from './oci-rows.ts';

@@ -1,6 +1,6 @@
 import { isRegistryError, RegistryError } from '@waybill/protocol';
-import { openStoreFile } from './schema.ts';
 import { withStorageFailures } from '../sqlite-failure.ts';
+import { openStoreFile } from './schema.ts';
 
 /**
  * Writes the committed state of a store into a new file, as of one moment, while others go on writing the store. Not

@@ -25,6 +25,17 @@ import type {
   TokenUse,
 } from '../../core/ports.ts';
 import { groupOf, packMapPages, pageInRow, rowWithout } from '../map-rows.ts';
+import { bytesOf, numberOf, textOf } from '../sqlite-columns.ts';
+import { endsWriting, withStorageFailures } from '../sqlite-failure.ts';
+import { rollBack } from '../sqlite-file.ts';
+import {
+  asRow,
+  isRow,
+  type SqliteAccess,
+  type SqliteDatabase,
+  type SqliteRow,
+  type SqliteStatement,
+} from '../sqlite-module.ts';
 import {
   gapOfRow,
   headOfRow,
@@ -43,17 +54,6 @@ import {
   tokenValues,
 } from './row.ts';
 import { openStoreFile } from './schema.ts';
-import { bytesOf, numberOf, textOf } from '../sqlite-columns.ts';
-import { endsWriting, withStorageFailures } from '../sqlite-failure.ts';
-import { rollBack } from '../sqlite-file.ts';
-import {
-  asRow,
-  isRow,
-  type SqliteAccess,
-  type SqliteDatabase,
-  type SqliteRow,
-  type SqliteStatement,
-} from '../sqlite-module.ts';
 
 /** Hex digits come before it. */
 const AFTER_ALL_GROUPS = 'g';

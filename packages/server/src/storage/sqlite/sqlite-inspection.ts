@@ -21,8 +21,6 @@ import type {
   StoreInspection,
 } from '../../core/ports.ts';
 import { countPagesInRow, groupOf, pageInRow } from '../map-rows.ts';
-import { gapOfRow, headOfRow, holdingValues, notesOfRow, pendingOfRow, recordOfRow, tokenOfRow } from './row.ts';
-import { openStoreFile } from './schema.ts';
 import { bytesOf, numberOf } from '../sqlite-columns.ts';
 import { withStorageFailures } from '../sqlite-failure.ts';
 import {
@@ -33,6 +31,8 @@ import {
   type SqliteStatement,
   type SqliteValue,
 } from '../sqlite-module.ts';
+import { gapOfRow, headOfRow, holdingValues, notesOfRow, pendingOfRow, recordOfRow, tokenOfRow } from './row.ts';
+import { openStoreFile } from './schema.ts';
 
 /** Rows read at once. */
 const PAGE_ROWS = 256;
