@@ -61,7 +61,7 @@ export class UpstreamReading implements OciReading {
     const log = await releases.find(name);
     const known = log?.releases ?? new Map<VersionText, unknown>();
     const others = listed.flatMap((text) => importableTag(text, known) ?? []);
-    return pageOf([...new Set([...(log?.tags ?? []), ...others])].toSorted(byBytes), page);
+    return pageOf([...new Set([...(log?.tags() ?? []), ...others])].toSorted(byBytes), page);
   }
 
   referrers(
