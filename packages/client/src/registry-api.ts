@@ -15,7 +15,7 @@ import {
 import { claimRequestBody, decodeClaimAnswer, type ClaimAnswer, type ClaimRequest } from '@waybill/protocol/author';
 import { decodeHeldReleases, type ClaimedReleases } from '@waybill/protocol/content';
 import { authorizationOf, type BearerToken } from './bearer-token.ts';
-import type { Answer, Transport } from './transport.ts';
+import { isPrivateLine, type Answer, type Transport } from './transport.ts';
 
 /** Headers that an upload endpoint may ask for (spec/http.md): no others, so that it cannot speak for the user elsewhere. */
 const UPLOAD_HEADERS: ReadonlySet<string> = new Set(['authorization', 'content-type']);
@@ -58,7 +58,7 @@ export class RegistryApi {
    * shown already, so that there is nothing to be asked for again.
    */
   async showToken(): Promise<boolean> {
-    if (this.#shown !== null) return false;
+    if (this.#shown !== null || !isPrivateLine(this.transport.baseUrl)) return false;
     this.#shown = await this.#token();
     return this.#shown !== null;
   }

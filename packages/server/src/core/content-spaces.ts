@@ -58,25 +58,30 @@ export class ContentSpaces {
 
   /** Throws `storage/busy` while the releases of an older build are gone through, of what is not known to be public. */
   async shown(access: Access, digest: Digest): Promise<ContentShown> {
-    if (this.areAllPublic || (await this.isNamedIn(PUBLIC_SPACE, digest))) return 'to all';
+    if (this.areAllPublic || (await this.#isNamedIn(PUBLIC_SPACE, digest))) return 'to all';
     const spaces = this.#parts.privates.spacesOf(access);
-    return spaces !== PUBLIC_SPACE && (await this.isNamedIn(spaces, digest)) ? 'to some' : 'no';
+    return spaces !== PUBLIC_SPACE && (await this.#isNamedIn(spaces, digest)) ? 'to some' : 'no';
   }
 
   /**
    * Whether content that is here is as good as brought by whoever publishes in the package: that it names a digest shows
-   * nobody that it has the bytes (SECURITY.md O4). Throws as {@link shown}.
+   * nobody that it has the bytes (SECURITY.md O4). What is not known yet is not: it is to be brought again.
    */
   async isOpenTo(name: PackageName, digest: Digest): Promise<boolean> {
-    return this.areAllPublic || this.isNamedIn(PUBLIC_SPACE | this.#parts.privates.spaceOf(namespaceOf(name)), digest);
+    if (this.areAllPublic) return true;
+    const spaces = PUBLIC_SPACE | this.#parts.privates.spaceOf(namespaceOf(name));
+    return (await this.#isReleasedIn(spaces, digest)) || this.#isOtherwiseIn(spaces, digest);
   }
 
-  /** In any of the spaces. Throws as {@link shown}. */
-  async isNamedIn(spaces: number, digest: Digest): Promise<boolean> {
+  async #isNamedIn(spaces: number, digest: Digest): Promise<boolean> {
     if (await this.#isReleasedIn(spaces, digest)) return true;
     if ((await this.#parts.store.readHoldingsGap()) !== null) {
       throw new RegistryError('storage/busy', 'the releases are still being listed by their content: try again');
     }
+    return this.#isOtherwiseIn(spaces, digest);
+  }
+
+  async #isOtherwiseIn(spaces: number, digest: Digest): Promise<boolean> {
     await this.#inTurn(() => this.#scan());
     return ((this.#others.get(keyOf(digest)) ?? 0) & spaces) !== 0;
   }

@@ -4,10 +4,10 @@ import type { ContentReading } from '../core/content-reading.ts';
 import { namesEtag, requestedRange } from './byte-range.ts';
 
 /** Content never changes under its digest, so anybody may keep it for ever; and nobody what is not for all. */
-export const CONTENT_CACHE: Readonly<Record<Exclude<ContentShown, 'no'>, Readonly<Record<string, string>>>> = {
+export const CONTENT_CACHE = {
   'to all': { 'cache-control': 'public, max-age=31536000, immutable' },
   'to some': { 'cache-control': 'private, no-store', vary: 'authorization' },
-};
+} as const satisfies Readonly<Record<Exclude<ContentShown, 'no'>, Readonly<Record<string, string>>>>;
 
 /** Serves content with HEAD, one byte range and conditional requests. A range that does not fit is answered 416. */
 export async function contentResponse(

@@ -50,10 +50,12 @@ export function partsRoutes({ content, parts, gate, intake }: PartsRoutesParts):
   });
   app.post(PARTS, async (c) => {
     const access = await gate.reader(c.req.header('authorization'));
-    const { digest } = await servedDigest(access, c.req.param('digest'), content);
+    const { digest, shown } = await servedDigest(access, c.req.param('digest'), content);
     const body = await intake.json({ request: c.req.raw, incoming: c.env?.incoming, outgoing: c.env?.outgoing });
     const { length, chunks } = await parts.bytes(digest, decodePartsRequest(body));
-    return compression.answer(chunks, length, c.req.header('accept-encoding') ?? '');
+    const answer = compression.answer(chunks, length, c.req.header('accept-encoding') ?? '');
+    if (shown === 'to some') answer.headers.set('cache-control', CONTENT_CACHE[shown]['cache-control']);
+    return answer;
   });
   app.all(PARTS, () => new Response(null, { status: 405 }));
   app.onError((error) => {

@@ -17,6 +17,7 @@ import {
   type Takedown,
 } from '@waybill/protocol';
 import { Hono, type Context } from 'hono';
+import type { Access } from '../../core/access.ts';
 import type { Publishing } from '../../core/publishing.ts';
 import type { Proving } from '../../core/proving.ts';
 import type { LedgerSource, Reading } from '../../core/reading.ts';
@@ -121,18 +122,20 @@ function fetchRoutes(app: Hono<NodeEnv>, { reading, gate, intake }: WargParts): 
     const { more, operator, packages } = await reading.logs(request, { absentLogs, access });
     await refuseUnreadable(c.req.header(wargApi.RECORD_VERSIONS_HEADER), packages, reading);
     const bodies = [...packages].map(([logId, records]) => [logId, records.map(wargApi.publishedRecordBody)] as const);
-    return jsonResponse(200, {
-      more,
-      operator: operator.map(wargApi.publishedRecordBody),
-      packages: Object.fromEntries(bodies),
-    });
+    const body = { more, operator: operator.map(wargApi.publishedRecordBody), packages: Object.fromEntries(bodies) };
+    return jsonResponse(200, body, keptBy(access));
   });
   app.post('/v1/fetch/names', async (c) => {
     const access = await gate.reader(c.req.header('authorization'));
     const asked = wargApi.decodeFetchNamesRequest(await intake.json(received(c)));
     const names = await reading.names(asked.slice(0, wargApi.FETCH_NAMES_MAX), access);
-    return jsonResponse(200, { packages: Object.fromEntries(names) });
+    return jsonResponse(200, { packages: Object.fromEntries(names) }, keptBy(access));
   });
+}
+
+/** What is answered to a token may be private. */
+function keptBy(access: Access): Readonly<Record<string, string>> {
+  return access === 'anyone' ? {} : CONTENT_CACHE['to some'];
 }
 
 /**
@@ -180,7 +183,7 @@ function packageRoutes(app: Hono<NodeEnv>, { publishing, reading, gate, intake }
     const recordId = parseRecordId(c.req.param('recordId'));
     await reading.requireShown(logId, access);
     const status = await publishing.status(logId, recordId);
-    return jsonResponse(200, wargApi.recordStatusBody(status));
+    return jsonResponse(200, wargApi.recordStatusBody(status), keptBy(access));
   });
   app.on(['POST', 'PUT'], '/v1/package/:logId/record/:recordId/content/:digest', async (c) => {
     const logId = parseLogId(c.req.param('logId'));
