@@ -72,11 +72,12 @@ async function withUser(work: (user: TestUser) => Promise<void>): Promise<void> 
 test('who has a token that covers it gets what is private, and who has none is told what would help', async () => {
   await withUser(async (user) => {
     const refused = await user.run('get', 'team:tool', '-o', 'tool.wasm', '--json', ...at);
-    assert.equal(codeOf(refused), 'log/incomplete');
-    assert.match(refused.stderr, /waybill login/);
+    assert.deepEqual([refused.code, codeOf(refused)], [77, 'token/required']);
     await login(user, await make('read', 'test'));
-    assert.equal(codeOf(await user.run('get', 'team:tool', '-o', 'tool.wasm', '--json', ...at)), 'log/incomplete');
+    assert.equal(codeOf(await user.run('get', 'team:tool', '-o', 'tool.wasm', '--json', ...at)), 'token/scope');
     await login(user, await make('read', 'team'));
+    const nothing = await user.run('get', 'team:nothing', '-o', 'tool.wasm', '--json', ...at);
+    assert.equal(codeOf(nothing), 'log/not-found');
     await user.ok('get', 'team:tool', '-o', 'tool.wasm', ...at);
     assert.deepEqual(await readFile(user.file('tool.wasm')), await readFile(CORE_MODULE));
     // What this machine knows of the log by now does not hide that there is more of it.

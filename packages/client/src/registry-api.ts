@@ -95,9 +95,10 @@ export class RegistryApi {
     return this.#call('POST', 'v1/proof/consistency', { from, to }, wargApi.decodeConsistencyResponse);
   }
 
-  /** `null` from a registry that cannot prove absence: a Rust one. */
+  /** `null` from a registry that cannot prove absence: a Rust one. Throws `token/…` for a log that is private. */
   async absence(logLength: number, logs: readonly LogId[]): Promise<Uint8Array | null> {
-    const answer = await this.transport.request('POST', 'v1/proof/absence', { logLength, logs: [...logs] });
+    const body = { logLength, logs: [...logs] };
+    const answer = await this.transport.request('POST', 'v1/proof/absence', body, this.#shownHeaders());
     const unknownRoute = answer.status === 405 || answer.status === 501 || (answer.status === 404 && !hasType(answer));
     return unknownRoute ? null : decoded(answer, wargApi.decodeAbsenceResponse);
   }

@@ -329,8 +329,7 @@ export class RegistryClient {
       return namespace === undefined || mayBeGoverned(operator, namespace);
     });
     if (asked.length === 0) return absent;
-    const what = 'that it has no record of a log (one that is private is shown with a token: waybill login)';
-    const proof = await owed(this.api.absence(checkpoint.contents.logLength, asked), what);
+    const proof = await owed(this.api.absence(checkpoint.contents.logLength, asked), 'that it has no record of a log');
     if (proof !== null) checkAbsence(checkpoint, asked, proof);
     else if (asked.some((logId) => question.governance.has(logId))) {
       throw new RegistryError('log/incomplete', 'the registry does not prove that it has no governance log');

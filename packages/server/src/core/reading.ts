@@ -151,6 +151,17 @@ export class Reading {
     if ((await this.#hiddenOf([logId], access)).has(logId)) throw noLog(logId);
   }
 
+  /**
+   * Why a log that is in the map cannot be read, for whoever asked for a proof that it is not: `null` where all may be read. Says
+   * nothing of its name or namespace, which an id alone does not tell.
+   */
+  async hiddenRefusal(logIds: readonly LogId[], access: Access): Promise<RegistryError | null> {
+    const [logId] = await this.#hiddenOf(logIds, access);
+    if (logId === undefined) return null;
+    const message = `log ${logId} is private: reading it takes a token that covers it`;
+    return new RegistryError(access === 'anyone' ? 'token/required' : 'token/scope', message, { logId });
+  }
+
   async #hiddenOf(logIds: readonly LogId[], access: Access): Promise<ReadonlySet<LogId>> {
     const { store, privates } = this.#parts;
     if (privates.areNone) return NOTHING_HIDDEN;

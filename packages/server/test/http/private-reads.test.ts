@@ -300,6 +300,25 @@ test('http.md 7.2: logs, names and records are there for who may read them, and 
   assert.equal((await registry.post('v1/fetch/logs', { json })).status, 404);
 });
 
+test('http.md 7.8: that a log is there is no secret: who asks for a proof that it is not is told what would help', async () => {
+  const logLength = await headLength();
+  for (const [headers, status] of [
+    [{}, 401],
+    [elsewhere, 403],
+    [revoked, 401],
+    [reader, 422],
+  ] as const) {
+    const json = { logLength, logs: [packageLogId(WARG)] };
+    const answer = await registry.post('v1/proof/absence', { json, headers });
+    assert.equal(answer.status, status, said(answer));
+    assert.doesNotMatch(said(answer), /private:warg|in private/);
+  }
+  const open = { logLength, logs: [packageLogId(parsePackageName('test:open'))] };
+  assert.equal((await registry.post('v1/proof/absence', { json: open })).status, 422);
+  const nowhere = { logLength, logs: [packageLogId(NOWHERE)] };
+  assert.equal((await registry.post('v1/proof/absence', { json: nowhere })).status, 200);
+});
+
 function contentReads(digest: Digest): readonly string[] {
   return [
     `v1/content/${digest}`,

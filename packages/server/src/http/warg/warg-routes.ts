@@ -2,6 +2,7 @@ import {
   concatBytes,
   digestBytes,
   encodeBase64,
+  isRegistryError,
   namespaceOf,
   parseDigest,
   parseLogId,
@@ -196,7 +197,7 @@ function packageRoutes(app: Hono<NodeEnv>, { publishing, reading, gate, intake }
   });
 }
 
-function proofRoutes(app: Hono<NodeEnv>, { proving, intake }: WargParts): void {
+function proofRoutes(app: Hono<NodeEnv>, { proving, reading, gate, intake }: WargParts): void {
   app.post('/v1/proof/consistency', async (c) => {
     const { from, to } = wargApi.decodeConsistencyRequest(await intake.json(received(c)));
     return jsonResponse(200, { proof: encodeBase64(await proving.consistency(from, to)) });
@@ -207,8 +208,14 @@ function proofRoutes(app: Hono<NodeEnv>, { proving, intake }: WargParts): void {
     return jsonResponse(200, { log: encodeBase64(log), map: encodeBase64(map) });
   });
   app.post('/v1/proof/absence', async (c) => {
+    const access = await gate.reader(c.req.header('authorization'));
     const { logLength, logs } = wargApi.decodeAbsenceRequest(await intake.json(received(c)));
-    return jsonResponse(200, { map: encodeBase64(await proving.absence(logLength, logs)) });
+    const map = await proving.absence(logLength, logs).catch(async (failure: unknown) => {
+      if (!isRegistryError(failure, 'request/proof')) throw failure;
+      // That it is there is no secret; without the reason it would look as if it were withheld.
+      throw (await reading.hiddenRefusal(logs, access)) ?? failure;
+    });
+    return jsonResponse(200, { map: encodeBase64(map) });
   });
 }
 
