@@ -6,6 +6,7 @@ import { parseRepository, type RepositoryName } from '@waybill/protocol/oci';
 import { TOKEN_POLICIES, type TokenPolicy } from './core/access.ts';
 import type { ContentPolicy } from './core/content.ts';
 import { MAP_PROOFS_KEPT_SECONDS, OCI_PREFIXES_MAX } from './core/limits.ts';
+import { PrivateNamespaces } from './core/private-namespaces.ts';
 import type { Publishers } from './core/publishers.ts';
 import type { UpstreamPlace } from './core/upstream-ports.ts';
 import { parseOrigin } from './log-keys.ts';
@@ -24,6 +25,8 @@ export interface ServerOptions {
   readonly open: boolean;
   /** Whether publishers show tokens: `optional` or `required`; otherwise none is looked at. */
   readonly tokens?: string;
+  /** Namespaces whose packages are read with a token only; otherwise everything is public. */
+  readonly privateNamespaces?: readonly string[];
   /** Other content than WebAssembly is taken too. */
   readonly anyContent: boolean;
   /** Where clients reach this server; `null`: where it listens. */
@@ -65,6 +68,7 @@ export interface Config {
   readonly namespaces: readonly Namespace[];
   readonly publishers: Publishers;
   readonly tokenPolicy: TokenPolicy;
+  readonly privates: PrivateNamespaces;
   readonly contentPolicy: ContentPolicy;
   readonly publicUrl: URL | null;
   readonly logLevel: string;
@@ -97,6 +101,7 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     namespaces: options.namespaces.map(parseNamespace),
     publishers: await decidePublishers(options, { host: address.host, tokenPolicy }),
     tokenPolicy,
+    privates: parsePrivates(options.privateNamespaces ?? [], tokenPolicy),
     contentPolicy: options.anyContent ? 'any' : 'wasm',
     publicUrl: options.publicUrl === null ? null : parsePublicUrl(options.publicUrl),
     logLevel: options.logLevel,
@@ -137,6 +142,17 @@ function parseTokenPolicy(text: string | undefined): TokenPolicy {
   if (text === undefined) return 'off';
   if (text === 'optional' || text === 'required') return text;
   throw new RegistryError('usage/invalid', `--tokens takes optional or required, not ${text}`);
+}
+
+/** That the log defines them is known once it is open. */
+function parsePrivates(texts: readonly string[], tokenPolicy: TokenPolicy): PrivateNamespaces {
+  if (texts.length > 0 && !TOKEN_POLICIES[tokenPolicy].isRead) {
+    throw new RegistryError(
+      'usage/invalid',
+      '--private needs --tokens optional or required: a token says who may read',
+    );
+  }
+  return new PrivateNamespaces(texts.map(parseNamespace));
 }
 
 /** With tokens as well as a list, both must allow. */

@@ -54,8 +54,8 @@ export async function openOciSide(config: Config, parts: OciSideParts): Promise<
   const { store, blobs, uploads } = storage;
   const sorts = new RepositorySorts({ operator: states.operator, prefixes: config.ociPrefixes });
   await sorts.check();
-  const { tokenPolicy, publishers } = config;
-  const access = new OciAccess({ sorts, tokenPolicy, publishers });
+  const { tokenPolicy, publishers, privates } = config;
+  const access = new OciAccess({ sorts, tokenPolicy, publishers, privates });
   const leases = new OciLeases(clock);
   const plain = new PlainRepositories({ store, blobs, leases, clock });
   const packages = await openPackages(config, parts, leases);

@@ -105,6 +105,21 @@ test('the data folder is a folder, or not there yet', async () => {
   await assertRefused({ data: path.join(publishers, 'below') });
 });
 
+test('private namespaces need tokens, which say who may read', async () => {
+  const privates = async (names: readonly string[], tokens: string): Promise<readonly string[]> =>
+    (await parseConfig({ ...OPTIONS, privateNamespaces: names, tokens })).privates.names;
+  assert.deepEqual(await privates(['team', 'test', 'team'], 'optional'), ['team', 'test']);
+  assert.deepEqual(await privates([], 'required'), []);
+  await assertRefused({ privateNamespaces: ['team'] });
+  await assertRefused({ privateNamespaces: ['Team'], tokens: 'optional' }, 'text/namespace');
+  const many = Array.from(
+    { length: 31 },
+    (_, index) => `n${String.fromCharCode(97 + (index % 26))}${'x'.repeat(index)}`,
+  );
+  await assertRefused({ privateNamespaces: many, tokens: 'optional' });
+  assert.equal((await privates(many.slice(1), 'optional')).length, 30);
+});
+
 test('namespaces are kebab-case', async () => {
   for (const name of ['', 'Test', '1st', 'a_b', 'a:b', ' a'])
     await assertRefused({ namespaces: [name] }, 'text/namespace');

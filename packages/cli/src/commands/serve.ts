@@ -14,6 +14,7 @@ interface ServeFlags {
   readonly publishers?: string;
   readonly open?: boolean;
   readonly tokens?: string;
+  readonly private?: string;
   readonly anyContent?: boolean;
   readonly publicUrl?: string;
   readonly logLevel?: string;
@@ -38,7 +39,8 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
 
   waybill serve --namespace demo
   waybill serve --listen 0.0.0.0:8090 --publishers publishers.toml --public-url https://registry.example
-  waybill serve --listen 0.0.0.0:8090 --tokens required --public-url https://registry.example`,
+  waybill serve --listen 0.0.0.0:8090 --tokens required --public-url https://registry.example
+  waybill serve --namespace demo,team --tokens optional --private team`,
   },
   parameters: {
     flags: {
@@ -48,6 +50,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       publishers: textFlag('TOML file of the keys that may publish', 'file'),
       open: { kind: 'boolean', brief: 'Anybody may publish', optional: true, withNegated: false },
       tokens: textFlag('Whether publishers show a token: optional or required (default: none is looked at)', 'when'),
+      private: textFlag('Namespaces whose packages are read with a token only, separated by commas', 'list'),
       anyContent: {
         kind: 'boolean',
         brief: 'Take other content than WebAssembly and trees',
@@ -90,6 +93,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       publicUrl: flags.publicUrl ?? null,
       logLevel: flags.logLevel ?? 'warn',
       ...(flags.tokens === undefined ? {} : { tokens: flags.tokens }),
+      ...(flags.private === undefined ? {} : { privateNamespaces: listOf(flags.private) }),
       ...(flags.lastSigned === undefined ? {} : { lastSigned: flags.lastSigned }),
       ...(flags.origin === undefined ? {} : { origin: flags.origin }),
       ...(flags.mapProofsKept === undefined ? {} : { mapProofsKept: flags.mapProofsKept }),

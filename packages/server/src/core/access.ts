@@ -10,8 +10,8 @@ export type TokenAction = 'publish' | 'read';
 
 /** One row says everything about an action. */
 export const TOKEN_ACTIONS: Readonly<Record<TokenAction, { readonly allows: string }>> = {
-  publish: { allows: 'post records, and upload their content' },
-  read: { allows: 'read what is not public: nothing is, so far' },
+  publish: { allows: 'post records, upload their content, and read what is in private namespaces' },
+  read: { allows: 'read what is in private namespaces' },
 };
 
 /** Whether whoever publishes shows a token. */

@@ -267,3 +267,13 @@ export const REFERRERS_PAGE_MAX = 500;
 export const REFERRERS_PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** Of a plain repository, read from the store at once. */
 export const REFERRERS_STEP = 16;
+
+/** Contents of which it is remembered which namespaces release them, and releases that are looked at in one step. */
+export const CONTENT_SPACES_MAX = 100_000;
+export const HOLDINGS_STEP = 50;
+
+/** Where namespaces are private, what is named by annotations and in trees is remembered: some hundred bytes each. */
+export const OTHER_NAMES_MAX = 1_000_000;
+
+/** Releases that are passed over in one answer, as whoever asks may not see them: after these it ends. */
+export const HIDDEN_HOLDINGS_MAX = 1_000;

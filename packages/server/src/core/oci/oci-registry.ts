@@ -146,6 +146,8 @@ export interface OciRegistry {
     subject: OciDigest,
     asked: ListPage & { readonly artifactType: string | null },
   ): Promise<Page<ReferrerDescriptor>>;
+  /** Whether not everybody may read it, so that no answer about it may be kept for others. */
+  isPrivate(repository: RepositoryName): boolean;
   /** Repositories that the caller may read. */
   catalog(caller: OciCaller, page: ListPage): Promise<Page<RepositoryName>>;
   readonly uploads: OciUploading;

@@ -1,4 +1,4 @@
-import { parseLogId, packageLogId, RegistryError } from '@waybill/protocol';
+import { namespaceOf, parseLogId, packageLogId, RegistryError } from '@waybill/protocol';
 import { claimAnswerBody, decodeClaimRequest } from '@waybill/protocol/author';
 import { Hono } from 'hono';
 import type { Claiming } from '../../core/gateway/claiming.ts';
@@ -28,6 +28,7 @@ export function claimRoutes({ claiming, gate, intake }: ClaimRoutesParts): Hono<
       if (packageLogId(request.packageName) !== logId) {
         throw new RegistryError('request/invalid', `${logId} is not the log of ${request.packageName}`);
       }
+      gate.requirePublisher(access, namespaceOf(request.packageName));
       return claiming.claim(access, request);
     });
     return jsonResponse(answer.state === 'published' ? 201 : 200, claimAnswerBody(answer));
