@@ -107,6 +107,10 @@ export class OciView implements OciRegistry {
     }
   }
 
+  async requirePush(caller: OciCaller, repository: RepositoryName): Promise<void> {
+    await this.#access.requireChange(caller, repository, 'push');
+  }
+
   async putManifest(caller: OciCaller, repository: RepositoryName, push: ManifestPush): Promise<PushedManifest> {
     const sort = await this.#access.requireChange(caller, repository, 'push');
     return this.#sorts[sort].pushing.putManifest(caller, repository, push);
