@@ -55,7 +55,12 @@ test('to be reached from elsewhere a server is told who may publish', async () =
 });
 
 test('an address of this machine with a public one in front is reached from elsewhere', async () => {
-  for (const publicUrl of ['https://registry.example', 'http://192.168.1.1:80', 'http://127.0.0.1.example', 'http://[::2]']) {
+  for (const publicUrl of [
+    'https://registry.example',
+    'http://192.168.1.1:80',
+    'http://127.0.0.1.example',
+    'http://[::2]',
+  ]) {
     await assertRefused({ publicUrl });
     await assertRefused({ publicUrl, tokens: 'optional' });
     const open = await parseConfig({ ...OPTIONS, publicUrl, open: true });

@@ -57,7 +57,8 @@ export class OciIntake {
         length += chunk.length;
         if (length > MANIFEST_BYTES_MAX) throw tooLarge();
         const charge = Math.max(0, length - jsonBytesFree) - charged;
-        if (charge > 0 && this.#manifestBytes + charge > ociManifestBytesMax) throw tooMany('too many manifests arrive');
+        if (charge > 0 && this.#manifestBytes + charge > ociManifestBytesMax)
+          throw tooMany('too many manifests arrive');
         charged += charge;
         this.#manifestBytes += charge;
         chunks.push(chunk);
