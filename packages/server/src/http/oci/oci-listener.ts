@@ -85,7 +85,10 @@ export class OciListener implements FrontListener {
     });
     watched
       .then(() => this.#send(incoming, outgoing, sending))
-      .catch((failure: unknown) => log.error(failure, 'an OCI answer broke off'));
+      .catch((failure: unknown) => {
+        log.error(failure, 'an OCI answer broke off');
+        outgoing.destroy();
+      });
   }
 
   async #send(incoming: IncomingMessage, outgoing: ServerResponse, answer: OciAnswer): Promise<void> {
