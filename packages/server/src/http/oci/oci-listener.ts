@@ -176,7 +176,12 @@ export class OciListener implements FrontListener {
   /** A member `wargUrl` would be a text, at which some clients give up: whoever wants it goes on without. */
   async #wellKnown({ method = '' }: IncomingMessage): Promise<OciAnswer> {
     if (method !== 'GET' && method !== 'HEAD') return otherMethod(['GET']);
-    const body = { preferredProtocol: 'oci', oci: { registry: this.#parts.baseUrl().host } };
+    const { host, hostname } = this.#parts.baseUrl();
+    // It would send whoever asks to their own machine.
+    if (hostname === '0.0.0.0' || hostname === '[::]') {
+      return errorAnswer(404, 'UNSUPPORTED', 'this registry was not told where clients reach it: --public-url');
+    }
+    const body = { preferredProtocol: 'oci', oci: { registry: host } };
     return jsonAnswer(200, body, { 'cache-control': CACHE.revalidated });
   }
 }
