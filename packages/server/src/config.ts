@@ -93,17 +93,19 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
   }
   await checkDataDirectory(options.data);
   const tokenPolicy = parseTokenPolicy(options.tokens);
-  const gateway = options.gateway ?? needsNoSetUp(options, address.host);
+  const publicUrl = options.publicUrl === null ? null : parsePublicUrl(options.publicUrl);
+  const reach = reachOf(address, publicUrl);
+  const gateway = options.gateway ?? needsNoSetUp(options, reach);
   return {
     dataDirectory: options.data,
     address,
     metricsAddress: options.metrics === undefined ? null : parseAddress('--metrics', options.metrics),
     namespaces: options.namespaces.map(parseNamespace),
-    publishers: await decidePublishers(options, { host: address.host, tokenPolicy }),
+    publishers: await decidePublishers(options, { reach, tokenPolicy }),
     tokenPolicy,
     privates: parsePrivates(options.privateNamespaces ?? [], tokenPolicy),
     contentPolicy: options.anyContent ? 'any' : 'wasm',
-    publicUrl: options.publicUrl === null ? null : parsePublicUrl(options.publicUrl),
+    publicUrl,
     logLevel: options.logLevel,
     origin: options.origin === undefined ? null : parseOrigin(options.origin),
     lastSignedFile: options.lastSigned ?? path.join(options.data, 'last-signed'),
@@ -113,6 +115,16 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     gateway,
     upstreams: await readUpstreams(options.upstreams, gateway),
   };
+}
+
+/** From where a server can be reached: from its machine alone, or by what name from elsewhere. */
+type Reach = 'this machine' | { readonly name: string };
+
+/** Whoever names a public address has others come in by it, through a proxy on this machine. */
+function reachOf({ host }: Address, publicUrl: URL | null): Reach {
+  if (!isLoopback(host)) return { name: host };
+  const outside = publicUrl?.hostname.replace(/^\[(.*)\]$/, '$1') ?? host;
+  return isLoopback(outside) ? 'this machine' : { name: outside };
 }
 
 function parseAddress(option: string, text: string): Address {
@@ -158,7 +170,7 @@ function parsePrivates(texts: readonly string[], tokenPolicy: TokenPolicy): Priv
 /** With tokens as well as a list, both must allow. */
 async function decidePublishers(
   options: ServerOptions,
-  { host, tokenPolicy }: { readonly host: string; readonly tokenPolicy: TokenPolicy },
+  { reach, tokenPolicy }: { readonly reach: Reach; readonly tokenPolicy: TokenPolicy },
 ): Promise<Publishers> {
   if (options.publishers !== null && options.open) {
     throw new RegistryError('usage/invalid', '--publishers and --open contradict each other: give one');
@@ -168,17 +180,17 @@ async function decidePublishers(
     throw new RegistryError('usage/invalid', '--tokens required and --open contradict each other: give one');
   }
   if (options.publishers !== null) return readPublishersFile(options.publishers);
-  if (options.open || isNeeded || isLoopback(host)) return 'open';
+  if (options.open || isNeeded || reach === 'this machine') return 'open';
   throw new RegistryError(
     'usage/invalid',
-    `${host} can be reached from elsewhere, so say who may publish: --publishers FILE lists key ids, --tokens required asks ` +
+    `${reach.name} can be reached from elsewhere, so say who may publish: --publishers FILE lists key ids, --tokens required asks ` +
       'for a token, --open lets anybody',
   );
 }
 
 /** On this machine, with nothing said about who may publish, a push by an OCI client becomes a release without more ado. */
-function needsNoSetUp({ publishers, tokens }: ServerOptions, host: string): boolean {
-  return isLoopback(host) && publishers === null && tokens === undefined;
+function needsNoSetUp({ publishers, tokens }: ServerOptions, reach: Reach): boolean {
+  return reach === 'this machine' && publishers === null && tokens === undefined;
 }
 
 /** The gateway signs for what is imported: without it nothing ever came, and nobody were told why. */
@@ -226,6 +238,10 @@ function parsePublicUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new RegistryError('usage/invalid', `--public-url takes an http or https address, not ${text}`);
+  }
+  // It is told to everybody, and what stands below it is added to its path.
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new RegistryError('usage/invalid', '--public-url has a host and perhaps a path, no credentials and no query');
   }
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;

@@ -106,7 +106,7 @@ async function serve(
       apis: (intake) => [
         wargRoutes({ reading, proving, publishing, content, gate, intake }),
         recordRoutes({ desk, governanceDesk, intake }),
-        claimRoutes({ claiming: registry.claiming, gate, intake }),
+        claimRoutes({ claiming: registry.claiming, gate, intake, baseUrl }),
         proofRoutes(proving, intake),
         partsRoutes({ content, parts: registry.parts, gate, intake }),
         lookupRoutes({ content, lookup: registry.lookup, gate }),

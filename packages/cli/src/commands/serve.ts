@@ -35,7 +35,7 @@ export const serveCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Run a registry',
     fullDescription: `On this machine it needs no set-up: the folder, the operator's key and the namespaces are made at the first start,
-and anybody who reaches it may publish there. To be reached from elsewhere it must be told who may publish.
+and anybody who reaches it may publish there. To be reached from elsewhere, also through a proxy, it must be told who may publish.
 
   waybill serve --namespace demo
   waybill serve --listen 0.0.0.0:8090 --publishers publishers.toml --public-url https://registry.example

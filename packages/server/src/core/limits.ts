@@ -219,7 +219,7 @@ export const OCI_SWEEP_WALK_PAUSE_MS = 600_000;
 /** Parts of repositories' names that `--oci-prefix` may name. */
 export const OCI_PREFIXES_MAX = 100;
 
-/** Releases that are fetched from other registries at one time, and those that wait for their turn. */
+/** Releases that are fetched from one other registry at one time, and those that wait for their turn; lists of tags as many. */
 export const IMPORTS_MAX = 4;
 export const IMPORTS_WAITING_MAX = 64;
 
@@ -233,7 +233,10 @@ export const UPSTREAM_MISS_MS = 60_000;
 /** How often another registry is asked whether a tag that was imported still means the same. */
 export const UPSTREAM_RECHECK_MS = 3_600_000;
 
-/** Lists, misses and times of asking that are remembered, each. */
+/** Characters of the lists that are remembered. */
+export const UPSTREAM_LISTS_LENGTH_MAX = 16 * 1024 * 1024;
+
+/** Misses and times of asking that are remembered, each. */
 export const UPSTREAM_MEMORY_MAX = 10_000;
 
 /** How long a token that was made for an OCI client is valid. */

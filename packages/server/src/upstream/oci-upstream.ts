@@ -88,8 +88,9 @@ class OciUpstream implements Upstream {
       if (!isFound(url, answer)) return null;
       const body = await readWhole(answer);
       bytes += body.length;
-      tags.push(...readTags(url, body));
-      if (tags.length > UPSTREAM_TAGS_MAX) throw failed(url, `it has over ${UPSTREAM_TAGS_MAX} tags`);
+      const page = readTags(url, body);
+      if (tags.length + page.length > UPSTREAM_TAGS_MAX) throw failed(url, `it has over ${UPSTREAM_TAGS_MAX} tags`);
+      tags.push(...page);
       const next = nextPage(url, answer.header('link'));
       if (next === null) return tags;
       if (next.origin !== first.origin || next.pathname !== first.pathname)
@@ -115,7 +116,8 @@ class OciUpstream implements Upstream {
     };
     const answer = await send(this.#login.header(repository));
     const challenge = answer.status === 401 ? answer.header('www-authenticate') : null;
-    if (challenge === null) return answer;
+    // A host that serves bytes for the registry does not say where the registry's password goes.
+    if (challenge === null || answer.host !== url.host) return answer;
     answer.discard();
     return send(await this.#login.answer(url, repository, challenge));
   }

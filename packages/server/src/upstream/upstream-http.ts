@@ -26,6 +26,8 @@ export interface UpstreamRequest {
 }
 
 export interface UpstreamAnswer {
+  /** Who answers, after the redirects. */
+  readonly host: string;
   readonly status: number;
   header(name: string): string | null;
   /** At most `bytesMax` bytes, or it throws. Whoever does not read it to its end discards it. */
@@ -132,7 +134,13 @@ function answerOf(url: URL, response: IncomingMessage, bytesMax: number): Upstre
     response.destroy();
     throw failed(url, 'its answer is encoded, which was not asked for');
   }
-  return { status: statusCode, header, body: boundedBody(url, response, bytesMax), discard: () => response.destroy() };
+  return {
+    host: url.host,
+    status: statusCode,
+    header,
+    body: boundedBody(url, response, bytesMax),
+    discard: () => response.destroy(),
+  };
 }
 
 async function* boundedBody(url: URL, response: IncomingMessage, bytesMax: number): AsyncGenerator<Uint8Array> {

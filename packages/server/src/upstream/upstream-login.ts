@@ -80,7 +80,7 @@ function basicHeader(credentials: UpstreamPlace['credentials']): string | null {
 }
 
 function parametersOf(text: string): ReadonlyMap<string, string> {
-  const matches = text.matchAll(/([a-z]+)="([^"]*)"/gi);
+  const matches = text.matchAll(/\b([a-z]+)="([^"]*)"/gi);
   return new Map([...matches].map(([, name = '', value = '']) => [name.toLowerCase(), value]));
 }
 

@@ -199,6 +199,31 @@ test('W1: a redirect to a host that is named is followed, without the credential
   assert.deepEqual(shown, [undefined, `Basic ${Buffer.from('me:secret').toString('base64')}`]);
 });
 
+test('W1: what a redirect ends at does not say where the password of the first goes', async (t) => {
+  const [fake, store] = [await startFakeUpstream(t), await startFakeUpstream(t)];
+  const shown: (string | undefined)[] = [];
+  fake.lie = ({ url }, response) => {
+    response.writeHead(307, { location: `http://${store.host}${url}` }).end();
+    return true;
+  };
+  store.lie = ({ headers }, response) => {
+    shown.push(headers.authorization);
+    response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${store.host}/token"` }).end();
+    return true;
+  };
+  const credentials = { username: 'me', password: 'secret' };
+  const upstream = openOciUpstream(placeOf(fake.host, { hosts: [store.host], credentials }));
+  await throwsCode(upstream.manifest(REPOSITORY, TAG), 'upstream/failed');
+  assert.deepEqual(shown, [undefined]);
+});
+
+test('a page with more tags than a list may have is refused for that', async (t) => {
+  const fake = await startFakeUpstream(t);
+  const bytes = utf8(JSON.stringify({ tags: Array.from({ length: 500_000 }, () => 'a') }));
+  fake.files.set(`/v2/${REPOSITORY}/tags/list`, { bytes, type: 'application/json' });
+  await throwsCode(openOciUpstream(placeOf(fake.host)).tags(REPOSITORY), 'upstream/failed');
+});
+
 test('W1: an address is named by its network, not by its host', async (t) => {
   const fake = await startFakeUpstream(t);
   await throwsCode(openOciUpstream(placeOf(fake.host, { networks: [] })).manifest(REPOSITORY, TAG), 'upstream/refused');

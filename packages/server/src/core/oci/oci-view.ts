@@ -128,6 +128,10 @@ export class OciView implements OciRegistry {
     return namespace === null ? null : `${namespace}/${BEHIND_ALL_NAMES}`;
   }
 
+  async requirePush(caller: OciCaller, repository: RepositoryName): Promise<void> {
+    await this.#access.requireChange(caller, repository, 'push');
+  }
+
   async putManifest(caller: OciCaller, repository: RepositoryName, push: ManifestPush): Promise<PushedManifest> {
     const sort = await this.#access.requireChange(caller, repository, 'push');
     return this.#sorts[sort].pushing.putManifest(caller, repository, push);

@@ -23,6 +23,7 @@ import {
   IMPORTS_MAX,
   IMPORTS_WAITING_MAX,
   UPSTREAM_LIST_MS,
+  UPSTREAM_LISTS_LENGTH_MAX,
   UPSTREAM_MEMORY_MAX,
   UPSTREAM_MISS_MS,
   UPSTREAM_RECHECK_MS,
@@ -53,6 +54,13 @@ export interface UpstreamImportsParts {
   readonly clock: Clock;
 }
 
+/** One other registry, and what is asked of it now: one that is slow keeps nobody from the others. */
+interface Origin {
+  readonly upstream: Upstream;
+  readonly imports: Turns;
+  readonly lists: Turns;
+}
+
 interface Wanted {
   readonly name: PackageName;
   readonly tag: TagName;
@@ -65,10 +73,10 @@ interface Wanted {
  */
 export class UpstreamImports {
   readonly #parts: UpstreamImportsParts;
-  readonly #upstreams: ReadonlyMap<Namespace, Upstream>;
+  readonly #origins: ReadonlyMap<Namespace, Origin>;
   /** By repository and tag: whoever asks meanwhile waits for the same. */
   readonly #running = new Map<string, Promise<boolean>>();
-  readonly #turns = new Turns(IMPORTS_MAX, IMPORTS_WAITING_MAX);
+  readonly #listing = new Map<PackageName, Promise<readonly string[]>>();
   /** What did not come, and why; `null`: it is not there. */
   readonly #misses: RecentMemory<{ readonly failure: RegistryError | null }>;
   readonly #lists: RecentMemory<readonly string[]>;
@@ -76,32 +84,38 @@ export class UpstreamImports {
 
   constructor(parts: UpstreamImportsParts) {
     this.#parts = parts;
-    this.#upstreams = new Map(parts.upstreams.map((upstream) => [upstream.place.namespace, upstream]));
-    const memory = { lengthMax: UPSTREAM_MEMORY_MAX, clock: parts.clock };
+    this.#origins = new Map(parts.upstreams.map((upstream) => [upstream.place.namespace, originOf(upstream)]));
+    const { clock } = parts;
+    const memory = { sizeMax: UPSTREAM_MEMORY_MAX, sizeOf: () => 1, clock };
     this.#misses = new RecentMemory({ ...memory, lifeMs: UPSTREAM_MISS_MS });
-    this.#lists = new RecentMemory({ ...memory, lifeMs: UPSTREAM_LIST_MS });
+    this.#lists = new RecentMemory({
+      sizeMax: UPSTREAM_LISTS_LENGTH_MAX,
+      sizeOf: lengthOf,
+      clock,
+      lifeMs: UPSTREAM_LIST_MS,
+    });
     this.#checks = new RecentMemory({ ...memory, lifeMs: UPSTREAM_RECHECK_MS });
   }
 
   /** True for a package that may be had from another registry. */
   has(name: PackageName): boolean {
-    return this.#upstreams.has(namespaceOf(name));
+    return this.#origins.has(namespaceOf(name));
   }
 
   /** True once it is released here; false where the other registry has it not, or nothing is imported. Throws `upstream/…`. */
   async import(name: PackageName, tag: TagName): Promise<boolean> {
-    const upstream = this.#upstreams.get(namespaceOf(name));
+    const origin = this.#origins.get(namespaceOf(name));
     const key = `${name}@${tag}`;
-    if (upstream === undefined) return false;
+    if (origin === undefined) return false;
     const miss = this.#misses.get(key);
     // Whoever asks again and again makes nobody fetch again and again.
     if (miss?.failure != null) throw miss.failure;
     if (miss !== null) return false;
-    return this.#running.get(key) ?? this.#start(key, { name, tag, upstream });
+    return this.#running.get(key) ?? this.#start(key, { name, tag }, origin);
   }
 
-  async #start(key: string, wanted: Wanted): Promise<boolean> {
-    const running = this.#turns.take(() => this.#import(wanted));
+  async #start(key: string, wanted: Omit<Wanted, 'upstream'>, { upstream, imports }: Origin): Promise<boolean> {
+    const running = imports.take(() => this.#import({ ...wanted, upstream }));
     this.#running.set(key, running);
     try {
       const isHere = await running;
@@ -115,20 +129,28 @@ export class UpstreamImports {
     }
   }
 
-  /** What the other registry lists, as of a minute ago; nothing when it cannot be asked. */
+  /** What the other registry lists, as of a minute ago; nothing when it cannot be asked. Throws `request/too-many`. */
   async tags(name: PackageName): Promise<readonly string[]> {
-    const upstream = this.#upstreams.get(namespaceOf(name));
-    if (upstream === undefined) return [];
-    const known = this.#lists.get(name);
-    if (known !== null) return known;
-    const listed = await this.#listed(name, upstream);
-    this.#lists.set(name, listed);
-    return listed;
+    const origin = this.#origins.get(namespaceOf(name));
+    if (origin === undefined) return [];
+    return this.#lists.get(name) ?? this.#listing.get(name) ?? this.#list(name, origin);
+  }
+
+  async #list(name: PackageName, { upstream, lists }: Origin): Promise<readonly string[]> {
+    const listing = lists.take(() => this.#listed(name, upstream));
+    this.#listing.set(name, listing);
+    try {
+      const listed = await listing;
+      this.#lists.set(name, listed);
+      return listed;
+    } finally {
+      this.#listing.delete(name);
+    }
   }
 
   /** Asks now and then whether an imported tag means there what it meant, and tells who watches. Never throws. */
   async recheck(name: PackageName, tag: TagName, was: OciDigest): Promise<void> {
-    const upstream = this.#upstreams.get(namespaceOf(name));
+    const upstream = this.#origins.get(namespaceOf(name))?.upstream;
     const key = `${name}@${tag}`;
     if (upstream === undefined || this.#checks.get(key) !== null) return;
     this.#checks.set(key, true);
@@ -197,6 +219,16 @@ export class UpstreamImports {
   }
 }
 
+function originOf(upstream: Upstream): Origin {
+  const turns = (): Turns => new Turns(IMPORTS_MAX, IMPORTS_WAITING_MAX);
+  return { upstream, imports: turns(), lists: turns() };
+}
+
+/** An empty list takes room, too. */
+function lengthOf(list: readonly string[]): number {
+  return list.reduce((sum, text) => sum + text.length + 1, 1);
+}
+
 /** Throws `oci/manifest`, before anything is fetched. */
 function blobsToFetch({ sort, config, layers, subject }: ReadManifest): readonly OciDescriptor[] {
   if (sort !== 'image' || config === null)
@@ -230,10 +262,7 @@ class Turns {
   async take<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#runningMax) {
       if (this.#waiting.length >= this.#waitingMax) {
-        throw new RegistryError(
-          'request/too-many',
-          'too many releases are being fetched from other registries: try again',
-        );
+        throw new RegistryError('request/too-many', 'too much is being fetched from another registry: try again');
       }
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     } else {

@@ -3,6 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { isRegistryError, parseNamespace, parsePackageName, RegistryError } from '@waybill/protocol';
 import { ociDigestOf, parseTag } from '@waybill/protocol/oci';
 import { IMPORTS_MAX, IMPORTS_WAITING_MAX, UPSTREAM_LIST_MS, UPSTREAM_RECHECK_MS } from '../../../src/core/limits.ts';
+import { RecentMemory } from '../../../src/core/oci/recent-memory.ts';
 import { UpstreamImports, type UpstreamImportsParts } from '../../../src/core/oci/upstream-imports.ts';
 import { openOciUpstream } from '../../../src/upstream/oci-upstream.ts';
 import { addRelease, startFakeUpstream, type FakeUpstream } from '../../upstream/fake-upstream.ts';
@@ -113,4 +114,53 @@ test('W1: of many that ask few are fetched at one time, some wait, and the rest 
   assert.ok(atOnce <= IMPORTS_MAX, String(atOnce));
   upstream.lie = () => false;
   assert.equal(await imports.import(HELLO, parseTag('2.0.0')), false);
+});
+
+test('W1: a list is asked for once by all who wait for it, few lists at one time, and imports go on meanwhile', async (t) => {
+  const { upstream, imports } = await openScene(t);
+  const held: (() => void)[] = [];
+  upstream.lie = ({ url }, response) => {
+    if (url?.endsWith('/tags/list') !== true) return false;
+    held.push(() => response.writeHead(404).end());
+    return true;
+  };
+  const room = IMPORTS_MAX + IMPORTS_WAITING_MAX;
+  const running = Array.from({ length: room }, (_, i) => imports.tags(parsePackageName(`demo:p${i}`)));
+  const same = imports.tags(parsePackageName('demo:p0'));
+  await assert.rejects(imports.tags(HELLO), (failure) => isRegistryError(failure, 'request/too-many'));
+  assert.equal(await imports.import(HELLO, TAG), false);
+  let atOnce = 0;
+  for (let answered = 0; answered < room;) {
+    await new Promise((resolve) => setImmediate(resolve));
+    atOnce = Math.max(atOnce, held.length);
+    for (const answer of held.splice(0)) {
+      answer();
+      answered += 1;
+    }
+  }
+  assert.deepEqual(
+    await Promise.all([...running, same]),
+    Array.from({ length: room + 1 }, () => []),
+  );
+  assert.ok(atOnce <= IMPORTS_MAX, String(atOnce));
+  assert.equal(upstream.requests.filter((line) => line.includes('/p0/')).length, 1);
+});
+
+test('W16: what is remembered has a size, and what is too large for it is not remembered', () => {
+  let now = 0;
+  const memory = new RecentMemory<string>({ lifeMs: 10, sizeMax: 5, sizeOf: ({ length }) => length, clock: () => now });
+  for (const [key, value] of [
+    ['a', 'xx'],
+    ['b', 'xxx'],
+    ['c', 'x'],
+    ['d', 'xxxxxx'],
+    ['c', 'xx'],
+  ] as const)
+    memory.set(key, value);
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].map((key) => memory.get(key)),
+    [null, 'xxx', 'xx', null],
+  );
+  now = 10;
+  assert.equal(memory.get('b'), null);
 });
