@@ -110,7 +110,10 @@ export class Gateway {
     return this.#inTurn(packageLogId(name), async () => {
       for (let tries = 1; ; tries++) {
         const record = await this.#signed(name, await prepare());
-        if (record === null) return null;
+        if (record === null) {
+          await this.settled(name);
+          return null;
+        }
         try {
           return await this.#published(name, record, content);
         } catch (failure) {
@@ -185,21 +188,40 @@ export class Gateway {
     record: SignedRecord<PackageEntry>,
     content: ContentAtHand,
   ): Promise<PlacedRecord> {
-    const { publishing } = this.#parts;
     const logId = packageLogId(name);
     let status = await this.#post(name, record);
     for (let round = 0; status.state === 'sourcing' && round < GATEWAY_SOURCING_ROUNDS_MAX; round++) {
       await this.#supply(logId, record.id, { missing: status.missingContent.keys(), content });
       status = await this.#post(name, record);
     }
-    for (let waits = 0; status.state === 'processing' && waits < GATEWAY_WAITS_MAX; waits++) {
-      await pause(GATEWAY_PAUSE_MS);
-      status = await publishing.status(logId, record.id);
-    }
+    status = await this.#awaited(logId, status);
     if (status.state === 'published') return { recordId: record.id, registryIndex: status.registryIndex };
     if (status.state === 'rejected') throw new RegistryError('admission/policy', status.reason);
     if (status.state === 'sourcing') throw missingContent(name);
-    throw new RegistryError('storage/busy', `record ${record.id} is not published yet: push again`);
+    throw unpublished(record.id);
+  }
+
+  async #awaited(logId: LogId, first: wargApi.RecordStatus): Promise<wargApi.RecordStatus> {
+    let status = first;
+    for (let waits = 0; status.state === 'processing' && waits < GATEWAY_WAITS_MAX; waits++) {
+      await pause(GATEWAY_PAUSE_MS);
+      status = await this.#parts.publishing.status(logId, first.recordId);
+    }
+    return status;
+  }
+
+  /**
+   * Resolves once all that the log of a package has now is published: what is being committed may still fail, and nobody is told
+   * of it before. Throws `storage/busy` where it did, or takes too long.
+   */
+  async settled(name: PackageName): Promise<void> {
+    const logId = packageLogId(name);
+    const recordId = await this.#parts.states.packages.read(logId, ({ head }) => head?.id ?? null);
+    if (recordId === null) return;
+    const status = await this.#parts.publishing.status(logId, recordId).catch((failure: unknown) => {
+      throw isRegistryError(failure, 'request/record', 'log/not-found') ? unpublished(recordId) : failure;
+    });
+    if ((await this.#awaited(logId, status)).state !== 'published') throw unpublished(recordId);
   }
 
   #post(name: PackageName, record: SignedRecord<PackageEntry>): Promise<wargApi.RecordStatus> {
@@ -239,6 +261,10 @@ interface GatewayAuthor {
 }
 
 const NONE_AT_HAND: ContentAtHand = () => null;
+
+function unpublished(recordId: RecordId): RegistryError {
+  return new RegistryError('storage/busy', `record ${recordId} is not published yet: push again`);
+}
 
 function missingContent(name: PackageName): RegistryError {
   return new RegistryError('storage/damaged', `the content of ${name} is not here any more, or damaged: push it again`);

@@ -130,6 +130,7 @@ export class PackagePushing implements OciPushing {
     const config = manifest.config;
     const isHere = config !== null && (await this.#linkedSize(push.repository, config)) !== null;
     if (isHere) await this.#makeDurable(push, found);
+    await this.#parts.gateway.settled(name);
     return keptFirst(name, tags);
   }
 
