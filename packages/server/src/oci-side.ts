@@ -72,5 +72,5 @@ function openPackages(
   const { store, blobs } = storage;
   const gate = new GovernanceGate(parts.states.governance);
   const reading = new PackageReading({ ...parts, store: reader, oci: store, blobs, gate, trees });
-  return { reading, pushing: new PackagePushing({ ...parts, store, blobs, contentPolicy, leases }) };
+  return { reading, pushing: new PackagePushing({ ...parts, store, blobs, reading, contentPolicy, leases }) };
 }

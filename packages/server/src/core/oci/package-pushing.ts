@@ -29,7 +29,7 @@ import { PUSHED_CONFIG_BYTES_READ_MAX } from '../limits.ts';
 import type { BlobStore, OciStore, StoredManifest } from '../oci-ports.ts';
 import type { Clock, ContentStore } from '../ports.ts';
 import type { StateCaches } from '../state-caches.ts';
-import type { ManifestPush, OciCaller, OciPushing, PushedManifest } from './oci-registry.ts';
+import type { ManifestPush, OciCaller, OciPushing, OciReading, PushedManifest } from './oci-registry.ts';
 import { examineContent, refused, type PushedBytes } from './pushed-content.ts';
 import { layersOf, requireLabelsAgree, type PushedLayers } from './pushed-layers.ts';
 import { keptFirst, speechFor, versionsNamed, versionsToRelease, type ReleasePlan } from './pushed-release.ts';
@@ -39,6 +39,8 @@ export interface PackagePushingParts {
   readonly store: OciStore;
   readonly blobs: BlobStore;
   readonly content: ContentStore;
+  /** What a pull of the package finds: a client does not push what it was told is here. */
+  readonly reading: Pick<OciReading, 'blob'>;
   readonly states: StateCaches;
   readonly gateway: Gateway;
   readonly contentPolicy: ContentPolicy;
@@ -58,11 +60,19 @@ interface Push {
   readonly tags: PushedTags;
 }
 
-/** Where the bytes of a layer are. */
-interface FoundLayer {
+/** Where the bytes of a config or a layer are. */
+interface FoundBytes {
+  readonly digest: OciDigest;
   readonly bytes: PushedBytes;
-  /** `null` for what only the log's content has. */
-  readonly blob: OciDigest | null;
+  /** `blob`: pushed here. `content`: the log has it. `made`: from the log, and stored nowhere. */
+  readonly place: 'blob' | 'content' | 'made';
+}
+
+interface Found {
+  /** `null` of an index. */
+  readonly config: FoundBytes | null;
+  /** But those that lie elsewhere. */
+  readonly layers: readonly FoundBytes[];
 }
 
 /**
@@ -110,9 +120,8 @@ export class PackagePushing implements OciPushing {
     }));
     if (open.length > 0) await this.#parts.gateway.requireMay(name);
     await this.#refuseTakenDown(push, layers.content);
-    const config = await this.#readConfig(push, open.length > 0);
-    const found = await this.#findLayers(push);
-    requireLabelsAgree(manifest, config, { name, versions });
+    const found = await this.#find(push);
+    requireLabelsAgree(manifest, await readConfig(found), { name, versions });
     if (open.length === 0) return this.#putAgain(push, found);
     const { mediaTypes, size, warning } = await this.#examine(push, layers, found);
     await this.#makeDurable(push, found);
@@ -125,11 +134,9 @@ export class PackagePushing implements OciPushing {
   }
 
   /** Its tags keep the manifest that came first; this one can be had by its digest. */
-  async #putAgain(push: Push, found: readonly FoundLayer[]): Promise<string | null> {
-    const { manifest, name, tags } = push;
-    const config = manifest.config;
-    const isHere = config !== null && (await this.#linkedSize(push.repository, config)) !== null;
-    if (isHere) await this.#makeDurable(push, found);
+  async #putAgain(push: Push, found: Found): Promise<string | null> {
+    const { name, tags } = push;
+    await this.#makeDurable(push, found);
     await this.#parts.gateway.settled(name);
     return keptFirst(name, tags);
   }
@@ -138,8 +145,7 @@ export class PackagePushing implements OciPushing {
   async #putBeside(push: Push): Promise<null> {
     const { tags, repository } = push;
     await this.#refuseTakenDown(push, null);
-    await this.#readConfig(push, true);
-    const found = await this.#findLayers(push);
+    const found = await this.#find(push);
     await this.#makeDurable(
       push,
       found,
@@ -156,36 +162,27 @@ export class PackagePushing implements OciPushing {
     }
   }
 
-  /** `null` where it is too large to say anything of the release, or not here and not needed. */
-  async #readConfig({ manifest: { config }, repository }: Push, isNeeded: boolean): Promise<Uint8Array | null> {
-    if (config === null) return null;
-    const size = await this.#linkedSize(repository, config);
-    if (size === null && isNeeded) throw missing('config', config);
-    if (size === null || size <= EMPTY_CONFIG.length || size > PUSHED_CONFIG_BYTES_READ_MAX) return null;
-    return readWhole(this.#parts.blobs, config.digest, size);
+  /** Throws `oci/manifest-blob` for what is not in the repository, `oci/manifest` for another size. */
+  async #find(push: Push): Promise<Found> {
+    const { config, layers } = push.manifest;
+    const found: FoundBytes[] = [];
+    const foundConfig = config && (await this.#findBytes('config', config, push));
+    for (const layer of layers) if (!layer.isForeign) found.push(await this.#findBytes('layer', layer, push));
+    return { config: foundConfig, layers: found };
   }
 
-  async #findLayers({ manifest, repository, name }: Push): Promise<readonly FoundLayer[]> {
-    const found: FoundLayer[] = [];
-    for (const layer of manifest.layers) {
-      if (!layer.isForeign) found.push(await this.#findLayer(layer, { repository, name }));
-    }
-    return found;
-  }
-
-  async #findLayer(layer: OciDescriptor, { repository, name }: Pick<Push, 'repository' | 'name'>): Promise<FoundLayer> {
-    const { blobs, content } = this.#parts;
-    const digest = sha256Of(layer.digest);
-    const size = await this.#linkedSize(repository, layer);
-    if (size !== null) {
-      const read: PushedBytes['read'] = (range) => blobs.read(layer.digest, range);
-      return { bytes: { size, read }, blob: layer.digest };
-    }
-    const released = digest !== null && (await this.#read(name, (state) => hasReleased(state, digest)));
-    const kept = released ? await content.size(digest) : null;
-    if (kept === null || digest === null) throw missing('layer', layer);
-    requireSize(layer, kept);
-    return { bytes: { size: kept, read: (range) => content.read(digest, range) }, blob: null };
+  async #findBytes(what: string, named: OciDescriptor, { repository }: Pick<Push, 'repository'>): Promise<FoundBytes> {
+    const { blobs, content, reading } = this.#parts;
+    const { digest } = named;
+    const size = await this.#linkedSize(repository, named);
+    if (size !== null) return { digest, place: 'blob', bytes: { size, read: (range) => blobs.read(digest, range) } };
+    const bytes = await reading.blob(repository, digest).catch((failure: unknown) => {
+      throw isRegistryError(failure, 'oci/blob-unknown') ? missing(what, named) : failure;
+    });
+    requireSize(named, bytes.size);
+    const logged = sha256Of(digest);
+    const isContent = logged !== null && (await content.size(logged)) !== null;
+    return { digest, bytes, place: isContent ? 'content' : 'made' };
   }
 
   /** Bytes of a blob that belongs to the repository; `null` of one that does not. Throws `oci/manifest` for another size. */
@@ -200,10 +197,10 @@ export class PackagePushing implements OciPushing {
   async #examine(
     { name, tags }: Push,
     layers: PushedLayers,
-    found: readonly FoundLayer[],
+    found: Found,
   ): Promise<{ readonly mediaTypes: readonly string[]; readonly size: number; readonly warning: string | null }> {
     if (layers.sort === 'tree') return { mediaTypes: [layers.mediaType], size: layers.index.length, warning: null };
-    const [only] = found;
+    const [only] = found.layers;
     if (only === undefined) throw new TypeError('a file without a layer');
     const releases = tags.versions.map((version) => ({ name, version }));
     const examined = await examineContent(only.bytes, { releases, policy: this.#parts.contentPolicy });
@@ -212,16 +209,11 @@ export class PackagePushing implements OciPushing {
   }
 
   /** Blobs before what names them. */
-  async #makeDurable(
-    push: Push,
-    found: readonly FoundLayer[],
-    tags: Parameters<OciStore['write']>[0]['tags'] = [],
-  ): Promise<void> {
+  async #makeDurable(push: Push, found: Found, tags: Parameters<OciStore['write']>[0]['tags'] = []): Promise<void> {
     const { store, blobs, clock } = this.#parts;
     const { manifest, bytes, repository } = push;
-    const config = manifest.config === null ? [] : [manifest.config.digest];
-    const layers = found.flatMap(({ blob }) => blob ?? []);
-    const named = [...new Set([...config, ...layers])];
+    const all = [...(found.config === null ? [] : [found.config]), ...found.layers];
+    const named = [...new Set(all.flatMap(({ digest, place }) => (place === 'blob' ? [digest] : [])))];
     await blobs.makeDurable(named);
     const row: Omit<StoredManifest, 'digest'> = {
       repository,
@@ -238,9 +230,11 @@ export class PackagePushing implements OciPushing {
   }
 
   /** To the log's content, before a record names it. */
-  async #giveContent(layers: PushedLayers, found: readonly FoundLayer[]): Promise<void> {
+  async #giveContent(layers: PushedLayers, found: Found): Promise<void> {
     const { blobs, content } = this.#parts;
-    for (const { blob } of found) if (blob !== null) await blobs.giveToContent(parseDigest(blob));
+    for (const { digest, place } of found.layers) {
+      if (place === 'blob') await blobs.giveToContent(parseDigest(digest));
+    }
     if (layers.sort === 'file' || (await content.size(layers.content)) !== null) return;
     const upload = await content.startUpload();
     try {
@@ -290,10 +284,10 @@ function sha256Of(digest: OciDigest): Digest | null {
   return algorithmOf(digest) === 'sha256' ? parseDigest(digest) : null;
 }
 
-function contentOf(layers: PushedLayers, found: readonly FoundLayer[]): ContentAtHand {
+function contentOf(layers: PushedLayers, found: Found): ContentAtHand {
   return (digest) => {
     if (layers.sort === 'tree' && digest === layers.content) return once(layers.index);
-    const layer = found.find(({ blob }) => blob !== null && sha256Of(blob) === digest);
+    const layer = found.layers.find((one) => one.place !== 'content' && one.digest === String(digest));
     return layer === undefined ? null : layer.bytes.read({ start: 0, end: layer.bytes.size });
   };
 }
@@ -305,10 +299,6 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefi
 /** What is wrong with the content that a manifest brings is wrong with the manifest. */
 function refuseContent(failure: unknown): never {
   throw isRegistryError(failure, 'content/policy', 'content/tree') ? refused(failure.message, failure) : failure;
-}
-
-function hasReleased({ bindings }: PackageState, digest: Digest): boolean {
-  return [...bindings.values()].some(({ content }) => content === digest);
 }
 
 function requireSize({ digest, size: said }: OciDescriptor, size: number): void {
@@ -329,10 +319,17 @@ function undeletable(repository: RepositoryName): RegistryError {
   );
 }
 
-async function readWhole(blobs: BlobStore, digest: OciDigest, size: number): Promise<Uint8Array> {
+/** `null` where it says nothing. */
+async function readConfig({ config }: Found): Promise<Uint8Array | null> {
+  if (config === null || config.bytes.size <= EMPTY_CONFIG.length) return null;
+  if (config.bytes.size > PUSHED_CONFIG_BYTES_READ_MAX) return null;
+  return readWhole(config.bytes);
+}
+
+async function readWhole({ size, read }: PushedBytes): Promise<Uint8Array> {
   const whole = new Uint8Array(size);
   let at = 0;
-  for await (const chunk of blobs.read(digest, { start: 0, end: size })) {
+  for await (const chunk of read({ start: 0, end: size })) {
     whole.set(chunk, at);
     at += chunk.length;
   }

@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as immediate } from 'node:timers/promises';
+import { parseVersion, timestampFromMs, utf8, packageLogId } from '@waybill/protocol';
+import { OCI_MEDIA_TYPE, parseReference } from '@waybill/protocol/oci';
+import { testHomeOf } from '../../home.ts';
+import { holderNamed, signJointly } from '../../joint-record.ts';
 import { wasmOf } from '../../publisher.ts';
-import { PushingCore, type PushingOptions } from './pushing-core.ts';
+import { releaseAs, treeOf } from '../../test-tree.ts';
+import {
+  codeOf,
+  digestText,
+  HELLO,
+  HELLO_NAME,
+  PushingCore,
+  titled,
+  type Named,
+  type PushingOptions,
+} from './pushing-core.ts';
 
 /* What is pushed to a package that has some of it already: spec/oci.md 4.6, 6.4. */
 
@@ -35,4 +49,43 @@ test('the second of two that push the same is answered once the record of the fi
   setTimeout(() => (isShut = false), 100);
   assert.equal(await second, before + 1);
   await first;
+});
+
+/** As a client names what it was told is here already. */
+function namedOnly(bytes: Uint8Array, title: string): Named {
+  return { mediaType: 'text/plain', digest: digestText(bytes), size: bytes.length, annotations: titled(title) };
+}
+
+const EMPTY: Named = { mediaType: OCI_MEDIA_TYPE.empty, digest: digestText(utf8('{}')), size: 2 };
+
+test('what a pull of the package finds need not be pushed: the empty config of an attachment', async (t) => {
+  const core = await open(t);
+  const wasmConfig = await core.blob(utf8('{"os":"wasip2"}'), OCI_MEDIA_TYPE.wasmConfig);
+  const { digest } = await core.pushLayer(LAYER, '1.0.0', { config: wasmConfig });
+  const subject = { mediaType: OCI_MEDIA_TYPE.manifest, digest, size: 2 };
+  const attachment = await core.manifest({ config: EMPTY, layers: [await core.blob(utf8('sbom'))], subject });
+  assert.equal(await codeOf(core.push(attachment, digestText(attachment))), null);
+  const unknown = namedOnly(utf8('nowhere'), 'a');
+  const other = await core.manifest({ config: unknown, subject });
+  assert.equal(await codeOf(core.push(other, digestText(other))), 'oci/manifest-blob');
+  const short = await core.manifest({ config: { ...EMPTY, size: 3 }, subject });
+  assert.equal(await codeOf(core.push(short, digestText(short))), 'oci/manifest');
+});
+
+test('what a pull of the package finds need not be pushed: the files of a tree that its owner released', async (t) => {
+  const core = await open(t);
+  const texts = { 'a.txt': utf8('a'), 'b.txt': utf8('b') };
+  const tree = treeOf(texts);
+  for (const bytes of [tree.index, ...tree.contents.values()]) await core.keep(bytes);
+  const home = testHomeOf(packageLogId(HELLO_NAME));
+  const entries = [{ type: 'root', holder: holderNamed('alice') }, releaseAs('tree', '1.0.0', tree.index)] as const;
+  const time = timestampFromMs(core.core.nowMs);
+  const record = await signJointly(entries, { prev: null, time, home, by: ['alice'] });
+  assert.equal((await core.core.publish(HELLO_NAME, record)).state, 'published');
+  const layers = Object.entries(texts).map(([path, bytes]) => namedOnly(bytes, path));
+  const manifest = await core.manifest({ config: EMPTY, layers });
+  assert.equal(await codeOf(core.push(manifest, '1.0.0')), null);
+  const { bytes } = await core.reading.manifest(HELLO, parseReference(digestText(manifest)));
+  assert.deepEqual(bytes, manifest);
+  assert.deepEqual([...(await core.replayed()).state.bindings.keys()], [parseVersion('1.0.0')]);
 });
