@@ -25,13 +25,14 @@ import { accountOf, requireScope } from '../access.ts';
 import type { ContentPolicy } from '../content.ts';
 import type { ContentAtHand, Gateway } from '../gateway/gateway.ts';
 import { GovernanceGate } from '../governance-gate.ts';
-import { PUSHED_CONFIG_BYTES_READ_MAX } from '../limits.ts';
+import { PUSHED_CONFIG_BYTES_MAX } from '../limits.ts';
 import type { BlobStore, OciStore, StoredManifest } from '../oci-ports.ts';
 import type { Clock, ContentStore } from '../ports.ts';
 import type { StateCaches } from '../state-caches.ts';
 import type { ManifestPush, OciCaller, OciPushing, OciReading, PushedManifest } from './oci-registry.ts';
 import { examineContent, refused, type PushedBytes } from './pushed-content.ts';
-import { layersOf, requireLabelsAgree, type PushedLayers } from './pushed-layers.ts';
+import { requireLabelsAgree } from './pushed-labels.ts';
+import { layersOf, type PushedLayers } from './pushed-layers.ts';
 import { keptFirst, speechFor, versionsNamed, versionsToRelease, type ReleasePlan } from './pushed-release.ts';
 import { pushedTags, type PushedTags } from './pushed-tags.ts';
 
@@ -319,10 +320,12 @@ function undeletable(repository: RepositoryName): RegistryError {
   );
 }
 
-/** `null` where it says nothing. */
+/** `null` where it says nothing. Throws `oci/size` where nobody here could tell what it says. */
 async function readConfig({ config }: Found): Promise<Uint8Array | null> {
   if (config === null || config.bytes.size <= EMPTY_CONFIG.length) return null;
-  if (config.bytes.size > PUSHED_CONFIG_BYTES_READ_MAX) return null;
+  if (config.bytes.size > PUSHED_CONFIG_BYTES_MAX) {
+    throw new RegistryError('oci/size', `the config of a release has at most ${PUSHED_CONFIG_BYTES_MAX} bytes`);
+  }
   return readWhole(config.bytes);
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { test, type TestContext } from 'node:test';
-import { setImmediate as immediate } from 'node:timers/promises';
 import { parseVersion, timestampFromMs, utf8, packageLogId } from '@waybill/protocol';
 import { OCI_MEDIA_TYPE, parseReference } from '@waybill/protocol/oci';
 import { testHomeOf } from '../../home.ts';
@@ -29,24 +29,26 @@ async function open(t: TestContext, options: PushingOptions = {}): Promise<Pushi
 }
 
 test('the second of two that push the same is answered once the record of the first is published, too', async (t) => {
+  const gate = new EventEmitter();
   let isShut = false;
-  let isReached = false;
   const core = await open(t, {
     wrapCommitter: (committer) => ({
       async commit(batch) {
-        isReached = isShut;
-        while (isShut) await immediate();
+        const opened = isShut ? once(gate, 'open') : null;
+        gate.emit('reached');
+        await opened;
         return committer.commit(batch);
       },
     }),
   });
   const before = core.core.sequencer.length;
   isShut = true;
+  const reached = once(gate, 'reached');
   const first = core.pushLayer(LAYER, '1.0.0');
-  while (!isReached) await immediate();
+  await reached;
   const again = core.pushLayer(LAYER, '1.0.0', { annotations: { note: 'again' } });
   const second = again.then(() => core.core.sequencer.length);
-  setTimeout(() => (isShut = false), 100);
+  setTimeout(() => gate.emit('open'), 100);
   assert.equal(await second, before + 1);
   await first;
 });
