@@ -25,9 +25,10 @@ import type { KindDemand } from '@waybill/protocol/content';
 import { authorOf, signNext, type Author, type RecordSpeech } from '@waybill/protocol/author';
 import { GovernanceGate } from '../governance-gate.ts';
 import { GATEWAY_PAUSE_MS, GATEWAY_SOURCING_ROUNDS_MAX, GATEWAY_TRIES_MAX, GATEWAY_WAITS_MAX } from '../limits.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, RegistryReader } from '../ports.ts';
 import type { Publishing } from '../publishing.ts';
 import type { StateCaches } from '../state-caches.ts';
+import { readBeginning, requireNotLost, soleHolder } from './beginning.ts';
 import type { GatewayKeys } from './gateway-keys.ts';
 import { gatewayRefusal, ownersRefusal, requireGateway } from './gateway-standing.ts';
 
@@ -35,6 +36,7 @@ export interface GatewayParts {
   /** Whether this server signs for others at all. */
   readonly isOn: boolean;
   readonly keys: GatewayKeys;
+  readonly store: Pick<RegistryReader, 'readLog'>;
   readonly states: StateCaches;
   readonly publishing: Publishing;
   /** `null` before the operator log begins. */
@@ -77,7 +79,11 @@ export class Gateway {
   /** Throws `oci/gateway` where it may release nothing of the package, before anybody uploads something for it. */
   async requireMay(name: PackageName): Promise<void> {
     const { key, policy } = await this.#standingOf(name);
-    const { isOn, states } = this.#parts;
+    const { isOn, states, store } = this.#parts;
+    const holder = await states.packages.read(packageLogId(name), soleHolder);
+    if (holder !== null && holder !== key.publicKey.id) {
+      requireNotLost(name, holder, { beginning: await readBeginning(store, name), keyId: key.publicKey.id });
+    }
     await states.packages.read(packageLogId(name), (state) =>
       requireGateway(name, { isOn, policy, state, key: key.publicKey }),
     );

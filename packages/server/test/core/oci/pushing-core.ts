@@ -98,6 +98,8 @@ export class PushingCore {
   readonly gateway: Gateway;
   readonly reading: PackageReading;
   readonly pushing: PackagePushing;
+  /** As the server's folder of keys has it. */
+  gatewayKey: (namespace: string) => PrivateKey = gatewayKeyOf;
   #governed: RecordId | null = null;
 
   private constructor(core: RegistryCore, { isOn = true, contentPolicy = 'wasm' }: PushingOptions) {
@@ -107,8 +109,17 @@ export class PushingCore {
     this.#uploads = uploads;
     const { content, states, publishing } = core;
     this.blobs = { ...blobs, giveToContent: (digest) => this.#give(digest) };
-    const keys: GatewayKeys = { keyOf: (namespace) => Promise.resolve(gatewayKeyOf(namespace)) };
-    this.gateway = new Gateway({ isOn, keys, states, publishing, homeOf: testHomeOf, clock, random: randomBytes });
+    const keys: GatewayKeys = { keyOf: (namespace) => Promise.resolve(this.gatewayKey(namespace)) };
+    this.gateway = new Gateway({
+      isOn,
+      keys,
+      store: core.store,
+      states,
+      publishing,
+      homeOf: testHomeOf,
+      clock,
+      random: randomBytes,
+    });
     const { store, sequencer } = core;
     const logLength = (): number => sequencer.length;
     this.reading = new PackageReading({
