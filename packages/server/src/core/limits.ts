@@ -174,8 +174,8 @@ export const GATEWAY_SOURCING_ROUNDS_MAX = 3;
 
 /** Tags of one push to a package. */
 export const PUSHED_TAGS_MAX = 16;
-/** Bytes of the config of a release: it is read whole for what it says, and as large as a manifest. */
-export const PUSHED_CONFIG_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of the config of a release: it is read for what it says, in one turn of the event loop. */
+export const PUSHED_CONFIG_BYTES_MAX = 1024 * 1024;
 
 /** Bytes of one blob of the OCI view: beyond what a release may have, for plain repositories. */
 export const OCI_BLOB_BYTES_MAX = 16 * 1024 * 1024 * 1024;

@@ -421,7 +421,7 @@ const CONFIGS: readonly (readonly [config: string, code: string | null])[] = [
   [`{"config":${FALSE_LABELS},"config":{}}`, 'oci/manifest'],
   [`{"config":${FALSE_LABELS},"n":12345678901234567890}`, 'oci/manifest'],
   [`{"pad":"${'x'.repeat(1_000_000)}","config":${FALSE_LABELS}}`, 'oci/manifest'],
-  [`{"pad":"${'x'.repeat(4 * 1024 * 1024)}"}`, 'oci/size'],
+  [`{"pad":"${'x'.repeat(1024 * 1024)}"}`, 'oci/size'],
 ];
 
 test('O8: a configuration that two readers take for different things, or that is too large to be read, is refused', async (t) => {
