@@ -91,7 +91,7 @@ export class Gateway {
 
   /**
    * Signs and publishes what comes next in the log of a package, and again on the new head where another record came first.
-   * `null` when there was nothing to say. Throws `oci/gateway`, `publish/conflict`, and what {@link Publishing.publish} does.
+   * `null` when there was nothing to say. Throws `oci/gateway`, `storage/busy` where others come first again and again, and what {@link Publishing.publish} does.
    */
   release(name: PackageName, next: NextSpeech, content: ContentAtHand): Promise<PlacedRecord | null> {
     const { isOn } = this.#parts;
@@ -124,7 +124,7 @@ export class Gateway {
           return await this.#published(name, record, content);
         } catch (failure) {
           if (!isRegistryError(failure, 'publish/conflict', 'record/prev-mismatch')) throw failure;
-          if (tries === GATEWAY_TRIES_MAX) throw failure;
+          if (tries === GATEWAY_TRIES_MAX) throw overtaken(name, failure);
           await pause(tries * GATEWAY_PAUSE_MS);
         }
       }
@@ -270,6 +270,11 @@ const NONE_AT_HAND: ContentAtHand = () => null;
 
 function unpublished(recordId: RecordId): RegistryError {
   return new RegistryError('storage/busy', `record ${recordId} is not published yet: push again`);
+}
+
+function overtaken(name: PackageName, cause: unknown): RegistryError {
+  const message = `somebody else is publishing in ${name}, and is not done yet: try again`;
+  return new RegistryError('storage/busy', message, { package: name }, { cause });
 }
 
 function missingContent(name: PackageName): RegistryError {

@@ -41,7 +41,7 @@ export interface PackagePushingParts {
   readonly blobs: BlobStore;
   readonly content: ContentStore;
   /** What a pull of the package finds: a client does not push what it was told is here. */
-  readonly reading: Pick<OciReading, 'blob'>;
+  readonly reading: Pick<OciReading, 'blob' | 'manifest'>;
   readonly states: StateCaches;
   readonly gateway: Gateway;
   readonly contentPolicy: ContentPolicy;
@@ -128,10 +128,10 @@ export class PackagePushing implements OciPushing {
     await this.#makeDurable(push, found);
     await this.#giveContent(layers, found);
     const said = { ...plan, mediaTypes, size, account: push.account, manifest: push.bytes };
-    await this.#parts.gateway
+    const placed = await this.#parts.gateway
       .release(name, (state, key) => speechFor(state, { ...said, key }), contentOf(layers, found))
       .catch(refuseContent);
-    return warning;
+    return placed === null ? keptFirst(name, tags) : warning;
   }
 
   /** Its tags keep the manifest that came first; this one can be had by its digest. */
@@ -147,6 +147,7 @@ export class PackagePushing implements OciPushing {
     const { tags, repository } = push;
     await this.#refuseTakenDown(push, null);
     const found = await this.#find(push);
+    await this.#requireListed(push);
     await this.#makeDurable(
       push,
       found,
@@ -170,6 +171,22 @@ export class PackagePushing implements OciPushing {
     const foundConfig = config && (await this.#findBytes('config', config, push));
     for (const layer of layers) if (!layer.isForeign) found.push(await this.#findBytes('layer', layer, push));
     return { config: foundConfig, layers: found };
+  }
+
+  /** Throws `oci/manifest-blob` for an index that lists what is not here, `oci/manifest` for another size. */
+  async #requireListed({ manifest, repository }: Push): Promise<void> {
+    const { store, reading } = this.#parts;
+    for (const listed of manifest.manifests) {
+      const { digest } = listed;
+      const stored = await store.readManifest(repository, digest);
+      const { bytes } =
+        stored ??
+        (await reading.manifest(repository, { digest }).catch((failure: unknown) => {
+          const isMissing = isRegistryError(failure, 'oci/manifest-unknown', 'oci/repository');
+          throw isMissing ? missing('manifest', listed) : failure;
+        }));
+      requireSize(listed, bytes.length);
+    }
   }
 
   async #findBytes(what: string, named: OciDescriptor, { repository }: Pick<Push, 'repository'>): Promise<FoundBytes> {

@@ -91,3 +91,31 @@ test('what a pull of the package finds need not be pushed: the files of a tree t
   assert.deepEqual(bytes, manifest);
   assert.deepEqual([...(await core.replayed()).state.bindings.keys()], [parseVersion('1.0.0')]);
 });
+
+test('an index is an attachment where all that it lists is here, also what stands for a release', async (t) => {
+  const core = await open(t);
+  const listOf = (bytes: Uint8Array, size: number = bytes.length): Uint8Array => {
+    const manifests = [{ mediaType: OCI_MEDIA_TYPE.manifest, digest: digestText(bytes), size }];
+    return utf8(JSON.stringify({ schemaVersion: 2, mediaType: OCI_MEDIA_TYPE.index, manifests }));
+  };
+  const contentType = OCI_MEDIA_TYPE.index;
+  const none = listOf(utf8('nowhere'));
+  assert.equal(await codeOf(core.push(none, digestText(none), { contentType })), 'oci/manifest-blob');
+  const { digest } = await core.pushLayer(LAYER, '1.0.0');
+  const { bytes } = await core.reading.manifest(HELLO, parseReference(digest));
+  assert.equal(await codeOf(core.push(none, digestText(none), { contentType })), 'oci/manifest-blob');
+  const cases = [
+    [listOf(bytes), null],
+    [listOf(bytes, bytes.length + 1), 'oci/manifest'],
+  ] as const;
+  for (const [index, code] of cases) {
+    assert.equal(await codeOf(core.push(index, digestText(index), { contentType })), code);
+  }
+});
+
+test('of those that push one version at once with other manifests all but one are told which is shown', async (t) => {
+  const core = await open(t);
+  const pushes = [1, 2, 3, 4].map((i) => core.pushLayer(LAYER, '1.0.0', { annotations: { note: `${i}` } }));
+  const warnings = (await Promise.all(pushes)).map(({ warning }) => warning !== null);
+  assert.deepEqual(warnings.toSorted(), [false, true, true, true]);
+});
