@@ -10,12 +10,10 @@ import {
 } from '@waybill/protocol';
 import {
   algorithmOf,
-  EMPTY_CONFIG,
   ociDigestOf,
   packageOf,
   readManifest,
   referrerType,
-  type OciDescriptor,
   type OciDigest,
   type OciReference,
   type ReadManifest,
@@ -25,23 +23,21 @@ import { accountOf, requireScope } from '../access.ts';
 import type { ContentPolicy } from '../content.ts';
 import type { ContentAtHand, Gateway } from '../gateway/gateway.ts';
 import { GovernanceGate } from '../governance-gate.ts';
-import { PUSHED_CONFIG_BYTES_MAX } from '../limits.ts';
 import type { BlobStore, OciStore, StoredManifest } from '../oci-ports.ts';
 import type { Clock, ContentStore } from '../ports.ts';
 import type { StateCaches } from '../state-caches.ts';
-import type { ManifestPush, OciCaller, OciPushing, OciReading, PushedManifest } from './oci-registry.ts';
-import { examineContent, refused, type PushedBytes } from './pushed-content.ts';
+import type { ManifestPush, OciCaller, OciPushing, PushedManifest } from './oci-registry.ts';
+import { examineContent, refused } from './pushed-content.ts';
+import { PushedFinding, readConfig, sha256Of, type Found, type PushedFindingParts } from './pushed-finding.ts';
 import { requireLabelsAgree } from './pushed-labels.ts';
 import { layersOf, type PushedLayers } from './pushed-layers.ts';
 import { keptFirst, speechFor, versionsNamed, versionsToRelease, type ReleasePlan } from './pushed-release.ts';
 import { pushedTags, type PushedTags } from './pushed-tags.ts';
 
-export interface PackagePushingParts {
+export interface PackagePushingParts extends PushedFindingParts {
   readonly store: OciStore;
   readonly blobs: BlobStore;
   readonly content: ContentStore;
-  /** What a pull of the package finds: a client does not push what it was told is here. */
-  readonly reading: Pick<OciReading, 'blob' | 'manifest'>;
   readonly states: StateCaches;
   readonly gateway: Gateway;
   readonly contentPolicy: ContentPolicy;
@@ -61,21 +57,6 @@ interface Push {
   readonly tags: PushedTags;
 }
 
-/** Where the bytes of a config or a layer are. */
-interface FoundBytes {
-  readonly digest: OciDigest;
-  readonly bytes: PushedBytes;
-  /** `blob`: pushed here. `content`: the log has it. `made`: from the log, and stored nowhere. */
-  readonly place: 'blob' | 'content' | 'made';
-}
-
-interface Found {
-  /** `null` of an index. */
-  readonly config: FoundBytes | null;
-  /** But those that lie elsewhere. */
-  readonly layers: readonly FoundBytes[];
-}
-
 /**
  * What a package takes from OCI clients: a manifest with a version's tag is a release, signed by the gateway; without a tag it is
  * kept beside the log. Tags of versions never move, and nothing is deleted: spec/oci.md 6.
@@ -83,10 +64,12 @@ interface Found {
 export class PackagePushing implements OciPushing {
   readonly #parts: PackagePushingParts;
   readonly #gate: GovernanceGate;
+  readonly #finding: PushedFinding;
 
   constructor(parts: PackagePushingParts) {
     this.#parts = parts;
     this.#gate = new GovernanceGate(parts.states.governance);
+    this.#finding = new PushedFinding(parts);
   }
 
   /**
@@ -121,7 +104,7 @@ export class PackagePushing implements OciPushing {
     }));
     if (open.length > 0) await this.#parts.gateway.requireMay(name);
     await this.#refuseTakenDown(push, layers.content);
-    const found = await this.#find(push);
+    const found = await this.#finding.find(push);
     requireLabelsAgree(manifest, await readConfig(found), { name, versions });
     if (open.length === 0) return this.#putAgain(push, found);
     const { mediaTypes, size, warning } = await this.#examine(push, layers, found);
@@ -146,8 +129,8 @@ export class PackagePushing implements OciPushing {
   async #putBeside(push: Push): Promise<null> {
     const { tags, repository } = push;
     await this.#refuseTakenDown(push, null);
-    const found = await this.#find(push);
-    await this.#requireListed(push);
+    const found = await this.#finding.find(push);
+    await this.#finding.requireListed(push);
     await this.#makeDurable(
       push,
       found,
@@ -162,54 +145,6 @@ export class PackagePushing implements OciPushing {
     for (const digest of new Set([...named, ...(content === null ? [] : [content])])) {
       await this.#gate.admitContent(name, digest);
     }
-  }
-
-  /** Throws `oci/manifest-blob` for what is not in the repository, `oci/manifest` for another size. */
-  async #find(push: Push): Promise<Found> {
-    const { config, layers } = push.manifest;
-    const found: FoundBytes[] = [];
-    const foundConfig = config && (await this.#findBytes('config', config, push));
-    for (const layer of layers) if (!layer.isForeign) found.push(await this.#findBytes('layer', layer, push));
-    return { config: foundConfig, layers: found };
-  }
-
-  /** Throws `oci/manifest-blob` for an index that lists what is not here, `oci/manifest` for another size. */
-  async #requireListed({ manifest, repository }: Push): Promise<void> {
-    const { store, reading } = this.#parts;
-    for (const listed of manifest.manifests) {
-      const { digest } = listed;
-      const stored = await store.readManifest(repository, digest);
-      const { bytes } =
-        stored ??
-        (await reading.manifest(repository, { digest }).catch((failure: unknown) => {
-          const isMissing = isRegistryError(failure, 'oci/manifest-unknown', 'oci/repository');
-          throw isMissing ? missing('manifest', listed) : failure;
-        }));
-      requireSize(listed, bytes.length);
-    }
-  }
-
-  async #findBytes(what: string, named: OciDescriptor, { repository }: Pick<Push, 'repository'>): Promise<FoundBytes> {
-    const { blobs, content, reading } = this.#parts;
-    const { digest } = named;
-    const size = await this.#linkedSize(repository, named);
-    if (size !== null) return { digest, place: 'blob', bytes: { size, read: (range) => blobs.read(digest, range) } };
-    const bytes = await reading.blob(repository, digest).catch((failure: unknown) => {
-      throw isRegistryError(failure, 'oci/blob-unknown') ? missing(what, named) : failure;
-    });
-    requireSize(named, bytes.size);
-    const logged = sha256Of(digest);
-    const isContent = logged !== null && (await content.size(logged)) !== null;
-    return { digest, bytes, place: isContent ? 'content' : 'made' };
-  }
-
-  /** Bytes of a blob that belongs to the repository; `null` of one that does not. Throws `oci/manifest` for another size. */
-  async #linkedSize(repository: RepositoryName, descriptor: OciDescriptor): Promise<number | null> {
-    const { store, blobs } = this.#parts;
-    if ((await store.readLink(repository, descriptor.digest)) === null) return null;
-    const size = await blobs.size(descriptor.digest);
-    if (size !== null) requireSize(descriptor, size);
-    return size;
   }
 
   async #examine(
@@ -298,10 +233,6 @@ function blobsOf({ config, layers }: ReadManifest): readonly OciDigest[] {
   return [...(config === null ? [] : [config]), ...layers].map(({ digest }) => digest);
 }
 
-function sha256Of(digest: OciDigest): Digest | null {
-  return algorithmOf(digest) === 'sha256' ? parseDigest(digest) : null;
-}
-
 function contentOf(layers: PushedLayers, found: Found): ContentAtHand {
   return (digest) => {
     if (layers.sort === 'tree' && digest === layers.content) return once(layers.index);
@@ -319,39 +250,10 @@ function refuseContent(failure: unknown): never {
   throw isRegistryError(failure, 'content/policy', 'content/tree') ? refused(failure.message, failure) : failure;
 }
 
-function requireSize({ digest, size: said }: OciDescriptor, size: number): void {
-  if (said !== size) throw refused(`it says that ${digest} has ${said} bytes, and it has ${size}`);
-}
-
-function missing(what: string, { digest }: OciDescriptor): RegistryError {
-  return new RegistryError('oci/manifest-blob', `the ${what} ${digest} is not in this repository: push it first`, {
-    digest,
-  });
-}
-
 function undeletable(repository: RepositoryName): RegistryError {
   const name = packageOf(repository) ?? repository;
   return new RegistryError(
     'oci/unsupported',
     `${name} is a package, whose log forgets nothing: withdraw a version with waybill yank ${name}@<version>`,
   );
-}
-
-/** `null` where it says nothing. Throws `oci/size` where nobody here could tell what it says. */
-async function readConfig({ config }: Found): Promise<Uint8Array | null> {
-  if (config === null || config.bytes.size <= EMPTY_CONFIG.length) return null;
-  if (config.bytes.size > PUSHED_CONFIG_BYTES_MAX) {
-    throw new RegistryError('oci/size', `the config of a release has at most ${PUSHED_CONFIG_BYTES_MAX} bytes`);
-  }
-  return readWhole(config.bytes);
-}
-
-async function readWhole({ size, read }: PushedBytes): Promise<Uint8Array> {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for await (const chunk of read({ start: 0, end: size })) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

@@ -117,5 +117,5 @@ test('of those that push one version at once with other manifests all but one ar
   const core = await open(t);
   const pushes = [1, 2, 3, 4].map((i) => core.pushLayer(LAYER, '1.0.0', { annotations: { note: `${i}` } }));
   const warnings = (await Promise.all(pushes)).map(({ warning }) => warning !== null);
-  assert.deepEqual(warnings.toSorted(), [false, true, true, true]);
+  assert.equal(warnings.filter(Boolean).length, 3);
 });
