@@ -119,7 +119,8 @@ export class Claiming {
     const { gateway, homeOf, random } = this.#parts;
     const home = homeOf(packageLogId(name));
     if (home === null) throw new TypeError('the registry has no name yet');
-    return this.#read(name, (state) => {
+    const make = (state: PackageState): ClaimAnswer => {
+      requireCustodial(name, state, { publicKey, gatewayKey });
       const ms = gateway.timeMs(namespaceOf(name), state);
       const keys = [gatewayKey.publicKey, publicKey];
       const entries: readonly PackageEntry[] = [{ type: 'transfer', holder: holderOfKey(publicKey) }];
@@ -127,7 +128,8 @@ export class Claiming {
       const place = { state, book: new AnnotationBook() };
       const { envelope } = draftRecord(speech, place, { home, clock: () => ms, random, keys });
       return { state: 'cosign', contents: envelope.contents };
-    });
+    };
+    return gateway.draft(name, () => this.#read(name, make));
   }
 
   async #transfer(claim: Claim, { contents, signature }: ClaimProof): Promise<ClaimAnswer> {

@@ -24,7 +24,13 @@ import {
 import type { KindDemand } from '@waybill/protocol/content';
 import { authorOf, signNext, type Author, type RecordSpeech } from '@waybill/protocol/author';
 import { GovernanceGate } from '../governance-gate.ts';
-import { GATEWAY_PAUSE_MS, GATEWAY_SOURCING_ROUNDS_MAX, GATEWAY_TRIES_MAX, GATEWAY_WAITS_MAX } from '../limits.ts';
+import {
+  GATEWAY_DRAFT_WAIT_MS,
+  GATEWAY_PAUSE_MS,
+  GATEWAY_SOURCING_ROUNDS_MAX,
+  GATEWAY_TRIES_MAX,
+  GATEWAY_WAITS_MAX,
+} from '../limits.ts';
 import type { Clock, RegistryReader } from '../ports.ts';
 import type { Publishing } from '../publishing.ts';
 import type { StateCaches } from '../state-caches.ts';
@@ -70,6 +76,8 @@ export class Gateway {
   readonly #signedMs = new Map<Namespace, number>();
   /** The end of what it does in each log: against itself it need not race. */
   readonly #turns = new Map<LogId, Promise<unknown>>();
+  /** Ends the turn of a draft, by log. */
+  readonly #drafts = new Map<LogId, () => void>();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -136,9 +144,44 @@ export class Gateway {
     this.#parts.publishing.noteJudged(digest, demands);
   }
 
-  /** Publishes a record that it has signed elsewhere, and that names no content. Throws as {@link release}. */
-  publish(name: PackageName, record: SignedRecord<PackageEntry>): Promise<PlacedRecord> {
-    return this.#inTurn(packageLogId(name), () => this.#published(name, record, NONE_AT_HAND));
+  /**
+   * Drafts a record that somebody else is to sign first: what it is asked to sign meanwhile waits a while for that, or whoever
+   * pushes without a pause would come first for ever.
+   */
+  draft<T>(name: PackageName, make: () => Promise<T>): Promise<T> {
+    const logId = packageLogId(name);
+    return new Promise((resolve, reject) => {
+      const work = this.#inTurn(logId, async () => {
+        resolve(await make());
+        await this.#drafted(logId);
+      });
+      work.catch(reject);
+    });
+  }
+
+  /** Until the drafted record comes, and is published or refused. */
+  #drafted(logId: LogId): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#drafts.delete(logId);
+        resolve();
+      };
+      const timer = setTimeout(done, GATEWAY_DRAFT_WAIT_MS).unref();
+      this.#drafts.set(logId, done);
+    });
+  }
+
+  /** Publishes a record that was drafted, and names no content. Throws as {@link release}. */
+  async publish(name: PackageName, record: SignedRecord<PackageEntry>): Promise<PlacedRecord> {
+    const logId = packageLogId(name);
+    const done = this.#drafts.get(logId);
+    if (done === undefined) return this.#inTurn(logId, () => this.#published(name, record, NONE_AT_HAND));
+    try {
+      return await this.#published(name, record, NONE_AT_HAND);
+    } finally {
+      done();
+    }
   }
 
   /** Its key for a namespace. */

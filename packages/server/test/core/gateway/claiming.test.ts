@@ -180,6 +180,26 @@ test('of two claims at once one gets the package', async (t) => {
   assert.equal((await core.records()).length, 2);
 });
 
+test('who pushes without a pause does not come before a claim for ever', async (t) => {
+  const { core, claim } = await open(t);
+  await pushTree(core, '1.0.0');
+  let pushed = 0;
+  let refused: unknown = null;
+  const pushing = (async () => {
+    for (; pushed < 1_000 && refused === null; pushed++) {
+      refused = await codeOf(pushTree(core, `1.0.${pushed + 1}`));
+    }
+  })();
+  const drafted = await claim('anyone');
+  // The client signs while others push.
+  await new Promise((resolve) => {
+    setTimeout(resolve, 50);
+  });
+  assert.equal((await claim('anyone', ANN, drafted)).state, 'published');
+  await pushing;
+  assert.equal(refused, 'oci/gateway');
+});
+
 /** Whether it is refused with `oci/gateway`, and names the key that is lost. */
 async function isLost(work: Promise<unknown>): Promise<boolean> {
   try {
