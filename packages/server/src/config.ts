@@ -7,8 +7,10 @@ import { TOKEN_POLICIES, type TokenPolicy } from './core/access.ts';
 import type { ContentPolicy } from './core/content.ts';
 import { MAP_PROOFS_KEPT_SECONDS, OCI_PREFIXES_MAX } from './core/limits.ts';
 import type { Publishers } from './core/publishers.ts';
+import type { UpstreamPlace } from './core/upstream-ports.ts';
 import { parseOrigin } from './log-keys.ts';
 import { readPublishersFile } from './publishers-file.ts';
+import { readUpstreamsFile } from './upstreams-file.ts';
 
 /** What a server is started with, as a person writes it. */
 export interface ServerOptions {
@@ -41,6 +43,8 @@ export interface ServerOptions {
   readonly ociLogin?: string;
   /** Whether the registry signs for OCI clients; otherwise where it needs no other set-up. */
   readonly gateway?: boolean;
+  /** TOML file of other registries from which packages are taken; otherwise from none. */
+  readonly upstreams?: string;
 }
 
 /** How OCI clients are asked for credentials. */
@@ -71,6 +75,7 @@ export interface Config {
   readonly ociLogin: OciLogin;
   /** The registry signs what OCI clients push, where nothing in the log speaks against it. */
   readonly gateway: boolean;
+  readonly upstreams: readonly UpstreamPlace[];
 }
 
 const PORT_MAX = 65_535;
@@ -84,6 +89,7 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
   }
   await checkDataDirectory(options.data);
   const tokenPolicy = parseTokenPolicy(options.tokens);
+  const gateway = options.gateway ?? needsNoSetUp(options, address.host);
   return {
     dataDirectory: options.data,
     address,
@@ -99,7 +105,8 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
     mapProofsKeptSeconds: parseSeconds(options.mapProofsKept ?? MAP_PROOFS_KEPT_SECONDS),
     ociPrefixes: parseOciPrefixes(options.ociPrefixes ?? []),
     ociLogin: parseOciLogin(options, address),
-    gateway: options.gateway ?? needsNoSetUp(options, address.host),
+    gateway,
+    upstreams: await readUpstreams(options.upstreams, gateway),
   };
 }
 
@@ -156,6 +163,13 @@ async function decidePublishers(
 /** On this machine, with nothing said about who may publish, a push by an OCI client becomes a release without more ado. */
 function needsNoSetUp({ publishers, tokens }: ServerOptions, host: string): boolean {
   return isLoopback(host) && publishers === null && tokens === undefined;
+}
+
+/** The gateway signs for what is imported: without it nothing ever came, and nobody were told why. */
+async function readUpstreams(file: string | undefined, gateway: boolean): Promise<readonly UpstreamPlace[]> {
+  if (file === undefined) return [];
+  if (gateway) return readUpstreamsFile(file, process.env);
+  throw new RegistryError('usage/invalid', '--upstreams needs --gateway: the registry signs for what it imports');
 }
 
 function parseOciPrefixes(texts: readonly string[]): readonly RepositoryName[] {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  messageOf,
   OPERATOR_LOG_ID,
   operatorInitKey,
   registryOrigin,
@@ -33,6 +34,7 @@ import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
+import type { UpstreamObserver } from './core/oci/upstream-imports.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
 import { TokenDesk } from './core/token-desk.ts';
 import { TreeTakedowns } from './core/tree-takedowns.ts';
@@ -145,7 +147,7 @@ async function openHeld(
   const custody = openGateway(config, { store: reader, states, publishing, homeOf, clock });
   const { gateway } = custody;
   const ociParts = { storage, reader, content, states, gateway, proving, treeTakedowns, logLength, homeOf, clock };
-  const oci = await openOciSide(config, ociParts);
+  const oci = await openOciSide(config, { ...ociParts, upstreamObserver: upstreamLog(log) });
   const walks = openWalks(config, { reader, thread, content, clock, onFatal, ears: { log, observer, publishing } });
   onClose(startUpkeep({ sequencer, publishing, ...walks, packing, tokens, ociSweep: oci.sweep, log }));
   return {
@@ -264,6 +266,15 @@ async function openLog(
     operatorKeyId: operatorInitKey(state).id,
     origin: registryOrigin(state),
   }));
+}
+
+function upstreamLog(log: Logger): UpstreamObserver {
+  return {
+    imported: (name, origin) => log.info({ name, ...origin }, 'a release was imported from another registry'),
+    failed: (name, failure) => log.warn({ name, why: messageOf(failure) }, 'another registry gave nothing'),
+    changed: (name, change) =>
+      log.warn({ name, ...change }, 'another registry has changed what was imported from it: it stays as it was'),
+  };
 }
 
 interface DamageEars extends Pick<Surroundings, 'log' | 'observer'> {

@@ -119,6 +119,19 @@ test('a public address is http or https, and ends with a slash', async () => {
   assert.equal(publicUrl?.href, 'https://registry.example/warg/');
 });
 
+test('packages of other registries need a gateway that signs for them', async () => {
+  const upstreams = path.join(folder, 'upstreams.toml');
+  await writeFile(upstreams, '[namespace.wasi]\nregistry = "registry.example"\n');
+  for (const options of [{ gateway: false }, { tokens: 'required' }]) await assertRefused({ ...options, upstreams });
+  for (const options of [{}, { tokens: 'required', gateway: true }]) {
+    const { upstreams: places } = await parseConfig({ ...OPTIONS, ...options, upstreams });
+    assert.deepEqual(
+      places.map(({ namespace, registry }) => [namespace, registry]),
+      [['wasi', 'registry.example']],
+    );
+  }
+});
+
 test('the gateway signs by itself only where nothing is said about who may publish', async () => {
   const cases: readonly [Partial<ServerOptions>, boolean][] = [
     [{}, true],

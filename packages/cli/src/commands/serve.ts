@@ -24,6 +24,7 @@ interface ServeFlags {
   readonly ociPrefix?: string;
   readonly ociLogin?: string;
   readonly gateway?: boolean;
+  readonly upstreams?: string;
   readonly json?: boolean;
 }
 
@@ -69,6 +70,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
         brief: 'Sign for OCI clients, which cannot (default: on this machine, with no other set-up)',
         optional: true,
       },
+      upstreams: textFlag('TOML file of other registries from which packages are taken', 'file'),
       metrics: textFlag('Address and port of a listener for Prometheus metrics (default: none)', 'address'),
       lastSigned: lastSignedFlag,
       logLevel: textFlag('trace, debug, info, warn, error or silent (default: warn)', 'level'),
@@ -95,6 +97,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       ...(flags.ociPrefix === undefined ? {} : { ociPrefixes: listOf(flags.ociPrefix) }),
       ...(flags.ociLogin === undefined ? {} : { ociLogin: flags.ociLogin }),
       ...(flags.gateway === undefined ? {} : { gateway: flags.gateway }),
+      ...(flags.upstreams === undefined ? {} : { upstreams: flags.upstreams }),
     });
     const server = await startServer(config, (failure) => endAtOnce(context, failure));
     const ready = {

@@ -43,6 +43,9 @@ export interface TokenAccess {
 /** In the log, whoever showed no token. */
 export const ANONYMOUS_ACCOUNT = 'anonymous';
 
+/** In the log, what the registry itself has fetched from another one. No account of anybody's has such a name: {@link parseAccount}. */
+export const IMPORT_ACCOUNT = '_upstream';
+
 /** The account that a record is signed for. */
 export function accountOf(access: Access): string {
   return access === 'anyone' ? ANONYMOUS_ACCOUNT : access.account;

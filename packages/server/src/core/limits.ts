@@ -221,6 +221,23 @@ export const OCI_SWEEP_WALK_PAUSE_MS = 600_000;
 /** Parts of repositories' names that `--oci-prefix` may name. */
 export const OCI_PREFIXES_MAX = 100;
 
+/** Releases that are fetched from other registries at one time, and those that wait for their turn. */
+export const IMPORTS_MAX = 4;
+export const IMPORTS_WAITING_MAX = 64;
+
+/** Bytes of one release with its configuration: as many as an upload may have. */
+export const IMPORT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+
+/** How long another registry's list of tags is shown without asking again, and that it does not have a release. */
+export const UPSTREAM_LIST_MS = 60_000;
+export const UPSTREAM_MISS_MS = 60_000;
+
+/** How often another registry is asked whether a tag that was imported still means the same. */
+export const UPSTREAM_RECHECK_MS = 3_600_000;
+
+/** Lists, misses and times of asking that are remembered, each. */
+export const UPSTREAM_MEMORY_MAX = 10_000;
+
 /** How long a token that was made for an OCI client is valid. */
 export const OCI_TOKEN_SECONDS = 300;
 

@@ -5,6 +5,7 @@ import {
   parseDigest,
   RegistryError,
   type Digest,
+  type ImportNote,
   type PackageName,
   type PackageState,
 } from '@waybill/protocol';
@@ -31,7 +32,14 @@ import { examineContent, refused } from './pushed-content.ts';
 import { PushedFinding, readConfig, sha256Of, type Found, type PushedFindingParts } from './pushed-finding.ts';
 import { requireLabelsAgree } from './pushed-labels.ts';
 import { layersOf, type PushedLayers } from './pushed-layers.ts';
-import { keptFirst, speechFor, versionsNamed, versionsToRelease, type ReleasePlan } from './pushed-release.ts';
+import {
+  keptFirst,
+  speechFor,
+  versionsNamed,
+  versionsToRelease,
+  type ReleasePlan,
+  type ReleaseSource,
+} from './pushed-release.ts';
 import { pushedTags, type PushedTags } from './pushed-tags.ts';
 
 export interface PackagePushingParts extends PushedFindingParts {
@@ -50,7 +58,7 @@ export interface PackagePushingParts extends PushedFindingParts {
 interface Push {
   readonly name: PackageName;
   readonly repository: RepositoryName;
-  readonly account: string;
+  readonly source: ReleaseSource;
   readonly manifest: ReadManifest;
   readonly bytes: Uint8Array;
   readonly digest: OciDigest;
@@ -77,7 +85,16 @@ export class PackagePushing implements OciPushing {
    * the gateway throws.
    */
   async putManifest(caller: OciCaller, repository: RepositoryName, put: ManifestPush): Promise<PushedManifest> {
-    const push = pushOf(caller, repository, put);
+    requireScope(caller.access, { action: 'publish', namespace: namespaceOf(nameOf(repository)) });
+    return this.#put({ ...pushOf(repository, put), source: { account: accountOf(caller.access) } });
+  }
+
+  /** The same for what was fetched from elsewhere: the record says from where, and nobody's token is asked. */
+  async importRelease(repository: RepositoryName, put: ManifestPush, origin: ImportNote): Promise<void> {
+    await this.#put({ ...pushOf(repository, put), source: { origin } });
+  }
+
+  async #put(push: Push): Promise<PushedManifest> {
     const { manifest, digest } = push;
     const warning = await this.#parts.leases.hold(blobsOf(manifest), () =>
       push.tags.isRelease ? this.#putRelease(push) : this.#putBeside(push),
@@ -110,7 +127,7 @@ export class PackagePushing implements OciPushing {
     const { mediaTypes, size, warning } = await this.#examine(push, layers, found);
     await this.#makeDurable(push, found);
     await this.#giveContent(layers, found);
-    const said = { ...plan, mediaTypes, size, account: push.account, manifest: push.bytes };
+    const said = { ...plan, mediaTypes, size, source: push.source, manifest: push.bytes };
     const placed = await this.#parts.gateway
       .release(name, (state, key) => speechFor(state, { ...said, key }), contentOf(layers, found))
       .catch(refuseContent);
@@ -204,15 +221,18 @@ export class PackagePushing implements OciPushing {
   }
 }
 
-function pushOf({ access }: OciCaller, repository: RepositoryName, put: ManifestPush): Push {
+function nameOf(repository: RepositoryName): PackageName {
   const name = packageOf(repository);
   if (name === null) throw new TypeError('the repository is no package');
-  requireScope(access, { action: 'publish', namespace: namespaceOf(name) });
+  return name;
+}
+
+function pushOf(repository: RepositoryName, put: ManifestPush): Omit<Push, 'source'> {
+  const name = nameOf(repository);
   const { bytes, contentType, reference } = put;
   return {
     name,
     repository,
-    account: accountOf(access),
     manifest: readManifest(bytes, contentType),
     bytes,
     digest: digestFor(reference, bytes),

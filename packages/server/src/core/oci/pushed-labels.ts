@@ -20,7 +20,7 @@ interface Labelled {
 }
 
 /**
- * Throws `oci/manifest` where labels contradict the release (spec/oci.md 6.8; SECURITY.md O8). The signed record is what holds;
+ * Throws `oci/manifest` where labels contradict the release (spec/oci.md 6.9; SECURITY.md O8). The signed record is what holds;
  * nobody shall be misled beside it.
  *
  * @param config - The bytes of it; `null` where it says nothing.
