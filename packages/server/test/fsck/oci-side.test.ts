@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import fs, { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { utf8 } from '@waybill/protocol';
@@ -237,4 +238,53 @@ test('a backup goes on beside a server that writes and sweeps', async () => {
     checked.flaws.map(({ kind }) => kind),
     ['last-signed'],
   );
+});
+
+/** Has `opened` hear of each file before it is opened. */
+function watchOpens(opened: (file: string) => Promise<void>): () => void {
+  const { open } = fs;
+  fs.open = async (file, ...more) => {
+    await opened(String(file));
+    return open(file, ...more);
+  };
+  syncBuiltinESMExports();
+  return () => {
+    fs.open = open;
+    syncBuiltinESMExports();
+  };
+}
+
+test('a backup has everything that stays, however often something is swept under it', async () => {
+  const data = await sample.copy();
+  const out = `${data}-swept`;
+  const victims: OciDigest[] = [];
+  const stays: OciDigest[] = [];
+  await withStorage(data, async (storage) => {
+    // In the order in which they are copied: each blob that stays comes before one that will go, and the last one stays.
+    for (let n = 0; n < 15; n++) {
+      const bytes = utf8(`blob ${n}`);
+      const digest = await pushBlob(storage, bytes);
+      const repository = parseRepository(`swept/n${String(n).padStart(2, '0')}`);
+      const link = { ...sampleLink(repository, digest), size: bytes.length };
+      await storage.store.write(ociChange({ links: [link] }), false);
+      (n % 2 === 0 ? stays : victims).push(digest);
+    }
+    const restore = watchOpens(async (file) => {
+      // Wherever the copy is made, it is not here.
+      const at = stays.findIndex((digest) => !file.startsWith(`${data}${path.sep}`) && file.endsWith(digest.slice(7)));
+      const victim = victims[at];
+      if (victim === undefined) return;
+      const [repository] = await storage.store.listLinked(victim, { after: null, limit: 1 });
+      assert.ok(repository !== undefined);
+      await storage.store.deleteLink(repository, victim);
+      await storage.blobs.delete(victim);
+    });
+    try {
+      const { damaged } = await backupOf(data, out);
+      assert.deepEqual(damaged, []);
+    } finally {
+      restore();
+    }
+  });
+  for (const digest of stays) await stat(blobFile(out, digest));
 });
