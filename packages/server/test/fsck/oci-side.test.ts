@@ -124,6 +124,20 @@ const CASES: readonly {
     left: 0,
   },
   {
+    title: 'one of two links to a blob says another size',
+    harm: (data) => sql(data, `UPDATE links SET size = 7 WHERE repository = 'demo/app' AND size = 300000`),
+    flaws: 1,
+    remarks: 0,
+    left: 0,
+  },
+  {
+    title: 'an adoption was cut off',
+    harm: (data) => writeFile(path.join(data, 'oci', 'uploads', '01234567-89ab-4def-8123-456789abcdef.adopted'), 'x'),
+    flaws: 0,
+    remarks: 0,
+    left: 0,
+  },
+  {
     title: 'a foreign file lies there',
     harm: (data) => writeFile(path.join(data, 'oci', 'blobs', 'stray'), ''),
     flaws: 0,
@@ -164,6 +178,21 @@ for (const { title, harm, flaws, remarks, left } of CASES) {
     assert.equal((await check(data)).flaws.length, left);
   });
 }
+
+test('a repair takes no blob away that is right, whatever one of its links says', async () => {
+  for (const repository of ['demo/app', 'other']) {
+    const data = await sample.copy();
+    await push(data);
+    sql(data, `UPDATE links SET size = 7 WHERE repository = '${repository}' AND size = 300000`);
+    await check(data, { repair: true });
+    await withStorage(data, async ({ store, blobs }) => {
+      const digest = ociDigestOf(NAMED, 'sha512');
+      const left = repository === 'other' ? DEMO : OTHER;
+      assert.deepEqual(await store.listLinked(digest, { after: null, limit: 10 }), [left]);
+      assert.equal(await blobs.size(digest), NAMED.length);
+    });
+  }
+});
 
 test('what a repair took away can be pushed again', async () => {
   const data = await sample.copy();

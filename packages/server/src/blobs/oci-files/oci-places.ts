@@ -74,7 +74,9 @@ export async function* surveyOciFiles(
     if (name !== 'blobs' && name !== 'uploads') yield { file: path.join(root, name), digest: null };
   }
   for (const name of await namesIn(uploadsFolder(root))) {
-    if (!isSessionId(name.replace(/\.json$/, ''))) yield { file: path.join(uploadsFolder(root), name), digest: null };
+    // What a process left that died is for the next start to remove.
+    if (!isSessionId(name.replace(/\.(?:json|adopted)$/, '')))
+      yield { file: path.join(uploadsFolder(root), name), digest: null };
   }
   for (const algorithm of await namesIn(path.join(root, 'blobs'))) {
     const known = OCI_ALGORITHMS.find((one) => one === algorithm);
