@@ -66,6 +66,11 @@ export function findBlob(root: string, digest: OciDigest): FoundBlob | null {
   }
 }
 
+/** Which file has the name now; `null` for none. */
+export function inodeOf(file: string): bigint | null {
+  return withFileFailuresSync(file, () => lstatSync(file, { bigint: true, throwIfNoEntry: false }))?.ino ?? null;
+}
+
 /** Everything that lies where the OCI side's files do; `digest` is `null` for what has no business there. */
 export async function* surveyOciFiles(
   root: string,
