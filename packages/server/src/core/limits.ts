@@ -187,6 +187,10 @@ export const OCI_TAGS_AT_ONCE_MAX = 100;
 export const OCI_TAGS_PAGE_MAX = 50_000;
 export const OCI_CATALOG_PAGE_MAX = 1_000;
 
+/** Tags read from the store in one turn of the event loop, and names that a manifest has looked for: some milliseconds. */
+export const OCI_TAGS_STEP = 1_000;
+export const OCI_LOOKUPS_STEP = 200;
+
 /** Names read from the store at once for a list that not everybody may see all of. */
 export const OCI_NAMES_STEP = 200;
 
@@ -248,5 +252,5 @@ export const TREE_MEMBERS_MAX = 200_000;
 /** Referrers in one answer, and bytes of the manifests that they are read from; the rest comes with the next. */
 export const REFERRERS_PAGE_MAX = 500;
 export const REFERRERS_PAGE_BYTES_MAX = 8 * 1024 * 1024;
-/** Of a plain repository, read from the store at once. */
+/** Of what was pushed, read from the store at once. */
 export const REFERRERS_STEP = 16;

@@ -57,6 +57,8 @@ export interface OciChange {
 
 export interface OciReader {
   readManifest(repository: RepositoryName, digest: OciDigest): Promise<StoredManifest | null>;
+  /** Reads no bytes: for whoever asks of many. */
+  hasManifest(repository: RepositoryName, digest: OciDigest): Promise<boolean>;
   readTag(repository: RepositoryName, tag: TagName): Promise<OciDigest | null>;
   listTags(repository: RepositoryName, page: NamePage): Promise<StoredTag[]>;
   /** By digest. */

@@ -89,6 +89,7 @@ function checkManifests(check: Check): void {
   check('what is not there is null, or an empty list', async ({ store }) => {
     const digest = sampleOciDigest(1);
     assert.equal(await store.readManifest(DEMO, digest), null);
+    assert.equal(await store.hasManifest(DEMO, digest), false);
     assert.equal(await store.readTag(DEMO, parseTag('v1')), null);
     assert.equal(await store.readLink(DEMO, digest), null);
     assert.deepEqual(await store.listTags(DEMO, ALL), []);
@@ -114,6 +115,7 @@ function checkManifests(check: Check): void {
     const digest = sampleOciDigest(1);
     await store.write(ociChange({ manifests: [sampleManifest(DEMO, digest)] }), false);
     assert.equal(await store.readManifest(OTHER, digest), null);
+    assert.deepEqual([await store.hasManifest(DEMO, digest), await store.hasManifest(OTHER, digest)], [true, false]);
     const [a, b] = [sampleOciDigest(8), sampleOciDigest(4)];
     const again = sampleManifest(DEMO, digest, { names: [a, b, a], pushedAtMs: 8 });
     await store.write(ociChange({ manifests: [again] }), false);

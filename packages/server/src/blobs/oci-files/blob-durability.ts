@@ -45,13 +45,13 @@ export class BlobDurability {
   }
 
   /**
-   * Gives a whole file the blob's name, by `rename`. What others count on, or are about to, is not replaced by what a power cut
+   * Has `giveName` give a whole file the blob's name. What others count on, or are about to, is not replaced by what a power cut
    * may take.
    */
-  async replace(digest: OciDigest, temporary: string, rename: () => Promise<void>): Promise<void> {
+  async replace(digest: OciDigest, temporary: string, giveName: () => Promise<void>): Promise<void> {
     await this.#naming.run(digest, async () => {
       if (this.#wanted.has(digest) || findBlob(this.#root, digest)?.isDurable === true) await syncFile(temporary);
-      await rename();
+      await giveName();
     });
     this.#noteFresh(digest);
   }

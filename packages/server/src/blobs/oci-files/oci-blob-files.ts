@@ -51,9 +51,9 @@ export class OciBlobFiles implements BlobStore {
   /** A whole file becomes the blob, without waiting for the disk: a crash may take it, a power cut may take its bytes. */
   async take(temporary: string, digest: OciDigest): Promise<void> {
     const { folder, file } = blobFileOf(this.#root, digest);
-    const rename = (): Promise<void> =>
+    const giveName = (): Promise<void> =>
       withFileFailures(file, () => renameInto(folder, { from: temporary, to: file }), 'storage/failed');
-    await this.#durability.replace(digest, temporary, rename);
+    await this.#durability.replace(digest, temporary, giveName);
   }
 
   makeDurable(digests: readonly OciDigest[]): Promise<void> {

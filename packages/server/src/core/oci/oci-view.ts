@@ -8,6 +8,7 @@ import {
 } from '@waybill/protocol/oci';
 import type { Access } from '../access.ts';
 import { OCI_CATALOG_PAGE_MAX, OCI_NAMES_STEP } from '../limits.ts';
+import { nextTurn } from '../next-turn.ts';
 import type { NamePage } from '../oci-ports.ts';
 import type { OciAccess } from './oci-access.ts';
 import type { OciLeases } from './oci-leases.ts';
@@ -104,6 +105,7 @@ export class OciView implements OciRegistry {
       const end = step.at(-1);
       if (end === undefined) return { items, more: false };
       after = end;
+      await nextTurn();
     }
   }
 

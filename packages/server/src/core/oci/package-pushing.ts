@@ -9,7 +9,6 @@ import {
   type PackageState,
 } from '@waybill/protocol';
 import {
-  algorithmOf,
   EMPTY_CONFIG,
   ociDigestOf,
   packageOf,
@@ -17,7 +16,6 @@ import {
   referrerType,
   type OciDescriptor,
   type OciDigest,
-  type OciReference,
   type ReadManifest,
   type RepositoryName,
 } from '@waybill/protocol/oci';
@@ -25,14 +23,18 @@ import { accountOf, requireScope } from '../access.ts';
 import type { ContentPolicy } from '../content.ts';
 import type { ContentAtHand, Gateway } from '../gateway/gateway.ts';
 import { GovernanceGate } from '../governance-gate.ts';
-import { PUSHED_CONFIG_BYTES_READ_MAX } from '../limits.ts';
+import { OCI_LOOKUPS_STEP, PUSHED_CONFIG_BYTES_READ_MAX } from '../limits.ts';
+import { nextTurn } from '../next-turn.ts';
 import type { BlobStore, OciStore, StoredManifest } from '../oci-ports.ts';
 import type { Clock, ContentStore } from '../ports.ts';
 import type { StateCaches } from '../state-caches.ts';
 import type { ManifestPush, OciCaller, OciPushing, PushedManifest } from './oci-registry.ts';
+import { pushedDigest } from './pushed-digest.ts';
+import { presentSize } from './present-blob.ts';
 import { examineContent, refused, type PushedBytes } from './pushed-content.ts';
 import { layersOf, requireLabelsAgree, type PushedLayers } from './pushed-layers.ts';
 import { keptFirst, speechFor, versionsNamed, versionsToRelease, type ReleasePlan } from './pushed-release.ts';
+import { logDigest } from './pushed-manifests.ts';
 import { pushedTags, type PushedTags } from './pushed-tags.ts';
 
 export interface PackagePushingParts {
@@ -149,8 +151,10 @@ export class PackagePushing implements OciPushing {
 
   /** Throws `content/taken-down`, also for a file of a tree. */
   async #refuseTakenDown({ name, manifest }: Push, content: Digest | null): Promise<void> {
-    const named = blobsOf(manifest).flatMap((digest) => sha256Of(digest) ?? []);
+    const named = blobsOf(manifest).flatMap((digest) => logDigest(digest) ?? []);
+    let looked = 0;
     for (const digest of new Set([...named, ...(content === null ? [] : [content])])) {
+      if (++looked % OCI_LOOKUPS_STEP === 0) await nextTurn();
       await this.#gate.admitContent(name, digest);
     }
   }
@@ -166,7 +170,8 @@ export class PackagePushing implements OciPushing {
 
   async #findLayers({ manifest, repository, name }: Push): Promise<readonly FoundLayer[]> {
     const found: FoundLayer[] = [];
-    for (const layer of manifest.layers) {
+    for (const [i, layer] of manifest.layers.entries()) {
+      if (i % OCI_LOOKUPS_STEP === OCI_LOOKUPS_STEP - 1) await nextTurn();
       if (!layer.isForeign) found.push(await this.#findLayer(layer, { repository, name }));
     }
     return found;
@@ -174,7 +179,7 @@ export class PackagePushing implements OciPushing {
 
   async #findLayer(layer: OciDescriptor, { repository, name }: Pick<Push, 'repository' | 'name'>): Promise<FoundLayer> {
     const { blobs, content } = this.#parts;
-    const digest = sha256Of(layer.digest);
+    const digest = logDigest(layer.digest);
     const size = await this.#linkedSize(repository, layer);
     if (size !== null) {
       const read: PushedBytes['read'] = (range) => blobs.read(layer.digest, range);
@@ -189,9 +194,7 @@ export class PackagePushing implements OciPushing {
 
   /** Bytes of a blob that belongs to the repository; `null` of one that does not. Throws `oci/manifest` for another size. */
   async #linkedSize(repository: RepositoryName, descriptor: OciDescriptor): Promise<number | null> {
-    const { store, blobs } = this.#parts;
-    if ((await store.readLink(repository, descriptor.digest)) === null) return null;
-    const size = await blobs.size(descriptor.digest);
+    const size = await presentSize(this.#parts, repository, descriptor.digest);
     if (size !== null) requireSize(descriptor, size);
     return size;
   }
@@ -260,39 +263,26 @@ function pushOf({ access }: OciCaller, repository: RepositoryName, put: Manifest
   const name = packageOf(repository);
   if (name === null) throw new TypeError('the repository is no package');
   requireScope(access, { action: 'publish', namespace: namespaceOf(name) });
-  const { bytes, contentType, reference } = put;
+  const { bytes, contentType } = put;
   return {
     name,
     repository,
     account: accountOf(access),
     manifest: readManifest(bytes, contentType),
     bytes,
-    digest: digestFor(reference, bytes),
+    digest: pushedDigest(put),
     tags: pushedTags(name, put),
   };
-}
-
-/** Throws `oci/digest-mismatch` for bytes that are not those of the address. */
-function digestFor(reference: OciReference, bytes: Uint8Array): OciDigest {
-  if ('tag' in reference) return ociDigestOf('sha256', bytes);
-  const { digest } = reference;
-  const found = ociDigestOf(algorithmOf(digest), bytes);
-  if (found === digest) return digest;
-  throw new RegistryError('oci/digest-mismatch', `the manifest has the digest ${found}, not ${digest}`);
 }
 
 function blobsOf({ config, layers }: ReadManifest): readonly OciDigest[] {
   return [...(config === null ? [] : [config]), ...layers].map(({ digest }) => digest);
 }
 
-function sha256Of(digest: OciDigest): Digest | null {
-  return algorithmOf(digest) === 'sha256' ? parseDigest(digest) : null;
-}
-
 function contentOf(layers: PushedLayers, found: readonly FoundLayer[]): ContentAtHand {
   return (digest) => {
     if (layers.sort === 'tree' && digest === layers.content) return once(layers.index);
-    const layer = found.find(({ blob }) => blob !== null && sha256Of(blob) === digest);
+    const layer = found.find(({ blob }) => blob !== null && logDigest(blob) === digest);
     return layer === undefined ? null : layer.bytes.read({ start: 0, end: layer.bytes.size });
   };
 }

@@ -71,6 +71,10 @@ export class OciMemoryStore implements OciStore {
     return this.#state.manifests.get(keyOf(repository, digest)) ?? null;
   }
 
+  async hasManifest(repository: RepositoryName, digest: OciDigest): Promise<boolean> {
+    return this.#state.manifests.has(keyOf(repository, digest));
+  }
+
   async readTag(repository: RepositoryName, tag: TagName): Promise<OciDigest | null> {
     return this.#state.tags.get(keyOf(repository, tag))?.digest ?? null;
   }

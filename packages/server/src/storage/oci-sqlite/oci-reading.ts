@@ -10,6 +10,7 @@ const REFERRER =
 
 const SQL = {
   manifest: 'SELECT * FROM manifests WHERE repository = ? AND digest = ?',
+  hasManifest: 'SELECT 1 FROM manifests WHERE repository = ? AND digest = ?',
   names: 'SELECT digest FROM names WHERE repository = ? AND manifest = ? ORDER BY position',
   tag: 'SELECT digest FROM tags WHERE repository = ? AND tag = ?',
   tags: 'SELECT tag, digest FROM tags WHERE repository = ? AND tag > ? ORDER BY tag LIMIT ?',
@@ -52,6 +53,7 @@ export function readsOf(connection: OciConnection): OciReader & OciSweepReader {
         )
       );
     },
+    hasManifest: async (repository, digest) => one('hasManifest', repository, digest) !== null,
     readTag: async (repository, tag) => {
       const row = one('tag', repository, tag);
       return row && digestOfRow(row);
