@@ -197,9 +197,15 @@ export const OCI_NAMES_STEP = 200;
 /** Repositories looked at for one that has a blob and may be read, where a client mounts it from wherever it is. */
 export const MOUNT_LOOKUPS_MAX = 100;
 
-/** Unfinished uploads at one time, and those of one account. */
+/** Unfinished uploads at one time, those of one account, and those of all who are not known: accounts have room beside them. */
 export const UPLOAD_SESSIONS_MAX = 1_000;
 export const ACCOUNT_SESSIONS_MAX = 200;
+export const UNKNOWN_SESSIONS_MAX = 800;
+
+/** Bytes of them, in the same way. */
+export const UPLOAD_BYTES_MAX = 256 * 1024 * 1024 * 1024;
+export const ACCOUNT_UPLOAD_BYTES_MAX = 64 * 1024 * 1024 * 1024;
+export const UNKNOWN_UPLOAD_BYTES_MAX = 192 * 1024 * 1024 * 1024;
 
 /** For how long nobody may touch an upload; the second once there are many, the third where there is room for no other. */
 export const UPLOAD_IDLE_MS = 24 * 3_600_000;
