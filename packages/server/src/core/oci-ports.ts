@@ -76,8 +76,11 @@ export interface OciReader {
 
 /** What a sweep may look at: oldest first. */
 export interface OciSweepReader {
-  /** Links older than `beforeMs` that no manifest of their repository names, at most `limit`. */
-  listLooseLinks(beforeMs: number, limit: number): Promise<BlobLink[]>;
+  /** Links older than `beforeMs` that no manifest of their repository names, at most `limit` that come after `after`. */
+  listLooseLinks(
+    beforeMs: number,
+    page: { readonly after: BlobLink | null; readonly limit: number },
+  ): Promise<BlobLink[]>;
   /** True when a link names the blob. */
   isLinked(digest: OciDigest): Promise<boolean>;
 }

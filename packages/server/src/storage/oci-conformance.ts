@@ -243,7 +243,7 @@ function checkLooseLinks(check: Check): void {
     const first = sampleManifest(DEMO, sampleOciDigest(20), { names: [named] });
     await store.write(ociChange({ links, manifests: [first] }), false);
     const listed = async (limit = 10): Promise<[RepositoryName, OciDigest][]> =>
-      (await store.listLooseLinks(50, limit)).map((link) => [link.repository, link.digest]);
+      (await store.listLooseLinks(50, { after: null, limit })).map((link) => [link.repository, link.digest]);
     assert.deepEqual(await listed(), [
       [DEMO, lateNamed],
       [DEMO, loose],
@@ -265,11 +265,28 @@ function checkLooseLinks(check: Check): void {
     assert.equal((await listed()).length, 4);
   });
 
+  check('loose links come page by page, those of one moment, too', async ({ store }) => {
+    const links = [DEMO, OTHER].flatMap((repository) =>
+      [1, 2, 3, 4].map((n) => sampleLink(repository, sampleOciDigest(n), Math.ceil(n / 2))),
+    );
+    await store.write(ociChange({ links }), false);
+    const all = await store.listLooseLinks(10, { after: null, limit: 100 });
+    assert.equal(all.length, links.length);
+    const paged: BlobLink[] = [];
+    for (let after: BlobLink | null = null; ;) {
+      const page: BlobLink[] = await store.listLooseLinks(10, { after, limit: 3 });
+      paged.push(...page);
+      after = page.at(-1) ?? null;
+      if (after === null) break;
+    }
+    assert.deepEqual(paged, all);
+  });
+
   check('of listed links those go that are still loose, and were not written again', async ({ store }) => {
     const [goes, named, again] = [1, 2, 3].map((n) => sampleLink(DEMO, sampleOciDigest(n), n));
     assert.ok(goes !== undefined && named !== undefined && again !== undefined);
     await store.write(ociChange({ links: [goes, named, again] }), false);
-    const listed = await store.listLooseLinks(100, 10);
+    const listed = await store.listLooseLinks(100, { after: null, limit: 10 });
     assert.deepEqual(listed, [goes, named, again]);
     const manifest = sampleManifest(DEMO, sampleOciDigest(20), { names: [named.digest] });
     const links = [{ ...again, linkedAtMs: 200 }];

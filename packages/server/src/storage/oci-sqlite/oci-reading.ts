@@ -25,8 +25,8 @@ const SQL = {
     UNION ALL SELECT min(repository) FROM links WHERE repository > ?1)`,
   hasRepository: `SELECT EXISTS (SELECT 1 FROM manifests WHERE repository = ?1)
     OR EXISTS (SELECT 1 FROM tags WHERE repository = ?1) OR EXISTS (SELECT 1 FROM links WHERE repository = ?1) AS has`,
-  loose: `SELECT repository, digest, size, linked_at_ms FROM links WHERE is_named = 0 AND linked_at_ms < ?
-    ORDER BY linked_at_ms LIMIT ?`,
+  loose: `SELECT repository, digest, size, linked_at_ms FROM links WHERE is_named = 0 AND linked_at_ms < ?1
+    AND (linked_at_ms, repository, digest) > (?2, ?3, ?4) ORDER BY linked_at_ms, repository, digest LIMIT ?5`,
   isLinked: 'SELECT 1 FROM links WHERE digest = ? LIMIT 1',
 } as const;
 
@@ -73,7 +73,10 @@ export function readsOf(connection: OciConnection): OciReader & OciSweepReader {
       all('linked', digest, after ?? BEFORE_ALL, limit).map(repositoryOfRow),
     listRepositories: async (page) => connection.snapshot(() => listRepositories(connection, page)),
     hasRepository: async (repository) => one('hasRepository', repository)?.['has'] === 1,
-    listLooseLinks: async (beforeMs, limit) => all('loose', beforeMs, limit).map(linkOfRow),
+    listLooseLinks: async (beforeMs, { after, limit }) => {
+      const place = after === null ? [0, BEFORE_ALL, BEFORE_ALL] : [after.linkedAtMs, after.repository, after.digest];
+      return all('loose', beforeMs, ...place, limit).map(linkOfRow);
+    },
     isLinked: async (digest: OciDigest) => one('isLinked', digest) !== null,
   };
 }

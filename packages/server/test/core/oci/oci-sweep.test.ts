@@ -3,7 +3,7 @@ import { after, test } from 'node:test';
 import { isRegistryError } from '@waybill/protocol';
 import type { OciDigest } from '@waybill/protocol/oci';
 import type { OciStore } from '../../../src/core/oci-ports.ts';
-import { LOOSE_BLOB_MS, LOOSE_LINK_MS, RECENT_BLOB_MS } from '../../../src/core/limits.ts';
+import { LOOSE_BLOB_MS, LOOSE_LINK_MS, OCI_SWEEP_STEP, RECENT_BLOB_MS } from '../../../src/core/limits.ts';
 import {
   ANYONE,
   digestOf,
@@ -80,6 +80,19 @@ test('a blob that its client was told is here waits for the manifest', async () 
   await sweepAll(world);
   const push = { reference: { tag: tag('x') }, tags: [], contentType: IMAGE, bytes: imageOf(['layer']) };
   await world.view.putManifest(ANYONE, REPOSITORY, push);
+});
+
+test('blobs that are asked for again and again keep no others from going', async () => {
+  const world = await openWorld(new TestClock());
+  const asked: OciDigest[] = [];
+  for (let n = 0; n < 2 * OCI_SWEEP_STEP; n++) asked.push(await pushBlob(world, 'plain/a', `asked for ${n}`));
+  world.nowMs += 1;
+  const loose = await pushBlob(world, 'plain/a', 'loose');
+  world.nowMs += LOOSE_LINK_MS + 1;
+  for (const digest of asked) assert.equal(await isHere(world, digest), true);
+  await sweepAll(world);
+  assert.equal(await isHere(world, loose), false);
+  for (const digest of asked) assert.equal(await isHere(world, digest), true);
 });
 
 test('a blob pushed again has another day', async () => {
