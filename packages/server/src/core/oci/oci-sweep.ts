@@ -59,14 +59,15 @@ export class OciSweep {
   /** False at the end of a walk. */
   async #sweepBlobs(): Promise<boolean> {
     this.#walk ??= this.#parts.blobs.list()[Symbol.asyncIterator]();
-    const walk = this.#walk;
-    this.#walk = null;
     for (let looked = 0; looked < OCI_SWEEP_STEP; looked++) {
-      const next = await walk.next();
-      if (next.done === true) return false;
+      const next = await this.#walk.next();
+      if (next.done === true) {
+        this.#walk = null;
+        return false;
+      }
+      // One that cannot be looked at ends the step, and the next step goes on behind it.
       await this.#sweepBlob(next.value);
     }
-    this.#walk = walk;
     return true;
   }
 

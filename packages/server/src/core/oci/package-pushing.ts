@@ -30,7 +30,7 @@ import type { Clock, ContentStore } from '../ports.ts';
 import type { StateCaches } from '../state-caches.ts';
 import type { ManifestPush, OciCaller, OciPushing, PushedManifest } from './oci-registry.ts';
 import { pushedDigest } from './pushed-digest.ts';
-import { presentSize } from './present-blob.ts';
+import { makeNamedDurable, presentSize } from './present-blob.ts';
 import { examineContent, refused, type PushedBytes } from './pushed-content.ts';
 import { layersOf, requireLabelsAgree, type PushedLayers } from './pushed-layers.ts';
 import { keptFirst, speechFor, versionsNamed, versionsToRelease, type ReleasePlan } from './pushed-release.ts';
@@ -224,7 +224,7 @@ export class PackagePushing implements OciPushing {
     const config = manifest.config === null ? [] : [manifest.config.digest];
     const layers = found.flatMap(({ blob }) => blob ?? []);
     const named = [...new Set([...config, ...layers])];
-    await blobs.makeDurable(named);
+    await makeNamedDurable(blobs, named);
     const row: Omit<StoredManifest, 'digest'> = {
       repository,
       mediaType: manifest.mediaType,

@@ -32,7 +32,7 @@ import type {
   PushedManifest,
   ReferrerDescriptor,
 } from './oci-registry.ts';
-import { presentSize } from './present-blob.ts';
+import { makeNamedDurable, presentSize } from './present-blob.ts';
 import { pushedDigest } from './pushed-digest.ts';
 import { storedReferrers } from './stored-referrers.ts';
 
@@ -106,7 +106,7 @@ export class PlainRepositories implements OciReading, OciPushing {
     await this.#leases.hold([...blobs.keys()], async () => {
       const present = await this.#presentBlobs(repository, blobs);
       const listed = await this.#presentManifests(repository, manifest);
-      await this.#blobs.makeDurable(present);
+      await makeNamedDurable(this.#blobs, present);
       const stored = {
         repository,
         digest,

@@ -1,3 +1,4 @@
+import { isRegistryError, RegistryError } from '@waybill/protocol';
 import type { OciDigest, RepositoryName } from '@waybill/protocol/oci';
 import type { BlobStore, OciReader } from '../oci-ports.ts';
 
@@ -14,4 +15,18 @@ export async function presentSize(
 ): Promise<number | null> {
   const link = await store.readLink(repository, digest);
   return link !== null && (await blobs.size(digest)) === link.size ? link.size : null;
+}
+
+/** What a manifest names. Throws `oci/manifest-blob` for a blob that turns out to have lost its bytes: its pusher sends it again. */
+export async function makeNamedDurable(
+  blobs: Pick<BlobStore, 'makeDurable'>,
+  digests: readonly OciDigest[],
+): Promise<void> {
+  try {
+    await blobs.makeDurable(digests);
+  } catch (cause) {
+    if (!isRegistryError(cause, 'oci/blob-unknown')) throw cause;
+    const message = `the manifest names a blob that is lost: ${cause.message}, push it again`;
+    throw new RegistryError('oci/manifest-blob', message, cause.detail, { cause });
+  }
 }
