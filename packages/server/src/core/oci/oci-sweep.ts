@@ -1,3 +1,4 @@
+import { isRegistryError } from '@waybill/protocol';
 import type { OciDigest } from '@waybill/protocol/oci';
 import {
   LOOSE_BLOB_MS,
@@ -37,7 +38,13 @@ export class OciSweep {
   /** Resolves with the milliseconds to wait before the next. */
   async step(): Promise<number> {
     await this.#parts.uploads.expire();
-    if (this.#walk === null && (await this.#sweepLinks())) return OCI_SWEEP_STEP_PAUSE_MS;
+    try {
+      if (this.#walk === null && (await this.#sweepLinks())) return OCI_SWEEP_STEP_PAUSE_MS;
+    } catch (failure) {
+      // To take a link away the store needs room, and to take a blob away makes some.
+      if (isRegistryError(failure, 'storage/full')) await this.#sweepBlobs();
+      throw failure;
+    }
     return (await this.#sweepBlobs()) ? OCI_SWEEP_STEP_PAUSE_MS : OCI_SWEEP_WALK_PAUSE_MS;
   }
 

@@ -13,7 +13,7 @@ import {
   type TagName,
 } from '@waybill/protocol/oci';
 import { REFERRERS_PAGE_MAX } from '../limits.ts';
-import type { BlobStore, OciReader, StoredManifest } from '../oci-ports.ts';
+import type { BlobStore, KeptManifest, OciReader } from '../oci-ports.ts';
 import type { ContentStore, RegistryReader } from '../ports.ts';
 import type { GovernanceGate } from '../governance-gate.ts';
 import type { HomeOf } from '../log-states.ts';
@@ -197,7 +197,7 @@ function nameOf(repository: RepositoryName): PackageName {
 }
 
 function foundManifest(
-  { mediaType, digest, bytes }: Pick<StoredManifest, 'mediaType' | 'digest' | 'bytes'>,
+  { mediaType, digest, bytes }: Pick<KeptManifest, 'mediaType' | 'digest' | 'bytes'>,
   release: PackageRelease | null,
 ): FoundManifest {
   const yanked = release?.yanked ?? null;

@@ -1,6 +1,7 @@
 import type { OciDigest, RepositoryName, TagName } from '@waybill/protocol/oci';
 import type {
   BlobLink,
+  KeptManifest,
   NamePage,
   OciChange,
   OciStore,
@@ -67,8 +68,11 @@ export class OciMemoryStore implements OciStore {
     });
   }
 
-  async readManifest(repository: RepositoryName, digest: OciDigest): Promise<StoredManifest | null> {
-    return this.#state.manifests.get(keyOf(repository, digest)) ?? null;
+  async readManifest(repository: RepositoryName, digest: OciDigest): Promise<KeptManifest | null> {
+    const stored = this.#state.manifests.get(keyOf(repository, digest));
+    if (stored === undefined) return null;
+    const { names: _, ...kept } = stored;
+    return kept;
   }
 
   async hasManifest(repository: RepositoryName, digest: OciDigest): Promise<boolean> {

@@ -11,7 +11,6 @@ const REFERRER =
 const SQL = {
   manifest: 'SELECT * FROM manifests WHERE repository = ? AND digest = ?',
   hasManifest: 'SELECT 1 FROM manifests WHERE repository = ? AND digest = ?',
-  names: 'SELECT digest FROM names WHERE repository = ? AND manifest = ? ORDER BY position',
   tag: 'SELECT digest FROM tags WHERE repository = ? AND tag = ?',
   tags: 'SELECT tag, digest FROM tags WHERE repository = ? AND tag > ? ORDER BY tag LIMIT ?',
   referrers: `${REFERRER} AND digest > ?3 ORDER BY digest LIMIT ?4`,
@@ -41,17 +40,8 @@ export function readsOf(connection: OciConnection): OciReader & OciSweepReader {
     connection.read(() => connection.all(SQL[name], ...values));
   return {
     readManifest: async (repository, digest) => {
-      const { row, names } = connection.snapshot(() => ({
-        row: connection.one(SQL.manifest, repository, digest),
-        names: connection.all(SQL.names, repository, digest),
-      }));
-      return (
-        row &&
-        manifestOfRow(
-          row,
-          names.map((name) => digestOfRow(name)),
-        )
-      );
+      const row = one('manifest', repository, digest);
+      return row && manifestOfRow(row);
     },
     hasManifest: async (repository, digest) => one('hasManifest', repository, digest) !== null,
     readTag: async (repository, tag) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { isRegistryError } from '@waybill/protocol';
+import { isRegistryError, RegistryError } from '@waybill/protocol';
 import type { OciDigest } from '@waybill/protocol/oci';
 import type { OciStore } from '../../../src/core/oci-ports.ts';
 import { LOOSE_BLOB_MS, LOOSE_LINK_MS, OCI_SWEEP_STEP, RECENT_BLOB_MS } from '../../../src/core/limits.ts';
@@ -16,6 +16,7 @@ import {
   putImage,
   readBlob,
   repo,
+  storeWith,
   tag,
   TestClock,
   type OciWorld,
@@ -121,6 +122,22 @@ test('bytes that no repository has go, once they are no push on its way', async 
   assert.equal(await isStored(world, digest), false);
 });
 
+test('where the disk is full, bytes go that no repository has, though no link can', async () => {
+  const clock = new TestClock();
+  const drivers = memoryDrivers(clock);
+  const store = storeWith(drivers.store, {
+    deleteLooseLinks: () => Promise.reject(new RegistryError('storage/full', 'made up')),
+  });
+  const world = await openWorld(clock, { drivers: { ...drivers, store } });
+  const linked = await pushBlob(world, 'plain/a', 'linked');
+  const { id } = await world.uploads.start({ repository: REPOSITORY, account: null });
+  await world.uploads.finish(id, digestOf(''));
+  world.nowMs += LOOSE_LINK_MS + 1;
+  await assert.rejects(sweepAll(world), (thrown) => isRegistryError(thrown, 'storage/full'));
+  assert.equal(await isStored(world, digestOf('')), false);
+  assert.equal(await isStored(world, linked), true);
+});
+
 test('a blob that is being mounted is left alone until its new repository has it', async () => {
   const clock = new TestClock();
   const drivers = memoryDrivers(clock);
@@ -135,14 +152,7 @@ test('a blob that is being mounted is left alone until its new repository has it
     }
     return drivers.store.write(change, durable);
   };
-  const store = new Proxy(drivers.store, {
-    get: (target, name) => {
-      const member: unknown = name === 'write' ? write : Reflect.get(target, name);
-      return typeof member === 'function'
-        ? (...args: readonly unknown[]): unknown => Reflect.apply(member, target, args)
-        : member;
-    },
-  });
+  const store = storeWith(drivers.store, { write });
   const world = await openWorld(clock, { drivers: { ...drivers, store } });
   const digest = await pushBlob(world, 'plain/a', 'layer');
   world.nowMs += LOOSE_LINK_MS + 1;

@@ -17,6 +17,7 @@ import {
   openWorld,
   pushBlob,
   repo,
+  storeWith,
   tag,
   TestClock,
   type OciDrivers,
@@ -43,17 +44,7 @@ async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
 /** With a store of which some calls are others; nothing waits for a disk. */
 function driversWith(clock: TestClock, change: (store: OciStore) => Partial<OciStore>): OciDrivers {
   const drivers = memoryDrivers(clock);
-  const { store } = drivers;
-  const calls = change(store);
-  const changed = new Proxy(store, {
-    get: (target, name) => {
-      const member: unknown = Reflect.get(name in calls ? calls : target, name);
-      return typeof member === 'function'
-        ? (...args: readonly unknown[]): unknown => Reflect.apply(member, target, args)
-        : member;
-    },
-  });
-  return { ...drivers, store: changed };
+  return { ...drivers, store: storeWith(drivers.store, change(drivers.store)) };
 }
 
 test('a manifest of many layers leaves turns to others', async () => {
