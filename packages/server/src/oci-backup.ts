@@ -12,8 +12,11 @@ import { openOciSqliteReader } from './storage/oci-sqlite/oci-sqlite-store.ts';
 
 const FOLDER_MODE = 0o750;
 const FILE_MODE = 0o640;
-/** A sweep may take loose blobs while they are copied: then the store is copied once more, which no longer has them. */
-const ATTEMPTS_MAX = 3;
+/**
+ * What is deleted and swept while it is copied is in the copy of the store still: then that is made once more. Most blobs are
+ * there by then, so that each attempt is far shorter than the one before.
+ */
+const ATTEMPTS_MAX = 5;
 
 export interface OciCopied {
   readonly blobs: number;
@@ -64,9 +67,10 @@ class OciCopy implements OciCopied {
     this.#to = to;
   }
 
-  /** False when a link went whose blob was to be copied. */
+  /** All that is there. False when links went meanwhile whose blobs were to be copied; those that a manifest names are told of. */
   async takeLinked(): Promise<boolean> {
     this.damaged = [];
+    let isSteady = true;
     const store = openOciInspection(ociStoreFileOf(this.#to));
     const live = openOciSqliteReader(ociStoreFileOf(this.#from));
     try {
@@ -75,14 +79,17 @@ class OciCopy implements OciCopied {
           this.damaged.push({ at: row.at, problem: row.problem });
           continue;
         }
+        const { repository, digest, isNamed } = row.value;
         const problem = await this.#take(row.value);
         if (problem === null) continue;
-        if ((await live.readLink(row.value.repository, row.value.digest)) === null) return false;
+        const isGone = (await live.readLink(repository, digest)) === null;
+        isSteady &&= !isGone;
         // A power cut may take what no manifest names.
-        if (row.value.isNamed)
-          this.damaged.push({ at: row.value.digest, problem: `${problem} (${row.value.repository} needs it)` });
+        if (!isNamed) continue;
+        const why = isGone ? 'it was deleted while the copy was made' : problem;
+        this.damaged.push({ at: digest, problem: `${why} (${repository} needs it)` });
       }
-      return true;
+      return isSteady;
     } finally {
       store.close();
       live.close();

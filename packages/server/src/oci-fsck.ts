@@ -42,8 +42,7 @@ export async function checkOciSide(directory: string, options: OciCheckOptions):
   try {
     // Links first: a crash between the two leaves blobs that nothing names, which the server sweeps.
     repairOciSqlite(ociStoreFileOf(directory), before.badLinks);
-    for (const { digest } of before.badLinks)
-      await rm(blobFileOf(ociFolderOf(directory), digest).file, { force: true });
+    for (const digest of before.badBlobs) await rm(blobFileOf(ociFolderOf(directory), digest).file, { force: true });
   } catch (failure) {
     if (!isRegistryError(failure)) throw failure;
     before.findings.add('oci', 'oci.sqlite', `it could not be repaired: ${messageOf(failure)}`);
@@ -59,9 +58,14 @@ function nameOf({ at, problem }: Flaw): string {
   return `${at} ${problem}`;
 }
 
-interface SideInspection {
-  readonly findings: Findings;
+/** Links without a right blob, and blobs that are not right: one with the wrong size in a link may be. */
+interface BadPlaces {
   readonly badLinks: readonly BlobLink[];
+  readonly badBlobs: ReadonlySet<OciDigest>;
+}
+
+interface SideInspection extends BadPlaces {
+  readonly findings: Findings;
   readonly isMiscounted: boolean;
 }
 
@@ -76,7 +80,7 @@ async function inspectSide(directory: string, content: boolean): Promise<SideIns
   }
   if (!existsSync(file)) {
     if (hasBlobs) findings.add('oci', 'oci.sqlite', 'it is missing, but there are blobs: take it from a backup');
-    return { findings, badLinks: [], isMiscounted: false };
+    return { findings, ...NO_BAD_PLACES, isMiscounted: false };
   }
   try {
     const store = openOciInspection(file);
@@ -88,9 +92,11 @@ async function inspectSide(directory: string, content: boolean): Promise<SideIns
   } catch (failure) {
     if (!isRegistryError(failure)) throw failure;
     findings.add('oci', 'oci.sqlite', messageOf(failure));
-    return { findings, badLinks: [], isMiscounted: false };
+    return { findings, ...NO_BAD_PLACES, isMiscounted: false };
   }
 }
+
+const NO_BAD_PLACES: BadPlaces = { badLinks: [], badBlobs: new Set() };
 
 interface SideParts {
   readonly root: string;
@@ -107,7 +113,7 @@ async function inspectStore(store: OciInspection, parts: SideParts): Promise<Sid
     const problem = 'problem' in row ? row.problem : digestProblem(row.value.digest, row.value.bytes);
     if (problem !== null) findings.add('oci', `manifest ${row.at}`, `${problem}: push it again`);
   }
-  return { findings, badLinks: await inspectLinks(store, parts), isMiscounted: miscounted > 0 };
+  return { findings, ...(await inspectLinks(store, parts)), isMiscounted: miscounted > 0 };
 }
 
 function digestProblem(digest: OciDigest, bytes: Uint8Array): string | null {
@@ -116,38 +122,49 @@ function digestProblem(digest: OciDigest, bytes: Uint8Array): string | null {
   return found === digest ? null : 'its bytes have another digest';
 }
 
-async function inspectLinks(store: OciInspection, { root, findings, content }: SideParts): Promise<BlobLink[]> {
-  const bad: BlobLink[] = [];
-  const known = new Map<OciDigest, string | null>();
+async function inspectLinks(store: OciInspection, { root, findings, content }: SideParts): Promise<BadPlaces> {
+  const badLinks: BlobLink[] = [];
+  const badBlobs = new Set<OciDigest>();
+  const known = new Map<OciDigest, LookedBlob>();
   for (const row of store.links()) {
     if ('problem' in row) {
       findings.add('oci', `link ${row.at}`, row.problem);
       continue;
     }
     const link = row.value;
-    const problem = known.get(link.digest) ?? (await blobProblem(root, link, content && !known.has(link.digest)));
-    known.set(link.digest, problem);
+    const blob = known.get(link.digest) ?? (await lookAtBlob(root, link.digest, content));
+    known.set(link.digest, blob);
+    const problem = 'problem' in blob ? blob.problem : sizeProblem(link, blob.size);
     if (problem === null) continue;
-    bad.push(link);
+    badLinks.push(link);
+    // Unread, nobody knows which of the two sizes is right.
+    if ('problem' in blob) badBlobs.add(link.digest);
     if (link.isNamed) findings.add('oci', `blob ${row.at}`, `${problem}: push it again`);
     else findings.remark(`blob ${row.at}: ${problem}; no manifest names it, and a power cut may take such a blob`);
   }
-  return bad;
+  return { badLinks, badBlobs };
 }
 
-/** What is wrong with a blob, read to its end where `content` is asked for; `null` when nothing is. */
-async function blobProblem(root: string, { digest, size }: InspectedLink, content: boolean): Promise<string | null> {
+function sizeProblem({ size: said }: InspectedLink, size: number): string | null {
+  return size === said ? null : `it has ${size} bytes, not ${said}`;
+}
+
+type LookedBlob = { readonly size: number } | { readonly problem: string };
+
+/** A blob, read to its end where `content` is asked for. */
+async function lookAtBlob(root: string, digest: OciDigest, content: boolean): Promise<LookedBlob> {
   try {
     const found = findBlob(root, digest);
-    if (found === null) return MISSING;
-    if (found.size !== size) return `it has ${found.size} bytes, not ${size}`;
-    if (!content) return null;
+    if (found === null) return { problem: MISSING };
+    const { size } = found;
+    if (!content) return { size };
     const algorithm = algorithmOf(digest);
     const hash = createHash(algorithm);
     for await (const chunk of readBlobFile(root, digest, { start: 0, end: size })) hash.update(chunk);
-    return `${algorithm}:${hash.digest('hex')}` === digest ? null : 'its bytes have another digest';
+    const isRight = `${algorithm}:${hash.digest('hex')}` === digest;
+    return isRight ? { size } : { problem: 'its bytes have another digest' };
   } catch (failure) {
     if (!isRegistryError(failure)) throw failure;
-    return messageOf(failure);
+    return { problem: messageOf(failure) };
   }
 }

@@ -1,5 +1,8 @@
+import { statSync } from 'node:fs';
+import { RegistryError } from '@waybill/protocol';
 import type { SharedContentStore } from './blobs/oci-files/oci-blob-files.ts';
 import { openOciFiles } from './blobs/oci-files/oci-files.ts';
+import { surveyOciFiles } from './blobs/oci-files/oci-places.ts';
 import type { BlobStore, OciStore, UploadStore } from './core/oci-ports.ts';
 import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
 import { watched, type OnFatal } from './fatal-watch.ts';
@@ -23,6 +26,7 @@ export async function openOciStorage(
   onFatal: OnFatal,
   content: SharedContentStore,
 ): Promise<OciStorage> {
+  await refuseLostStore(dataDirectory);
   const store = await openOciSqlite(ociStoreFileOf(dataDirectory), onFatal);
   try {
     const { blobs, uploads } = await openOciFiles(ociFolderOf(dataDirectory), content);
@@ -35,6 +39,21 @@ export async function openOciStorage(
   } catch (failure) {
     await store.close();
     throw failure;
+  }
+}
+
+/**
+ * Over an empty store every blob would be garbage, and gone before anybody has missed the old one. Once there are blobs, there
+ * was a store on the disk: it is there before the first of them.
+ */
+async function refuseLostStore(dataDirectory: string): Promise<void> {
+  const file = ociStoreFileOf(dataDirectory);
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  const folder = ociFolderOf(dataDirectory);
+  for await (const { digest } of surveyOciFiles(folder)) {
+    if (digest === null) continue;
+    const message = `${file} is missing, but there are blobs: take it from a backup, or remove ${folder} to lose them`;
+    throw new RegistryError('storage/damaged', message);
   }
 }
 

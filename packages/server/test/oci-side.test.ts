@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { isRegistryError } from '@waybill/protocol';
 import { digestOf, IMAGE, imageOf } from './core/oci/oci-world.ts';
@@ -62,6 +62,27 @@ test('a data folder of a build without OCI is served, and its releases are there
     assert.deepEqual(layer.bytes, MODULE);
   });
 });
+
+for (const [title, empty] of [
+  ['gone', false],
+  ['empty', true],
+] as const) {
+  test(`a server whose store is ${title} and whose blobs are not does not start, and sweeps none`, async () => {
+    await withRegistry({ ociPrefixes: ['plain'] }, async (registry) => {
+      await pushImage(registry, 'plain/a', '1.0.0');
+      await registry.stopKeepingFiles();
+      const store = registry.data('oci.sqlite');
+      const kept = await readFile(store);
+      await rm(store);
+      if (empty) await writeFile(store, '');
+      await assert.rejects(registry.restart(), (thrown) => isRegistryError(thrown, 'storage/damaged'));
+      await writeFile(store, kept);
+      await registry.restart();
+      const layer = await registry.get(`v2/plain/a/blobs/${digestOf(MODULE)}`);
+      assert.deepEqual(layer.bytes, MODULE);
+    });
+  });
+}
 
 test('a prefix that is a namespace of packages keeps a server from starting, and holds nothing', async () => {
   await assert.rejects(RunningRegistry.start({ ociPrefixes: ['plain', 'test/more'] }), (thrown) =>

@@ -189,15 +189,25 @@ export const OCI_TAGS_AT_ONCE_MAX = 100;
 export const OCI_TAGS_PAGE_MAX = 50_000;
 export const OCI_CATALOG_PAGE_MAX = 1_000;
 
+/** Tags read from the store in one turn of the event loop, and names that a manifest has looked for: some milliseconds. */
+export const OCI_TAGS_STEP = 1_000;
+export const OCI_LOOKUPS_STEP = 200;
+
 /** Names read from the store at once for a list that not everybody may see all of. */
 export const OCI_NAMES_STEP = 200;
 
 /** Repositories looked at for one that has a blob and may be read, where a client mounts it from wherever it is. */
 export const MOUNT_LOOKUPS_MAX = 100;
 
-/** Unfinished uploads at one time, and those of one account. */
+/** Unfinished uploads at one time, those of one account, and those of all who are not known: accounts have room beside them. */
 export const UPLOAD_SESSIONS_MAX = 1_000;
 export const ACCOUNT_SESSIONS_MAX = 200;
+export const UNKNOWN_SESSIONS_MAX = 800;
+
+/** Bytes of them, in the same way. */
+export const UPLOAD_BYTES_MAX = 256 * 1024 * 1024 * 1024;
+export const ACCOUNT_UPLOAD_BYTES_MAX = 64 * 1024 * 1024 * 1024;
+export const UNKNOWN_UPLOAD_BYTES_MAX = 192 * 1024 * 1024 * 1024;
 
 /** For how long nobody may touch an upload; the second once there are many, the third where there is room for no other. */
 export const UPLOAD_IDLE_MS = 24 * 3_600_000;
@@ -270,7 +280,7 @@ export const TREE_MEMBERS_MAX = 200_000;
 /** Referrers in one answer, and bytes of the manifests that they are read from; the rest comes with the next. */
 export const REFERRERS_PAGE_MAX = 500;
 export const REFERRERS_PAGE_BYTES_MAX = 8 * 1024 * 1024;
-/** Of a plain repository, read from the store at once. */
+/** Of what was pushed, read from the store at once. */
 export const REFERRERS_STEP = 16;
 
 /** Contents of which it is remembered which namespaces release them, and releases that are looked at in one step. */

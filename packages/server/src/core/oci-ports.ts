@@ -19,13 +19,16 @@ export interface StoredManifest {
   readonly subject: OciDigest | null;
   /** As the list of referrers says it: its own, else that of its configuration; `null` for neither. */
   readonly artifactType: string | null;
-  /** Blobs that it names and that belong to the repository, and manifests that it lists; read back, each comes once. */
+  /** Blobs that it names and that belong to the repository, and manifests that it lists. */
   readonly names: readonly OciDigest[];
   readonly pushedAtMs: number;
 }
 
-/** A referrer without its bytes, with what its own manifest says of it. */
-export type StoredReferrer = Pick<StoredManifest, 'digest' | 'mediaType' | 'artifactType' | 'bytes'>;
+/** As it is read: what it names, which may be very many, is in its bytes. */
+export type KeptManifest = Omit<StoredManifest, 'names'>;
+
+/** A referrer: what it says of itself is in its bytes. */
+export type StoredReferrer = Pick<KeptManifest, 'digest' | 'mediaType' | 'artifactType' | 'bytes'>;
 
 /** A blob belongs to a repository once it was pushed or mounted there. */
 export interface BlobLink {
@@ -56,7 +59,9 @@ export interface OciChange {
 }
 
 export interface OciReader {
-  readManifest(repository: RepositoryName, digest: OciDigest): Promise<StoredManifest | null>;
+  readManifest(repository: RepositoryName, digest: OciDigest): Promise<KeptManifest | null>;
+  /** Reads no bytes: for whoever asks of many. */
+  hasManifest(repository: RepositoryName, digest: OciDigest): Promise<boolean>;
   readTag(repository: RepositoryName, tag: TagName): Promise<OciDigest | null>;
   listTags(repository: RepositoryName, page: NamePage): Promise<StoredTag[]>;
   /** By digest. */
@@ -74,8 +79,11 @@ export interface OciReader {
 
 /** What a sweep may look at: oldest first. */
 export interface OciSweepReader {
-  /** Links older than `beforeMs` that no manifest of their repository names, at most `limit`. */
-  listLooseLinks(beforeMs: number, limit: number): Promise<BlobLink[]>;
+  /** Links older than `beforeMs` that no manifest of their repository names, at most `limit` that come after `after`. */
+  listLooseLinks(
+    beforeMs: number,
+    page: { readonly after: BlobLink | null; readonly limit: number },
+  ): Promise<BlobLink[]>;
   /** True when a link names the blob. */
   isLinked(digest: OciDigest): Promise<boolean>;
 }

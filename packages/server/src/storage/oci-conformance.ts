@@ -44,6 +44,7 @@ export function ociStoreSuite(driver: string, open: () => Promise<OciStoreHarnes
       checkReferrers,
       checkLinks,
       checkLooseLinks,
+      checkLoosePages,
       checkRepositories,
       checkTogether,
     ])
@@ -89,6 +90,7 @@ function checkManifests(check: Check): void {
   check('what is not there is null, or an empty list', async ({ store }) => {
     const digest = sampleOciDigest(1);
     assert.equal(await store.readManifest(DEMO, digest), null);
+    assert.equal(await store.hasManifest(DEMO, digest), false);
     assert.equal(await store.readTag(DEMO, parseTag('v1')), null);
     assert.equal(await store.readLink(DEMO, digest), null);
     assert.deepEqual(await store.listTags(DEMO, ALL), []);
@@ -104,20 +106,25 @@ function checkManifests(check: Check): void {
       sampleManifest(DEMO, sampleOciDigest(2, 'sha512'), { bytes: new Uint8Array(0), mediaType: 'x/y\u0000z' }),
     ];
     await store.write(ociChange({ manifests }), true);
-    for (const manifest of manifests) assert.deepEqual(await store.readManifest(DEMO, manifest.digest), manifest);
+    for (const { names: _, ...kept } of manifests) assert.deepEqual(await store.readManifest(DEMO, kept.digest), kept);
     const after = await reopen();
-    for (const manifest of manifests) assert.deepEqual(await after.readManifest(DEMO, manifest.digest), manifest);
+    for (const { names: _, ...kept } of manifests) assert.deepEqual(await after.readManifest(DEMO, kept.digest), kept);
     await after.close();
   });
 
-  check('a manifest is its repository’s alone; put again it is replaced, and names each once', async ({ store }) => {
+  check('a manifest is its repository’s alone; put again it is replaced, and may name one twice', async ({ store }) => {
     const digest = sampleOciDigest(1);
     await store.write(ociChange({ manifests: [sampleManifest(DEMO, digest)] }), false);
     assert.equal(await store.readManifest(OTHER, digest), null);
+    assert.deepEqual([await store.hasManifest(DEMO, digest), await store.hasManifest(OTHER, digest)], [true, false]);
     const [a, b] = [sampleOciDigest(8), sampleOciDigest(4)];
     const again = sampleManifest(DEMO, digest, { names: [a, b, a], pushedAtMs: 8 });
-    await store.write(ociChange({ manifests: [again] }), false);
-    assert.deepEqual(await store.readManifest(DEMO, digest), { ...again, names: [a, b] });
+    await store.write(ociChange({ manifests: [again], links: [sampleLink(DEMO, a), sampleLink(DEMO, b)] }), false);
+    assert.equal((await store.readManifest(DEMO, digest))?.pushedAtMs, 8);
+    const loose = async (): Promise<number> => (await store.listLooseLinks(50, { after: null, limit: 10 })).length;
+    assert.equal(await loose(), 0);
+    await store.deleteManifest(DEMO, digest);
+    assert.equal(await loose(), 2);
   });
 }
 
@@ -241,7 +248,7 @@ function checkLooseLinks(check: Check): void {
     const first = sampleManifest(DEMO, sampleOciDigest(20), { names: [named] });
     await store.write(ociChange({ links, manifests: [first] }), false);
     const listed = async (limit = 10): Promise<[RepositoryName, OciDigest][]> =>
-      (await store.listLooseLinks(50, limit)).map((link) => [link.repository, link.digest]);
+      (await store.listLooseLinks(50, { after: null, limit })).map((link) => [link.repository, link.digest]);
     assert.deepEqual(await listed(), [
       [DEMO, lateNamed],
       [DEMO, loose],
@@ -267,7 +274,7 @@ function checkLooseLinks(check: Check): void {
     const [goes, named, again] = [1, 2, 3].map((n) => sampleLink(DEMO, sampleOciDigest(n), n));
     assert.ok(goes !== undefined && named !== undefined && again !== undefined);
     await store.write(ociChange({ links: [goes, named, again] }), false);
-    const listed = await store.listLooseLinks(100, 10);
+    const listed = await store.listLooseLinks(100, { after: null, limit: 10 });
     assert.deepEqual(listed, [goes, named, again]);
     const manifest = sampleManifest(DEMO, sampleOciDigest(20), { names: [named.digest] });
     const links = [{ ...again, linkedAtMs: 200 }];
@@ -277,6 +284,25 @@ function checkLooseLinks(check: Check): void {
     assert.deepEqual(await store.readLink(DEMO, named.digest), named);
     assert.deepEqual(await store.readLink(DEMO, again.digest), links[0]);
     assert.deepEqual(await store.deleteLooseLinks(listed), []);
+  });
+}
+
+function checkLoosePages(check: Check): void {
+  check('loose links come page by page, those of one moment, too', async ({ store }) => {
+    const links = [DEMO, OTHER].flatMap((repository) =>
+      [1, 2, 3, 4].map((n) => sampleLink(repository, sampleOciDigest(n), Math.ceil(n / 2))),
+    );
+    await store.write(ociChange({ links }), false);
+    const all = await store.listLooseLinks(10, { after: null, limit: 100 });
+    assert.equal(all.length, links.length);
+    const paged: BlobLink[] = [];
+    for (let after: BlobLink | null = null; ;) {
+      const page: BlobLink[] = await store.listLooseLinks(10, { after, limit: 3 });
+      paged.push(...page);
+      after = page.at(-1) ?? null;
+      if (after === null) break;
+    }
+    assert.deepEqual(paged, all);
   });
 }
 

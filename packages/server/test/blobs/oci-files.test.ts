@@ -1,9 +1,22 @@
 import assert from 'node:assert/strict';
-import fs, { mkdtemp, readdir, rename, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import fs, {
+  chmod,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { concatBytes, digestOf, isRegistryError, parseDigest, utf8, type ErrorCode } from '@waybill/protocol';
 import { parseRepository } from '@waybill/protocol/oci';
 import { keepContent, sampleContent } from '../../src/blobs/conformance.ts';
@@ -276,4 +289,134 @@ test('where the disk has no hard links content is copied, and so is what is give
   assert.notEqual(await inode(file), await inode(fileOf(contentRootOf(folder), parseDigest(DIGEST)).file));
   assert.deepEqual(await readdir(path.join(contentRootOf(folder), 'uploads')), []);
   assert.deepEqual(await namesIn(folder), []);
+});
+
+/** So many blobs that lie in one folder. */
+function neighbours(count: number): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  for (let n = 0; found.length < count; n++) {
+    const bytes = utf8(`neighbour ${n}`);
+    if (ociDigestOf(bytes).startsWith('sha256:00')) found.push(bytes);
+  }
+  return found;
+}
+
+/** Has calls of the file system go through `fs` as it is changed by `change`, until the test ends. */
+function changeCalls(context: TestContext, change: Partial<Pick<typeof fs, 'open' | 'rename'>>): void {
+  const before = { open: fs.open, rename: fs.rename };
+  Object.assign(fs, change);
+  syncBuiltinESMExports();
+  context.after(() => {
+    Object.assign(fs, before);
+    syncBuiltinESMExports();
+  });
+}
+
+const NO_MODES = { skip: process.platform === 'win32' };
+
+test('a push that takes a name while it is made durable leaves a durable file there', NO_MODES, async (context) => {
+  const folder = await dataFolder(context);
+  const stores = await open(folder);
+  await pushBlob(stores, BYTES);
+  let [arrive, go] = [(): void => undefined, (): void => undefined];
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  const gone = new Promise<void>((resolve) => (go = resolve));
+  const realRename = fs.rename;
+  changeCalls(context, {
+    async rename(from, to) {
+      arrive();
+      await gone;
+      return realRename(from, to);
+    },
+  });
+  const pushing = pushBlob(stores, BYTES);
+  await arrived;
+  const durable = stores.blobs.makeDurable([DIGEST]);
+  // It has to wait for the name, however long that takes.
+  await Promise.race([durable, setTimeout(200)]);
+  go();
+  await Promise.all([pushing, durable]);
+  assert.equal((await stat(blobFileOf(rootOf(folder), DIGEST).file)).mode & 0o200, 0);
+});
+
+test('what is found to have lost its bytes does not take along what was pushed meanwhile', async (context) => {
+  const folder = await dataFolder(context);
+  await pushBlob(await open(folder), BYTES);
+  const { file } = blobFileOf(rootOf(folder), DIGEST);
+  await truncate(file, 10);
+  const after = await open(folder);
+  const realOpen = fs.open;
+  let isPushed = false;
+  changeCalls(context, {
+    async open(name, ...more) {
+      const handle = await realOpen(name, ...more);
+      if (name !== file || isPushed) return handle;
+      isPushed = true;
+      // Asked before it is read.
+      const realStat = handle.stat.bind(handle);
+      Object.assign(handle, {
+        async stat(...asked: Parameters<typeof realStat>) {
+          await pushBlob(after, BYTES);
+          return realStat(...asked);
+        },
+      });
+      return handle;
+    },
+  });
+  await after.blobs.makeDurable([DIGEST]);
+  assert.deepEqual(await readBlob(after.blobs, DIGEST, { start: 0, end: BYTES.length }), BYTES);
+});
+
+test('many blobs of one folder, pushed at once, open few files at a time', async (context) => {
+  const stores = await open(await dataFolder(context));
+  const digests = [];
+  for (const bytes of neighbours(400)) digests.push(await pushBlob(stores, bytes));
+  const realOpen = fs.open;
+  let [now, most] = [0, 0];
+  changeCalls(context, {
+    async open(...call) {
+      const handle = await realOpen(...call);
+      most = Math.max(most, ++now);
+      const close = handle.close.bind(handle);
+      handle.close = () => {
+        now--;
+        return close();
+      };
+      return handle;
+    },
+  });
+  await Promise.all([stores.blobs.makeDurable(digests.slice(0, 300)), stores.blobs.makeDurable(digests.slice(100))]);
+  // Blobs, and the folder that each group of them syncs.
+  assert.ok(most <= 16 * 17, `${most} were open`);
+  assert.equal(now, 0);
+});
+
+test('a blob that somebody else misses is no reason to refuse another one', async (context) => {
+  const folder = await dataFolder(context);
+  const before = await open(folder);
+  const digests = [];
+  for (const bytes of neighbours(2)) digests.push(await pushBlob(before, bytes));
+  const [whole, lost] = digests;
+  assert.ok(whole !== undefined && lost !== undefined);
+  await truncate(blobFileOf(rootOf(folder), lost).file, 1);
+  const { blobs } = await open(folder);
+  const both = assert.rejects(blobs.makeDurable([whole, lost]), failsWith('oci/blob-unknown'));
+  await blobs.makeDurable([whole]);
+  await both;
+});
+
+test('bytes that an earlier process left and a power cut changed are served under no digest', async (context) => {
+  const folder = await dataFolder(context);
+  const before = await open(folder);
+  await pushBlob(before, BYTES);
+  const kept = await pushBlob(before, utf8('kept'));
+  const { file } = blobFileOf(rootOf(folder), DIGEST);
+  await chmod(file, 0o640);
+  await writeFile(file, new Uint8Array(BYTES.length));
+  const { blobs } = await open(folder);
+  const readers = [1, 2].map(() => readBlob(blobs, DIGEST, { start: 0, end: 1 }));
+  for (const reading of readers) await assert.rejects(reading, failsWith('oci/blob-unknown'));
+  assert.equal(await blobs.size(DIGEST), null);
+  assert.deepEqual(await readBlob(blobs, kept, { start: 0, end: 4 }), utf8('kept'));
+  assert.deepEqual(await readFile(blobFileOf(rootOf(folder), kept).file, 'utf8'), 'kept');
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import fs, { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { utf8 } from '@waybill/protocol';
@@ -123,6 +124,20 @@ const CASES: readonly {
     left: 0,
   },
   {
+    title: 'one of two links to a blob says another size',
+    harm: (data) => sql(data, `UPDATE links SET size = 7 WHERE repository = 'demo/app' AND size = 300000`),
+    flaws: 1,
+    remarks: 0,
+    left: 0,
+  },
+  {
+    title: 'an adoption was cut off',
+    harm: (data) => writeFile(path.join(data, 'oci', 'uploads', '01234567-89ab-4def-8123-456789abcdef.adopted'), 'x'),
+    flaws: 0,
+    remarks: 0,
+    left: 0,
+  },
+  {
     title: 'a foreign file lies there',
     harm: (data) => writeFile(path.join(data, 'oci', 'blobs', 'stray'), ''),
     flaws: 0,
@@ -163,6 +178,21 @@ for (const { title, harm, flaws, remarks, left } of CASES) {
     assert.equal((await check(data)).flaws.length, left);
   });
 }
+
+test('a repair takes no blob away that is right, whatever one of its links says', async () => {
+  for (const repository of ['demo/app', 'other']) {
+    const data = await sample.copy();
+    await push(data);
+    sql(data, `UPDATE links SET size = 7 WHERE repository = '${repository}' AND size = 300000`);
+    await check(data, { repair: true });
+    await withStorage(data, async ({ store, blobs }) => {
+      const digest = ociDigestOf(NAMED, 'sha512');
+      const left = repository === 'other' ? DEMO : OTHER;
+      assert.deepEqual(await store.listLinked(digest, { after: null, limit: 10 }), [left]);
+      assert.equal(await blobs.size(digest), NAMED.length);
+    });
+  }
+});
 
 test('what a repair took away can be pushed again', async () => {
   const data = await sample.copy();
@@ -237,4 +267,53 @@ test('a backup goes on beside a server that writes and sweeps', async () => {
     checked.flaws.map(({ kind }) => kind),
     ['last-signed'],
   );
+});
+
+/** Has `opened` hear of each file before it is opened. */
+function watchOpens(opened: (file: string) => Promise<void>): () => void {
+  const { open } = fs;
+  fs.open = async (file, ...more) => {
+    await opened(String(file));
+    return open(file, ...more);
+  };
+  syncBuiltinESMExports();
+  return () => {
+    fs.open = open;
+    syncBuiltinESMExports();
+  };
+}
+
+test('a backup has everything that stays, however often something is swept under it', async () => {
+  const data = await sample.copy();
+  const out = `${data}-swept`;
+  const victims: OciDigest[] = [];
+  const stays: OciDigest[] = [];
+  await withStorage(data, async (storage) => {
+    // In the order in which they are copied: each blob that stays comes before one that will go, and the last one stays.
+    for (let n = 0; n < 15; n++) {
+      const bytes = utf8(`blob ${n}`);
+      const digest = await pushBlob(storage, bytes);
+      const repository = parseRepository(`swept/n${String(n).padStart(2, '0')}`);
+      const link = { ...sampleLink(repository, digest), size: bytes.length };
+      await storage.store.write(ociChange({ links: [link] }), false);
+      (n % 2 === 0 ? stays : victims).push(digest);
+    }
+    const restore = watchOpens(async (file) => {
+      // Wherever the copy is made, it is not here.
+      const at = stays.findIndex((digest) => !file.startsWith(`${data}${path.sep}`) && file.endsWith(digest.slice(7)));
+      const victim = victims[at];
+      if (victim === undefined) return;
+      const [repository] = await storage.store.listLinked(victim, { after: null, limit: 1 });
+      assert.ok(repository !== undefined);
+      await storage.store.deleteLink(repository, victim);
+      await storage.blobs.delete(victim);
+    });
+    try {
+      const { damaged } = await backupOf(data, out);
+      assert.deepEqual(damaged, []);
+    } finally {
+      restore();
+    }
+  });
+  for (const digest of stays) await stat(blobFile(out, digest));
 });

@@ -66,6 +66,11 @@ export function findBlob(root: string, digest: OciDigest): FoundBlob | null {
   }
 }
 
+/** Which file has the name now; `null` for none. */
+export function inodeOf(file: string): bigint | null {
+  return withFileFailuresSync(file, () => lstatSync(file, { bigint: true, throwIfNoEntry: false }))?.ino ?? null;
+}
+
 /** Everything that lies where the OCI side's files do; `digest` is `null` for what has no business there. */
 export async function* surveyOciFiles(
   root: string,
@@ -74,7 +79,9 @@ export async function* surveyOciFiles(
     if (name !== 'blobs' && name !== 'uploads') yield { file: path.join(root, name), digest: null };
   }
   for (const name of await namesIn(uploadsFolder(root))) {
-    if (!isSessionId(name.replace(/\.json$/, ''))) yield { file: path.join(uploadsFolder(root), name), digest: null };
+    // What a process left that died is for the next start to remove.
+    if (!isSessionId(name.replace(/\.(?:json|adopted)$/, '')))
+      yield { file: path.join(uploadsFolder(root), name), digest: null };
   }
   for (const algorithm of await namesIn(path.join(root, 'blobs'))) {
     const known = OCI_ALGORITHMS.find((one) => one === algorithm);

@@ -1,3 +1,4 @@
+import { isRegistryError } from '@waybill/protocol';
 import type { OciDigest } from '@waybill/protocol/oci';
 import {
   LOOSE_BLOB_MS,
@@ -6,7 +7,7 @@ import {
   OCI_SWEEP_STEP_PAUSE_MS,
   OCI_SWEEP_WALK_PAUSE_MS,
 } from '../limits.ts';
-import type { BlobStore, OciStore } from '../oci-ports.ts';
+import type { BlobLink, BlobStore, OciStore } from '../oci-ports.ts';
 import type { Clock } from '../ports.ts';
 import type { OciLeases } from './oci-leases.ts';
 import type { OciUploads } from './oci-uploads.ts';
@@ -27,6 +28,8 @@ export interface OciSweepParts {
 export class OciSweep {
   readonly #parts: OciSweepParts;
   #walk: AsyncIterator<OciDigest> | null = null;
+  /** Up to where loose links were looked at; `null` before the first of them. */
+  #looked: BlobLink | null = null;
 
   constructor(parts: OciSweepParts) {
     this.#parts = parts;
@@ -35,34 +38,43 @@ export class OciSweep {
   /** Resolves with the milliseconds to wait before the next. */
   async step(): Promise<number> {
     await this.#parts.uploads.expire();
-    if (await this.#sweepLinks()) return OCI_SWEEP_STEP_PAUSE_MS;
+    try {
+      if (this.#walk === null && (await this.#sweepLinks())) return OCI_SWEEP_STEP_PAUSE_MS;
+    } catch (failure) {
+      // To take a link away the store needs room, and to take a blob away makes some.
+      if (isRegistryError(failure, 'storage/full')) await this.#sweepBlobs();
+      throw failure;
+    }
     return (await this.#sweepBlobs()) ? OCI_SWEEP_STEP_PAUSE_MS : OCI_SWEEP_WALK_PAUSE_MS;
   }
 
-  /** True when some went: there may be more. */
+  /** False at the end of a walk. Those that somebody holds are passed over: they keep none of the others. */
   async #sweepLinks(): Promise<boolean> {
     const { store, leases, clock } = this.#parts;
-    const loose = await store.listLooseLinks(clock() - LOOSE_LINK_MS, OCI_SWEEP_STEP);
-    if (loose.length === 0) return false;
+    const page = { after: this.#looked, limit: OCI_SWEEP_STEP };
+    const loose = await store.listLooseLinks(clock() - LOOSE_LINK_MS, page);
+    this.#looked = loose.length < OCI_SWEEP_STEP ? null : (loose.at(-1) ?? null);
     const digests = loose.map(({ digest }) => digest);
-    return leases.claim(digests, async (free) => {
+    await leases.claim(digests, async (free) => {
       // A push that ended since they were listed may name one, or have pushed it again: the store looks once more.
-      const gone = await store.deleteLooseLinks(loose.filter(({ digest }) => free.has(digest)));
-      return gone.length > 0;
+      const open = loose.filter(({ digest }) => free.has(digest));
+      if (open.length > 0) await store.deleteLooseLinks(open);
     });
+    return this.#looked !== null;
   }
 
   /** False at the end of a walk. */
   async #sweepBlobs(): Promise<boolean> {
     this.#walk ??= this.#parts.blobs.list()[Symbol.asyncIterator]();
-    const walk = this.#walk;
-    this.#walk = null;
     for (let looked = 0; looked < OCI_SWEEP_STEP; looked++) {
-      const next = await walk.next();
-      if (next.done === true) return false;
+      const next = await this.#walk.next();
+      if (next.done === true) {
+        this.#walk = null;
+        return false;
+      }
+      // One that cannot be looked at ends the step, and the next step goes on behind it.
       await this.#sweepBlob(next.value);
     }
-    this.#walk = walk;
     return true;
   }
 

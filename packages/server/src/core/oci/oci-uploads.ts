@@ -133,13 +133,15 @@ export class OciUploads implements OciUploading {
     if (length !== null && length > OCI_BLOB_BYTES_MAX - before) throw tooLarge();
     const { uploads } = this.#parts;
     try {
-      const after = await uploads.append(id, body, OCI_BLOB_BYTES_MAX);
+      const after = await uploads.append(id, this.#sessions.counted(id, body), OCI_BLOB_BYTES_MAX);
       if (length === null || after - before === length) return after;
       const message = `${length} bytes were announced, and ${after - before} came`;
       throw new RegistryError(start === null ? 'oci/size' : 'oci/range', message, { length: before });
     } catch (failure) {
-      if (isRegistryError(failure, 'oci/size', 'oci/range')) await uploads.truncate(id, before);
+      if (isRegistryError(failure, 'oci/size', 'oci/range', 'request/too-many')) await uploads.truncate(id, before);
       throw failure;
+    } finally {
+      await this.#sessions.recount(id);
     }
   }
 

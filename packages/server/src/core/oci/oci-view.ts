@@ -8,6 +8,7 @@ import {
 } from '@waybill/protocol/oci';
 import type { Access } from '../access.ts';
 import { OCI_CATALOG_PAGE_MAX, OCI_NAMES_STEP } from '../limits.ts';
+import { nextTurn } from '../next-turn.ts';
 import type { NamePage } from '../oci-ports.ts';
 import type { OciAccess } from './oci-access.ts';
 import type { OciLeases } from './oci-leases.ts';
@@ -116,6 +117,7 @@ export class OciView implements OciRegistry {
         items.push(repository);
       }
       if (after === null) return { items, more: false };
+      await nextTurn();
     }
   }
 

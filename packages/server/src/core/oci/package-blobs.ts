@@ -8,6 +8,7 @@ import { findTreeIndex } from '../tree-index-reading.ts';
 import type { TreeTakedowns } from '../tree-takedowns.ts';
 import type { FoundBlob } from './oci-registry.ts';
 import type { PackageLog } from './package-releases.ts';
+import { presentSize } from './present-blob.ts';
 import { logDigest } from './pushed-manifests.ts';
 import type { ReleaseDocuments } from './release-documents.ts';
 
@@ -44,8 +45,7 @@ export class PackageBlobs {
 
   async #linked(name: PackageName, digest: OciDigest): Promise<FoundBlob | null> {
     const { oci, blobs } = this.#parts;
-    if ((await oci.readLink(repositoryOf(name), digest)) === null) return null;
-    const size = await blobs.size(digest);
+    const size = await presentSize({ store: oci, blobs }, repositoryOf(name), digest);
     if (size === null) return null;
     const named = logDigest(digest);
     if (named !== null) await this.#requireStanding(name, named);

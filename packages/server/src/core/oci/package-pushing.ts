@@ -10,13 +10,11 @@ import {
   type PackageState,
 } from '@waybill/protocol';
 import {
-  algorithmOf,
   ociDigestOf,
   packageOf,
   readManifest,
   referrerType,
   type OciDigest,
-  type OciReference,
   type ReadManifest,
   type RepositoryName,
 } from '@waybill/protocol/oci';
@@ -24,12 +22,17 @@ import { accountOf, requireScope } from '../access.ts';
 import type { ContentPolicy } from '../content.ts';
 import type { ContentAtHand, Gateway } from '../gateway/gateway.ts';
 import { GovernanceGate } from '../governance-gate.ts';
+import { OCI_LOOKUPS_STEP } from '../limits.ts';
+import { nextTurn } from '../next-turn.ts';
 import type { BlobStore, OciStore, StoredManifest } from '../oci-ports.ts';
 import type { Clock, ContentStore } from '../ports.ts';
 import type { StateCaches } from '../state-caches.ts';
 import type { ManifestPush, OciCaller, OciPushing, PushedManifest } from './oci-registry.ts';
+import { pushedDigest } from './pushed-digest.ts';
+import { makeNamedDurable } from './present-blob.ts';
 import { examineContent, refused } from './pushed-content.ts';
-import { PushedFinding, readConfig, sha256Of, type Found, type PushedFindingParts } from './pushed-finding.ts';
+import { logDigest } from './pushed-manifests.ts';
+import { PushedFinding, readConfig, type Found, type PushedFindingParts } from './pushed-finding.ts';
 import { requireLabelsAgree } from './pushed-labels.ts';
 import { layersOf, type PushedLayers } from './pushed-layers.ts';
 import {
@@ -158,8 +161,10 @@ export class PackagePushing implements OciPushing {
 
   /** Throws `content/taken-down`, also for a file of a tree. */
   async #refuseTakenDown({ name, manifest }: Push, content: Digest | null): Promise<void> {
-    const named = blobsOf(manifest).flatMap((digest) => sha256Of(digest) ?? []);
+    const named = blobsOf(manifest).flatMap((digest) => logDigest(digest) ?? []);
+    let looked = 0;
     for (const digest of new Set([...named, ...(content === null ? [] : [content])])) {
+      if (++looked % OCI_LOOKUPS_STEP === 0) await nextTurn();
       await this.#gate.admitContent(name, digest);
     }
   }
@@ -184,7 +189,7 @@ export class PackagePushing implements OciPushing {
     const { manifest, bytes, repository } = push;
     const all = [...(found.config === null ? [] : [found.config]), ...found.layers];
     const named = [...new Set(all.flatMap(({ digest, place }) => (place === 'blob' ? [digest] : [])))];
-    await blobs.makeDurable(named);
+    await makeNamedDurable(blobs, named);
     const row: Omit<StoredManifest, 'digest'> = {
       repository,
       mediaType: manifest.mediaType,
@@ -229,24 +234,15 @@ function nameOf(repository: RepositoryName): PackageName {
 
 function pushOf(repository: RepositoryName, put: ManifestPush): Omit<Push, 'source'> {
   const name = nameOf(repository);
-  const { bytes, contentType, reference } = put;
+  const { bytes, contentType } = put;
   return {
     name,
     repository,
     manifest: readManifest(bytes, contentType),
     bytes,
-    digest: digestFor(reference, bytes),
+    digest: pushedDigest(put),
     tags: pushedTags(name, put),
   };
-}
-
-/** Throws `oci/digest-mismatch` for bytes that are not those of the address. */
-function digestFor(reference: OciReference, bytes: Uint8Array): OciDigest {
-  if ('tag' in reference) return ociDigestOf('sha256', bytes);
-  const { digest } = reference;
-  const found = ociDigestOf(algorithmOf(digest), bytes);
-  if (found === digest) return digest;
-  throw new RegistryError('oci/digest-mismatch', `the manifest has the digest ${found}, not ${digest}`);
 }
 
 function blobsOf({ config, layers }: ReadManifest): readonly OciDigest[] {

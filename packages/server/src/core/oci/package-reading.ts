@@ -12,8 +12,8 @@ import {
   type RepositoryName,
   type TagName,
 } from '@waybill/protocol/oci';
-import { REFERRERS_PAGE_BYTES_MAX, REFERRERS_PAGE_MAX } from '../limits.ts';
-import type { BlobStore, OciReader, StoredManifest, StoredReferrer } from '../oci-ports.ts';
+import { REFERRERS_PAGE_MAX } from '../limits.ts';
+import type { BlobStore, KeptManifest, OciReader } from '../oci-ports.ts';
 import type { ContentStore, RegistryReader } from '../ports.ts';
 import type { GovernanceGate } from '../governance-gate.ts';
 import type { HomeOf } from '../log-states.ts';
@@ -26,6 +26,7 @@ import { PackageBlobs } from './package-blobs.ts';
 import { PackageReleases, type PackageLog, type PackageRelease } from './package-releases.ts';
 import { PushedManifests } from './pushed-manifests.ts';
 import { ReleaseDocuments } from './release-documents.ts';
+import { storedReferrers } from './stored-referrers.ts';
 
 export interface PackageReadingParts {
   readonly store: Pick<RegistryReader, 'readLog' | 'readRecords' | 'readHeadCovering'>;
@@ -162,10 +163,10 @@ export class PackageReading implements OciReading {
     const own = wanted.slice(0, limit).map(loggedDescriptor);
     const room = limit - own.length;
     const after = isInPushed ? asked.last : null;
-    const page = { subject, artifactType: asked.artifactType, after, limit: room + 1 };
-    const { items, more } = withinBytes(await this.#oci.listReferrers(repository, page), room);
+    const page = { subject, artifactType: asked.artifactType, after, limit: room };
+    const { items, more } = await storedReferrers(this.#oci, repository, page);
     const digests = new Set<string>(logged.map(({ manifestDigest }) => manifestDigest));
-    const pushed = items.filter(({ digest }) => !digests.has(digest)).map(pushedDescriptor);
+    const pushed = items.filter(({ digest }) => !digests.has(digest)).map(unlogged);
     return { items: [...own, ...pushed], more: more || own.length < wanted.length };
   }
 
@@ -201,7 +202,7 @@ function nameOf(repository: RepositoryName): PackageName {
 }
 
 function foundManifest(
-  { mediaType, digest, bytes }: Pick<StoredManifest, 'mediaType' | 'digest' | 'bytes'>,
+  { mediaType, digest, bytes }: Pick<KeptManifest, 'mediaType' | 'digest' | 'bytes'>,
   release: PackageRelease | null,
 ): FoundManifest {
   const yanked = release?.yanked ?? null;
@@ -225,20 +226,6 @@ function firstAfter(sorted: readonly string[], last: string): number {
   return index < 0 ? sorted.length : index;
 }
 
-function withinBytes(
-  found: readonly StoredReferrer[],
-  limit: number,
-): { readonly items: readonly StoredReferrer[]; readonly more: boolean } {
-  const items: StoredReferrer[] = [];
-  let bytesLeft = REFERRERS_PAGE_BYTES_MAX;
-  for (const one of found) {
-    if (items.length >= limit || bytesLeft <= 0) return { items, more: true };
-    items.push(one);
-    bytesLeft -= one.bytes.length;
-  }
-  return { items, more: false };
-}
-
 function loggedDescriptor({ manifest, manifestDigest, artifactType }: ReferrerManifest): ReferrerDescriptor {
   const { annotations } = readManifest(manifest, OCI_MEDIA_TYPE.manifest);
   return {
@@ -251,7 +238,6 @@ function loggedDescriptor({ manifest, manifestDigest, artifactType }: ReferrerMa
 }
 
 /** Nothing that was pushed can say that the log says it. */
-function pushedDescriptor({ mediaType, digest, artifactType, bytes }: StoredReferrer): ReferrerDescriptor {
-  const { annotations } = readManifest(bytes, mediaType);
-  return { mediaType, digest, size: bytes.length, artifactType, annotations: { ...annotations, [LOGGED]: 'false' } };
+function unlogged(pushed: ReferrerDescriptor): ReferrerDescriptor {
+  return { ...pushed, annotations: { ...pushed.annotations, [LOGGED]: 'false' } };
 }

@@ -1,7 +1,5 @@
 import { RegistryError } from '@waybill/protocol';
 import {
-  algorithmOf,
-  ociDigestOf,
   readManifest,
   referrerType,
   type OciDescriptor,
@@ -12,13 +10,14 @@ import {
   type TagName,
 } from '@waybill/protocol/oci';
 import {
-  REFERRERS_PAGE_BYTES_MAX,
-  REFERRERS_PAGE_MAX,
-  REFERRERS_STEP,
+  OCI_LOOKUPS_STEP,
   OCI_TAGS_AT_ONCE_MAX,
   OCI_TAGS_PAGE_MAX,
+  OCI_TAGS_STEP,
+  REFERRERS_PAGE_MAX,
 } from '../limits.ts';
-import type { BlobLink, BlobStore, OciStore, StoredReferrer } from '../oci-ports.ts';
+import { nextTurn } from '../next-turn.ts';
+import type { BlobStore, OciStore } from '../oci-ports.ts';
 import type { Clock } from '../ports.ts';
 import type { OciLeases } from './oci-leases.ts';
 import type {
@@ -33,6 +32,9 @@ import type {
   PushedManifest,
   ReferrerDescriptor,
 } from './oci-registry.ts';
+import { makeNamedDurable, presentSize } from './present-blob.ts';
+import { pushedDigest } from './pushed-digest.ts';
+import { storedReferrers } from './stored-referrers.ts';
 
 export interface PlainRepositoriesParts {
   readonly store: OciStore;
@@ -63,9 +65,9 @@ export class PlainRepositories implements OciReading, OciPushing {
   }
 
   async blob(repository: RepositoryName, digest: OciDigest): Promise<FoundBlob> {
-    const link = await this.#presentLink(repository, digest);
-    if (link === null) throw blobUnknown(repository, digest);
-    return { digest, size: link.size, read: (range) => this.#blobs.read(digest, range) };
+    const size = await this.#presentSize(repository, digest);
+    if (size === null) throw blobUnknown(repository, digest);
+    return { digest, size, read: (range) => this.#blobs.read(digest, range) };
   }
 
   async tags(repository: RepositoryName, { last, limit }: ListPage): Promise<Page<TagName>> {
@@ -74,8 +76,15 @@ export class PlainRepositories implements OciReading, OciPushing {
     }
     const asked = Math.min(limit ?? OCI_TAGS_PAGE_MAX, OCI_TAGS_PAGE_MAX);
     if (asked === 0) return { items: [], more: false };
-    const found = await this.#store.listTags(repository, { after: last, limit: asked + 1 });
-    return { items: found.slice(0, asked).map(({ tag }) => tag), more: found.length > asked };
+    const items: TagName[] = [];
+    for (;;) {
+      const step = { after: items.at(-1) ?? last, limit: Math.min(asked + 1 - items.length, OCI_TAGS_STEP) };
+      const found = await this.#store.listTags(repository, step);
+      for (const { tag } of found) items.push(tag);
+      if (items.length > asked) return { items: items.slice(0, asked), more: true };
+      if (found.length < step.limit) return { items, more: false };
+      await nextTurn();
+    }
   }
 
   async referrers(
@@ -84,22 +93,8 @@ export class PlainRepositories implements OciReading, OciPushing {
     { last, limit, artifactType }: ListPage & { readonly artifactType: string | null },
   ): Promise<Page<ReferrerDescriptor>> {
     const asked = Math.min(limit ?? REFERRERS_PAGE_MAX, REFERRERS_PAGE_MAX);
-    const items: ReferrerDescriptor[] = [];
-    if (asked === 0) return { items, more: false };
-    let [after, bytes] = [last, 0];
-    for (;;) {
-      const page = { after, limit: REFERRERS_STEP };
-      const found = await this.#store.listReferrers(repository, { subject, artifactType, ...page });
-      for (const referrer of found) {
-        bytes += referrer.bytes.length;
-        if (items.length > 0 && (items.length === asked || bytes > REFERRERS_PAGE_BYTES_MAX)) {
-          return { items, more: true };
-        }
-        items.push(descriptorOf(referrer));
-        after = referrer.digest;
-      }
-      if (found.length < REFERRERS_STEP) return { items, more: false };
-    }
+    if (asked === 0) return { items: [], more: false };
+    return storedReferrers(this.#store, repository, { subject, artifactType, after: last, limit: asked });
   }
 
   async putManifest(_caller: OciCaller, repository: RepositoryName, push: ManifestPush): Promise<PushedManifest> {
@@ -111,7 +106,7 @@ export class PlainRepositories implements OciReading, OciPushing {
     await this.#leases.hold([...blobs.keys()], async () => {
       const present = await this.#presentBlobs(repository, blobs);
       const listed = await this.#presentManifests(repository, manifest);
-      await this.#blobs.makeDurable(present);
+      await makeNamedDurable(this.#blobs, present);
       const stored = {
         repository,
         digest,
@@ -137,7 +132,7 @@ export class PlainRepositories implements OciReading, OciPushing {
 
   /** The repository does not have it any more, also where a manifest names it: whoever deletes says so. */
   async deleteBlob(repository: RepositoryName, digest: OciDigest): Promise<void> {
-    const isHere = (await this.#presentLink(repository, digest)) !== null;
+    const isHere = (await this.#presentSize(repository, digest)) !== null;
     const isGone = await this.#store.deleteLink(repository, digest);
     if (!isHere || !isGone) throw blobUnknown(repository, digest);
   }
@@ -148,15 +143,14 @@ export class PlainRepositories implements OciReading, OciPushing {
     named: ReadonlyMap<OciDigest, OciDescriptor>,
   ): Promise<readonly OciDigest[]> {
     const present: OciDigest[] = [];
-    for (const [digest, { size, isForeign }] of named) {
-      const link = await this.#presentLink(repository, digest);
-      if (link === null && isForeign) continue;
-      if (link === null) throw missing(repository, digest, 'blob');
-      if (link.size !== size && !isForeign) {
-        throw new RegistryError(
-          'oci/manifest',
-          `the manifest says that ${digest} has ${size} bytes: it has ${link.size}`,
-        );
+    let looked = 0;
+    for (const [digest, { size: said, isForeign }] of named) {
+      if (++looked % OCI_LOOKUPS_STEP === 0) await nextTurn();
+      const size = await this.#presentSize(repository, digest);
+      if (size === null && isForeign) continue;
+      if (size === null) throw missing(repository, digest, 'blob');
+      if (size !== said && !isForeign) {
+        throw new RegistryError('oci/manifest', `the manifest says that ${digest} has ${said} bytes: it has ${size}`);
       }
       present.push(digest);
     }
@@ -166,32 +160,17 @@ export class PlainRepositories implements OciReading, OciPushing {
   /** Those that an index lists. Throws `oci/manifest-blob`. */
   async #presentManifests(repository: RepositoryName, { manifests }: ReadManifest): Promise<readonly OciDigest[]> {
     const listed = new Set(manifests.map(({ digest }) => digest));
+    let looked = 0;
     for (const digest of listed) {
-      if ((await this.#store.readManifest(repository, digest)) !== null) continue;
-      throw missing(repository, digest, 'manifest');
+      if (++looked % OCI_LOOKUPS_STEP === 0) await nextTurn();
+      if (!(await this.#store.hasManifest(repository, digest))) throw missing(repository, digest, 'manifest');
     }
     return [...listed];
   }
 
-  /** Without its bytes, which a power cut may have taken, a blob is not here. */
-  async #presentLink(repository: RepositoryName, digest: OciDigest): Promise<BlobLink | null> {
-    const link = await this.#store.readLink(repository, digest);
-    return link !== null && (await this.#blobs.size(digest)) === link.size ? link : null;
+  #presentSize(repository: RepositoryName, digest: OciDigest): Promise<number | null> {
+    return presentSize({ store: this.#store, blobs: this.#blobs }, repository, digest);
   }
-}
-
-/** What a manifest has among its referrers' descriptors (spec/oci.md 7.2). */
-export function descriptorOf({ mediaType, digest, artifactType, bytes }: StoredReferrer): ReferrerDescriptor {
-  const { annotations } = readManifest(bytes, mediaType);
-  return { mediaType, digest, size: bytes.length, artifactType, annotations };
-}
-
-/** In the algorithm of its reference; sha256 under a tag. Throws `oci/digest-mismatch`. */
-export function pushedDigest({ reference, bytes }: ManifestPush): OciDigest {
-  if (!('digest' in reference)) return ociDigestOf('sha256', bytes);
-  const digest = ociDigestOf(algorithmOf(reference.digest), bytes);
-  if (digest === reference.digest) return digest;
-  throw new RegistryError('oci/digest-mismatch', `the manifest's digest is ${digest}, not ${reference.digest}`);
 }
 
 function pushedTags({ reference, tags }: ManifestPush): readonly TagName[] {

@@ -1,16 +1,18 @@
-import { isRegistryError, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
+import { isRegistryError, RegistryError } from '@waybill/protocol';
 import {
-  algorithmOf,
   EMPTY_CONFIG,
   type OciDescriptor,
   type OciDigest,
   type ReadManifest,
   type RepositoryName,
 } from '@waybill/protocol/oci';
-import { PUSHED_CONFIG_BYTES_MAX } from '../limits.ts';
+import { OCI_LOOKUPS_STEP, PUSHED_CONFIG_BYTES_MAX } from '../limits.ts';
+import { nextTurn } from '../next-turn.ts';
 import type { BlobStore, OciReader } from '../oci-ports.ts';
 import type { ContentStore } from '../ports.ts';
 import type { OciReading } from './oci-registry.ts';
+import { presentSize } from './present-blob.ts';
+import { logDigest } from './pushed-manifests.ts';
 import { refused, type PushedBytes } from './pushed-content.ts';
 
 export interface PushedFindingParts {
@@ -56,7 +58,10 @@ export class PushedFinding {
     const { config, layers } = push.manifest;
     const found: FoundBytes[] = [];
     const foundConfig = config && (await this.#findBytes('config', config, push));
-    for (const layer of layers) if (!layer.isForeign) found.push(await this.#findBytes('layer', layer, push));
+    for (const [i, layer] of layers.entries()) {
+      if (i % OCI_LOOKUPS_STEP === OCI_LOOKUPS_STEP - 1) await nextTurn();
+      if (!layer.isForeign) found.push(await this.#findBytes('layer', layer, push));
+    }
     return { config: foundConfig, layers: found };
   }
 
@@ -89,16 +94,14 @@ export class PushedFinding {
       throw isRegistryError(failure, 'oci/blob-unknown') ? missing(what, named) : failure;
     });
     requireSize(named, bytes.size);
-    const logged = sha256Of(digest);
+    const logged = logDigest(digest);
     const isContent = logged !== null && (await content.size(logged)) !== null;
     return { digest, bytes, place: isContent ? 'content' : 'made' };
   }
 
   /** Bytes of a blob that belongs to the repository; `null` of one that does not. Throws `oci/manifest` for another size. */
   async #linkedSize(repository: RepositoryName, descriptor: OciDescriptor): Promise<number | null> {
-    const { store, blobs } = this.#parts;
-    if ((await store.readLink(repository, descriptor.digest)) === null) return null;
-    const size = await blobs.size(descriptor.digest);
+    const size = await presentSize(this.#parts, repository, descriptor.digest);
     if (size !== null) requireSize(descriptor, size);
     return size;
   }
@@ -121,11 +124,6 @@ async function readWhole({ size, read }: PushedBytes): Promise<Uint8Array> {
     at += chunk.length;
   }
   return whole;
-}
-
-/** `null` for what the log has no name for. */
-export function sha256Of(digest: OciDigest): Digest | null {
-  return algorithmOf(digest) === 'sha256' ? parseDigest(digest) : null;
 }
 
 function requireSize({ digest, size: said }: OciDescriptor, size: number): void {

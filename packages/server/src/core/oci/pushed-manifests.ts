@@ -1,7 +1,7 @@
 import { isRegistryError, parseDigest, type Digest } from '@waybill/protocol';
 import { algorithmOf, parseOciDigest, readManifest, repositoryOf, type OciDigest } from '@waybill/protocol/oci';
 import { HELD_MANIFESTS_MAX } from '../limits.ts';
-import type { OciReader, StoredManifest } from '../oci-ports.ts';
+import type { KeptManifest, OciReader } from '../oci-ports.ts';
 import type { PackageRelease } from './package-releases.ts';
 import { layersOf } from './pushed-layers.ts';
 
@@ -19,14 +19,14 @@ export class PushedManifests {
    * The one that the tag stands for: the first that the log names. `null` where that is not here, or brings other content: whoever
    * may annotate a release cannot put anything in its place.
    */
-  async of(release: PackageRelease): Promise<StoredManifest | null> {
+  async of(release: PackageRelease): Promise<KeptManifest | null> {
     const [first = null] = release.pushed;
     return first && this.#find(release, first);
   }
 
   /** All that the log names, as far as they are here and bring the content. */
-  async all(release: PackageRelease): Promise<readonly StoredManifest[]> {
-    const found: StoredManifest[] = [];
+  async all(release: PackageRelease): Promise<readonly KeptManifest[]> {
+    const found: KeptManifest[] = [];
     for (const digest of release.pushed) {
       const stored = await this.#find(release, digest);
       if (stored !== null) found.push(stored);
@@ -34,12 +34,12 @@ export class PushedManifests {
     return found;
   }
 
-  async #find(release: PackageRelease, digest: Digest): Promise<StoredManifest | null> {
+  async #find(release: PackageRelease, digest: Digest): Promise<KeptManifest | null> {
     const stored = await this.#oci.readManifest(repositoryOf(release.name), parseOciDigest(digest));
     return stored !== null && this.#holds(stored, release) ? stored : null;
   }
 
-  #holds(stored: StoredManifest, release: PackageRelease): boolean {
+  #holds(stored: KeptManifest, release: PackageRelease): boolean {
     const key = `${stored.digest} ${release.content}`;
     const known = this.#held.get(key);
     if (known !== undefined) return known;
@@ -54,7 +54,7 @@ export class PushedManifests {
 }
 
 /** What a release of the manifest has for content; `null` for none that is a release's. */
-function contentOf({ bytes, mediaType }: StoredManifest): Digest | null {
+function contentOf({ bytes, mediaType }: KeptManifest): Digest | null {
   try {
     return layersOf(readManifest(bytes, mediaType)).content;
   } catch (failure) {

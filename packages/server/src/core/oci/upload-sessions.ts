@@ -1,19 +1,15 @@
 import { RegistryError } from '@waybill/protocol';
 import type { RepositoryName } from '@waybill/protocol/oci';
-import {
-  ACCOUNT_SESSIONS_MAX,
-  UPLOAD_IDLE_MS,
-  UPLOAD_IDLE_OF_FULL_MS,
-  UPLOAD_IDLE_OF_MANY_MS,
-  UPLOAD_SESSIONS_MANY,
-  UPLOAD_SESSIONS_MAX,
-} from '../limits.ts';
+import { UPLOAD_IDLE_MS, UPLOAD_IDLE_OF_FULL_MS, UPLOAD_IDLE_OF_MANY_MS, UPLOAD_SESSIONS_MANY } from '../limits.ts';
 import type { UploadSession, UploadStore } from '../oci-ports.ts';
 import type { Clock } from '../ports.ts';
+import { UploadShares } from './upload-shares.ts';
 
 interface OpenSession {
   readonly account: string | null;
   readonly touchedAtMs: number;
+  /** Bytes that count as its own. */
+  readonly length: number;
 }
 
 /** Which uploads are unfinished, and how many there may be: those that nobody goes on with end by themselves (SECURITY.md O5). */
@@ -23,15 +19,14 @@ export class UploadSessions {
   /** Touched longest ago first. */
   readonly #open: Map<string, OpenSession>;
   readonly #busy = new Set<string>();
-  /** Of accounts, `null` for nobody known: with those that are on their way to the store. */
-  readonly #counts = new Map<string | null, number>();
-  #total = 0;
+  /** With those that are on their way to the store. */
+  readonly #shares = new UploadShares();
 
   private constructor(store: UploadStore, clock: Clock, open: Map<string, OpenSession>) {
     this.#store = store;
     this.#clock = clock;
     this.#open = open;
-    for (const { account } of open.values()) this.#count(account, 1);
+    for (const { account, length } of open.values()) this.#shares.add(account, { sessions: 1, bytes: length });
   }
 
   /** With what an earlier process left. */
@@ -43,31 +38,44 @@ export class UploadSessions {
   }
 
   get length(): number {
-    return this.#total;
+    return this.#shares.sessions;
   }
 
   /** Throws `request/too-many`. */
   async start(repository: RepositoryName, account: string | null): Promise<UploadSession> {
-    if (this.#total >= UPLOAD_SESSIONS_MAX) await this.#expire(UPLOAD_IDLE_OF_FULL_MS);
-    if (this.#total >= UPLOAD_SESSIONS_MAX) {
-      throw new RegistryError(
-        'request/too-many',
-        `there are ${UPLOAD_SESSIONS_MAX} unfinished uploads: come back later`,
-      );
-    }
-    if (account !== null && (this.#counts.get(account) ?? 0) >= ACCOUNT_SESSIONS_MAX) {
-      const message = `${account} has ${ACCOUNT_SESSIONS_MAX} unfinished uploads: finish or cancel one`;
-      throw new RegistryError('request/too-many', message);
-    }
-    this.#count(account, 1);
+    const full = this.#shares.full(account);
+    if (full !== null) await this.#expire(UPLOAD_IDLE_OF_FULL_MS, full === 'all' ? null : { account });
+    this.#shares.requireRoom(account);
+    this.#shares.add(account, { sessions: 1, bytes: 0 });
     try {
       const session = await this.#store.start({ repository, account });
-      this.#open.set(session.id, { account, touchedAtMs: this.#clock() });
+      this.#open.set(session.id, { account, touchedAtMs: this.#clock(), length: 0 });
       return session;
     } catch (failure) {
-      this.#count(account, -1);
+      this.#shares.add(account, { sessions: -1, bytes: 0 });
       throw failure;
     }
+  }
+
+  /** A body on its way into the session, counted as it comes. It throws `request/too-many` before a chunk without room. */
+  async *counted(id: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of body) {
+      const session = this.#open.get(id);
+      if (session !== undefined) {
+        this.#shares.grow(session.account, chunk.length);
+        this.#open.set(id, { ...session, length: session.length + chunk.length });
+      }
+      yield chunk;
+    }
+  }
+
+  /** What the store has of the session, however its last body ended. */
+  async recount(id: string): Promise<void> {
+    const found = await this.#store.find(id);
+    const session = this.#open.get(id);
+    if (found === null || session === undefined) return;
+    this.#shares.add(session.account, { sessions: 0, bytes: found.length - session.length });
+    this.#open.set(id, { ...session, length: found.length });
   }
 
   /** Throws `oci/upload-unknown`, alike for one that is not there and one that is somebody else's. */
@@ -100,7 +108,7 @@ export class UploadSessions {
     const session = this.#open.get(id);
     if (session === undefined) return;
     this.#open.delete(id);
-    this.#count(session.account, -1);
+    this.#shares.add(session.account, { sessions: -1, bytes: -session.length });
   }
 
   /** Ends the session, if it is there. */
@@ -111,14 +119,16 @@ export class UploadSessions {
 
   /** Ends those that were touched too long ago. */
   async expire(): Promise<void> {
-    await this.#expire(this.#total > UPLOAD_SESSIONS_MANY ? UPLOAD_IDLE_OF_MANY_MS : UPLOAD_IDLE_MS);
+    await this.#expire(this.length > UPLOAD_SESSIONS_MANY ? UPLOAD_IDLE_OF_MANY_MS : UPLOAD_IDLE_MS, null);
   }
 
-  async #expire(idleMs: number): Promise<void> {
+  /** `whose`: `null` for everybody's. */
+  async #expire(idleMs: number, whose: Pick<OpenSession, 'account'> | null): Promise<void> {
     const beforeMs = this.#clock() - idleMs;
-    for (const [id, { touchedAtMs }] of this.#open) {
+    for (const [id, { account, touchedAtMs }] of this.#open) {
       // One that is touched meanwhile goes to the end.
       if (touchedAtMs > beforeMs) return;
+      if (whose !== null && whose.account !== account) continue;
       if (!this.#busy.has(id)) await this.alone(id, () => this.cancel(id));
     }
   }
@@ -128,12 +138,5 @@ export class UploadSessions {
     if (session === undefined) return;
     this.#open.delete(id);
     this.#open.set(id, { ...session, touchedAtMs: this.#clock() });
-  }
-
-  #count(account: string | null, by: 1 | -1): void {
-    this.#total += by;
-    const count = (this.#counts.get(account) ?? 0) + by;
-    if (count === 0) this.#counts.delete(account);
-    else this.#counts.set(account, count);
   }
 }

@@ -1,6 +1,7 @@
 import type { OciDigest, RepositoryName, TagName } from '@waybill/protocol/oci';
 import type {
   BlobLink,
+  KeptManifest,
   NamePage,
   OciChange,
   OciStore,
@@ -67,8 +68,15 @@ export class OciMemoryStore implements OciStore {
     });
   }
 
-  async readManifest(repository: RepositoryName, digest: OciDigest): Promise<StoredManifest | null> {
-    return this.#state.manifests.get(keyOf(repository, digest)) ?? null;
+  async readManifest(repository: RepositoryName, digest: OciDigest): Promise<KeptManifest | null> {
+    const stored = this.#state.manifests.get(keyOf(repository, digest));
+    if (stored === undefined) return null;
+    const { names: _, ...kept } = stored;
+    return kept;
+  }
+
+  async hasManifest(repository: RepositoryName, digest: OciDigest): Promise<boolean> {
+    return this.#state.manifests.has(keyOf(repository, digest));
   }
 
   async readTag(repository: RepositoryName, tag: TagName): Promise<OciDigest | null> {
@@ -119,10 +127,14 @@ export class OciMemoryStore implements OciStore {
     return [...manifests.values(), ...tags.values(), ...links.values()].some((row) => row.repository === repository);
   }
 
-  async listLooseLinks(beforeMs: number, limit: number): Promise<BlobLink[]> {
+  async listLooseLinks(
+    beforeMs: number,
+    { after, limit }: { readonly after: BlobLink | null; readonly limit: number },
+  ): Promise<BlobLink[]> {
     return [...this.#state.links.values()]
       .filter((link) => link.linkedAtMs < beforeMs && this.#isLoose(link))
-      .toSorted((a, b) => a.linkedAtMs - b.linkedAtMs)
+      .filter((link) => after === null || byAge(link, after) > 0)
+      .toSorted(byAge)
       .slice(0, limit);
   }
 
@@ -144,6 +156,11 @@ export class OciMemoryStore implements OciStore {
 /** Neither side has a space in it. */
 function keyOf(repository: RepositoryName, name: string): string {
   return `${repository} ${name}`;
+}
+
+function byAge(a: BlobLink, b: BlobLink): number {
+  const [left, right] = [keyOf(a.repository, a.digest), keyOf(b.repository, b.digest)];
+  return a.linkedAtMs - b.linkedAtMs || (left < right ? -1 : Number(left > right));
 }
 
 /** Names are ASCII: their order as texts is that of their bytes. */

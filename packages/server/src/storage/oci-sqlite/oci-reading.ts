@@ -10,7 +10,7 @@ const REFERRER =
 
 const SQL = {
   manifest: 'SELECT * FROM manifests WHERE repository = ? AND digest = ?',
-  names: 'SELECT digest FROM names WHERE repository = ? AND manifest = ? ORDER BY position',
+  hasManifest: 'SELECT 1 FROM manifests WHERE repository = ? AND digest = ?',
   tag: 'SELECT digest FROM tags WHERE repository = ? AND tag = ?',
   tags: 'SELECT tag, digest FROM tags WHERE repository = ? AND tag > ? ORDER BY tag LIMIT ?',
   referrers: `${REFERRER} AND digest > ?3 ORDER BY digest LIMIT ?4`,
@@ -24,8 +24,8 @@ const SQL = {
     UNION ALL SELECT min(repository) FROM links WHERE repository > ?1)`,
   hasRepository: `SELECT EXISTS (SELECT 1 FROM manifests WHERE repository = ?1)
     OR EXISTS (SELECT 1 FROM tags WHERE repository = ?1) OR EXISTS (SELECT 1 FROM links WHERE repository = ?1) AS has`,
-  loose: `SELECT repository, digest, size, linked_at_ms FROM links WHERE is_named = 0 AND linked_at_ms < ?
-    ORDER BY linked_at_ms LIMIT ?`,
+  loose: `SELECT repository, digest, size, linked_at_ms FROM links WHERE is_named = 0 AND linked_at_ms < ?1
+    AND (linked_at_ms, repository, digest) > (?2, ?3, ?4) ORDER BY linked_at_ms, repository, digest LIMIT ?5`,
   isLinked: 'SELECT 1 FROM links WHERE digest = ? LIMIT 1',
 } as const;
 
@@ -40,18 +40,10 @@ export function readsOf(connection: OciConnection): OciReader & OciSweepReader {
     connection.read(() => connection.all(SQL[name], ...values));
   return {
     readManifest: async (repository, digest) => {
-      const { row, names } = connection.snapshot(() => ({
-        row: connection.one(SQL.manifest, repository, digest),
-        names: connection.all(SQL.names, repository, digest),
-      }));
-      return (
-        row &&
-        manifestOfRow(
-          row,
-          names.map((name) => digestOfRow(name)),
-        )
-      );
+      const row = one('manifest', repository, digest);
+      return row && manifestOfRow(row);
     },
+    hasManifest: async (repository, digest) => one('hasManifest', repository, digest) !== null,
     readTag: async (repository, tag) => {
       const row = one('tag', repository, tag);
       return row && digestOfRow(row);
@@ -71,7 +63,10 @@ export function readsOf(connection: OciConnection): OciReader & OciSweepReader {
       all('linked', digest, after ?? BEFORE_ALL, limit).map(repositoryOfRow),
     listRepositories: async (page) => connection.snapshot(() => listRepositories(connection, page)),
     hasRepository: async (repository) => one('hasRepository', repository)?.['has'] === 1,
-    listLooseLinks: async (beforeMs, limit) => all('loose', beforeMs, limit).map(linkOfRow),
+    listLooseLinks: async (beforeMs, { after, limit }) => {
+      const place = after === null ? [0, BEFORE_ALL, BEFORE_ALL] : [after.linkedAtMs, after.repository, after.digest];
+      return all('loose', beforeMs, ...place, limit).map(linkOfRow);
+    },
     isLinked: async (digest: OciDigest) => one('isLinked', digest) !== null,
   };
 }

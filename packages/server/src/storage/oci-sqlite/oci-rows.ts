@@ -1,17 +1,16 @@
 import { isRegistryError, utf8 } from '@waybill/protocol';
 import { parseOciDigest, parseRepository, parseTag, type OciDigest, type RepositoryName } from '@waybill/protocol/oci';
-import type { BlobLink, StoredManifest, StoredReferrer, StoredTag } from '../../core/oci-ports.ts';
+import type { BlobLink, KeptManifest, StoredManifest, StoredReferrer, StoredTag } from '../../core/oci-ports.ts';
 import { bytesOf, damagedColumn, numberOf, textOf } from '../sqlite-columns.ts';
 import type { SqliteRow, SqliteValue } from '../sqlite-module.ts';
 
 /* Rows to values and back. A column that holds anything unexpected throws `storage/damaged`. */
 
-export function manifestOfRow(row: SqliteRow, names: readonly OciDigest[]): StoredManifest {
+export function manifestOfRow(row: SqliteRow): KeptManifest {
   return {
     ...referrerOfRow(row),
     repository: repositoryOfRow(row),
     subject: row['subject'] === null ? null : digestOfRow(row, 'subject'),
-    names,
     pushedAtMs: numberOf(row, 'pushed_at_ms'),
   };
 }

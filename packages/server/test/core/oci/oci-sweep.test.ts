@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { isRegistryError } from '@waybill/protocol';
+import { isRegistryError, RegistryError } from '@waybill/protocol';
 import type { OciDigest } from '@waybill/protocol/oci';
 import type { OciStore } from '../../../src/core/oci-ports.ts';
-import { LOOSE_BLOB_MS, LOOSE_LINK_MS, RECENT_BLOB_MS } from '../../../src/core/limits.ts';
+import { LOOSE_BLOB_MS, LOOSE_LINK_MS, OCI_SWEEP_STEP, RECENT_BLOB_MS } from '../../../src/core/limits.ts';
 import {
   ANYONE,
   digestOf,
@@ -16,6 +16,7 @@ import {
   putImage,
   readBlob,
   repo,
+  storeWith,
   tag,
   TestClock,
   type OciWorld,
@@ -82,6 +83,19 @@ test('a blob that its client was told is here waits for the manifest', async () 
   await world.view.putManifest(ANYONE, REPOSITORY, push);
 });
 
+test('blobs that are asked for again and again keep no others from going', async () => {
+  const world = await openWorld(new TestClock());
+  const asked: OciDigest[] = [];
+  for (let n = 0; n < 2 * OCI_SWEEP_STEP; n++) asked.push(await pushBlob(world, 'plain/a', `asked for ${n}`));
+  world.nowMs += 1;
+  const loose = await pushBlob(world, 'plain/a', 'loose');
+  world.nowMs += LOOSE_LINK_MS + 1;
+  for (const digest of asked) assert.equal(await isHere(world, digest), true);
+  await sweepAll(world);
+  assert.equal(await isHere(world, loose), false);
+  for (const digest of asked) assert.equal(await isHere(world, digest), true);
+});
+
 test('a blob pushed again has another day', async () => {
   const world = await openWorld(new TestClock());
   await pushBlob(world, 'plain/a', 'layer');
@@ -108,6 +122,22 @@ test('bytes that no repository has go, once they are no push on its way', async 
   assert.equal(await isStored(world, digest), false);
 });
 
+test('where the disk is full, bytes go that no repository has, though no link can', async () => {
+  const clock = new TestClock();
+  const drivers = memoryDrivers(clock);
+  const store = storeWith(drivers.store, {
+    deleteLooseLinks: () => Promise.reject(new RegistryError('storage/full', 'made up')),
+  });
+  const world = await openWorld(clock, { drivers: { ...drivers, store } });
+  const linked = await pushBlob(world, 'plain/a', 'linked');
+  const { id } = await world.uploads.start({ repository: REPOSITORY, account: null });
+  await world.uploads.finish(id, digestOf(''));
+  world.nowMs += LOOSE_LINK_MS + 1;
+  await assert.rejects(sweepAll(world), (thrown) => isRegistryError(thrown, 'storage/full'));
+  assert.equal(await isStored(world, digestOf('')), false);
+  assert.equal(await isStored(world, linked), true);
+});
+
 test('a blob that is being mounted is left alone until its new repository has it', async () => {
   const clock = new TestClock();
   const drivers = memoryDrivers(clock);
@@ -122,14 +152,7 @@ test('a blob that is being mounted is left alone until its new repository has it
     }
     return drivers.store.write(change, durable);
   };
-  const store = new Proxy(drivers.store, {
-    get: (target, name) => {
-      const member: unknown = name === 'write' ? write : Reflect.get(target, name);
-      return typeof member === 'function'
-        ? (...args: readonly unknown[]): unknown => Reflect.apply(member, target, args)
-        : member;
-    },
-  });
+  const store = storeWith(drivers.store, { write });
   const world = await openWorld(clock, { drivers: { ...drivers, store } });
   const digest = await pushBlob(world, 'plain/a', 'layer');
   world.nowMs += LOOSE_LINK_MS + 1;

@@ -5,12 +5,17 @@ import { isRegistryError, parseDigest, type ErrorCode } from '@waybill/protocol'
 import { emptyOciBlobMemory } from '../../../src/blobs/oci-memory/oci-memory.ts';
 import {
   ACCOUNT_SESSIONS_MAX,
+  ACCOUNT_UPLOAD_BYTES_MAX,
   OCI_BLOB_BYTES_MAX,
+  UNKNOWN_SESSIONS_MAX,
+  UNKNOWN_UPLOAD_BYTES_MAX,
+  UPLOAD_BYTES_MAX,
   UPLOAD_IDLE_MS,
   UPLOAD_IDLE_OF_FULL_MS,
   UPLOAD_IDLE_OF_MANY_MS,
   UPLOAD_SESSIONS_MAX,
 } from '../../../src/core/limits.ts';
+import type { UploadStore } from '../../../src/core/oci-ports.ts';
 import type { OciCaller, UploadBody } from '../../../src/core/oci/oci-registry.ts';
 import { unsupportedRepositories } from '../../../src/core/oci/oci-view.ts';
 import {
@@ -193,20 +198,93 @@ test('whoever began an upload goes on with it, in its repository, and nobody els
 });
 
 test('a thousand unfinished uploads are the most, and they expire', async () => {
-  const world = await openWorld(new TestClock());
+  const world = await openWorld(new TestClock(), { tokenPolicy: 'optional' });
   const ids: string[] = [];
-  for (let count = 0; count < UPLOAD_SESSIONS_MAX; count++) ids.push(await begun(world, count % 2 === 0 ? 'a' : ''));
-  await refused(begun(world), 'request/too-many');
-  await refused(pushBlob(world, 'plain/a', 'x'), 'request/too-many');
+  for (let count = 0; count < UPLOAD_SESSIONS_MAX; count++) {
+    const caller = count < UNKNOWN_SESSIONS_MAX ? ANYONE : ALICE;
+    ids.push(await begun(world, count % 2 === 0 ? 'a' : '', caller));
+  }
+  for (const caller of [ANYONE, BOB]) {
+    await refused(begun(world, '', caller), 'request/too-many');
+    await refused(pushBlob(world, 'plain/a', 'x', caller), 'request/too-many');
+  }
   // What is going on stays; what is not makes room.
   world.nowMs += UPLOAD_IDLE_OF_FULL_MS - 1;
   await world.view.uploads.append(ANYONE, REPOSITORY, ids[0] ?? '', bodyOf(['b']));
-  await refused(begun(world), 'request/too-many');
+  await refused(begun(world, '', BOB), 'request/too-many');
   world.nowMs += 1;
-  await begun(world);
+  await begun(world, '', BOB);
   assert.equal(world.uploading.length, 2);
   assert.equal((await world.view.uploads.place(ANYONE, REPOSITORY, ids[0] ?? '')).length, 2);
   await refused(world.view.uploads.place(ANYONE, REPOSITORY, ids[1] ?? ''), 'oci/upload-unknown');
+});
+
+test('whoever shows no token cannot hold all unfinished uploads (SECURITY.md O5)', async () => {
+  const world = await openWorld(new TestClock(), { tokenPolicy: 'optional' });
+  const alices = await begun(world, '', ALICE);
+  const ids: string[] = [];
+  for (let count = 0; count < UNKNOWN_SESSIONS_MAX; count++) ids.push(await begun(world));
+  await refused(begun(world), 'request/too-many');
+  await pushBlob(world, 'plain/a', 'x', BOB);
+  // Those that nobody goes on with make room for others of theirs, and leave an account's alone.
+  world.nowMs += UPLOAD_IDLE_OF_FULL_MS;
+  await begun(world);
+  await refused(world.view.uploads.place(ANYONE, REPOSITORY, ids[0] ?? ''), 'oci/upload-unknown');
+  assert.equal((await world.view.uploads.place(ALICE, REPOSITORY, alices)).length, 0);
+});
+
+for (const [who, caller, account, bytesMax] of [
+  ['whoever shows no token', ANYONE, null, UNKNOWN_UPLOAD_BYTES_MAX],
+  ['an account', ALICE, 'alice', ACCOUNT_UPLOAD_BYTES_MAX],
+] as const) {
+  test(`unfinished uploads of ${who} have so many bytes at most, over a restart (SECURITY.md O5)`, async () => {
+    const clock = new TestClock();
+    const drivers = memoryDrivers(clock);
+    const large = { ...(await drivers.uploads.start({ repository: REPOSITORY, account })), length: bytesMax - 3 };
+    async function* list(): ReturnType<UploadStore['list']> {
+      yield large;
+    }
+    const options = {
+      drivers: { ...drivers, uploads: { ...drivers.uploads, list } },
+      tokenPolicy: 'optional',
+    } as const;
+    const world = await openWorld(clock, options);
+    const { uploads } = world.view;
+    const id = await begun(world, '', caller);
+    world.nowMs += 1;
+    for (const body of [bodyOf(['abcd']), bodyOf(['ab', 'cd']), bodyOf(['abcd'], { start: 0, length: 4 })]) {
+      await refused(uploads.append(caller, REPOSITORY, id, body), 'request/too-many');
+      assert.equal((await uploads.place(caller, REPOSITORY, id)).length, 0);
+    }
+    await refused(pushBlob(world, 'plain/a', 'abcd', caller), 'request/too-many');
+    // What ends, and what a broken line leaves, counts for what it is.
+    await pushBlob(world, 'plain/a', 'abc', caller);
+    await assert.rejects(uploads.append(caller, REPOSITORY, id, bodyOf(['ab', new Error('the line broke')])), /broke/);
+    await refused(uploads.append(caller, REPOSITORY, id, bodyOf(['cd'])), 'request/too-many');
+    assert.equal((await uploads.append(caller, REPOSITORY, id, bodyOf(['c']))).length, 3);
+    await refused(begun(world, '', caller), 'request/too-many');
+    await pushBlob(world, 'plain/a', 'whoever else', BOB);
+    await uploads.cancel(caller, REPOSITORY, id);
+    await begun(world, 'abc', caller);
+    world.nowMs += UPLOAD_IDLE_MS - 1;
+    await world.uploading.expire();
+    await begun(world, 'abcdef', caller);
+  });
+}
+
+test('unfinished uploads have so many bytes at most, whoever has them', async () => {
+  const clock = new TestClock();
+  const drivers = memoryDrivers(clock);
+  const large = { ...(await drivers.uploads.start({ repository: REPOSITORY, account: 'carol' })) };
+  async function* list(): ReturnType<UploadStore['list']> {
+    yield { ...large, length: UPLOAD_BYTES_MAX - 3 };
+  }
+  const options = { drivers: { ...drivers, uploads: { ...drivers.uploads, list } }, tokenPolicy: 'optional' } as const;
+  const world = await openWorld(clock, options);
+  for (const caller of [ANYONE, ALICE]) {
+    await refused(pushBlob(world, 'plain/a', 'abcd', caller), 'request/too-many');
+    await pushBlob(world, 'plain/a', 'abc', caller);
+  }
 });
 
 test('few uploads have a day, many an hour', async () => {

@@ -65,6 +65,18 @@ export function memoryDrivers(clock: TestClock, memory: OciBlobMemory = emptyOci
   return { store: new OciMemoryStore(emptyOciMemoryState()), ...openOciMemory(memory, clock.now) };
 }
 
+/** Some of its calls are others. */
+export function storeWith(store: OciStore, change: Partial<OciStore>): OciStore {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(name in change ? change : target, name);
+      return typeof member === 'function'
+        ? (...args: readonly unknown[]): unknown => Reflect.apply(member, target, args)
+        : member;
+    },
+  });
+}
+
 let core: RegistryCore | null = null;
 
 /** One for a test file: it only says which namespaces there are. */

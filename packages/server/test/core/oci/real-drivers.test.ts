@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { isRegistryError } from '@waybill/protocol';
+import { blobFileOf } from '../../../src/blobs/oci-files/oci-places.ts';
 import { LOOSE_LINK_MS, RECENT_BLOB_MS, UPLOAD_IDLE_MS } from '../../../src/core/limits.ts';
 import {
   ANYONE,
@@ -23,6 +24,7 @@ import { RealDrivers } from './real-drivers.ts';
 import { sweepAll } from './sweep-all.ts';
 
 const REPOSITORY = repo('plain/a');
+const NO_LINKS = { skip: process.platform === 'win32' };
 
 after(disposeCore);
 
@@ -93,5 +95,38 @@ test('what nothing names leaves no file, nor does an upload that nobody goes on 
     await sweepAll(world);
     assert.deepEqual(await filesBelow(path.join(drivers.folder, 'oci')), []);
     assert.deepEqual((await world.view.catalog(ANYONE, { last: null, limit: null })).items, []);
+  });
+});
+
+test('a manifest whose layer a power cut has changed is refused, and its layer can be pushed again', async () => {
+  await withDrivers(async (drivers, clock) => {
+    const before = await openWorld(clock, { drivers: drivers.storage });
+    for (const blob of ['{}', 'layer']) await pushBlob(before, 'plain/a', blob);
+    const { file } = blobFileOf(path.join(drivers.folder, 'oci'), digestOf('layer'));
+    await writeFile(file, 'LAYER');
+    const world = await openWorld(clock, { drivers: await drivers.restart() });
+    const push = { reference: { tag: tag('x') }, tags: [], contentType: IMAGE, bytes: imageOf(['layer']) };
+    const put = (): Promise<unknown> => world.view.putManifest(ANYONE, REPOSITORY, push);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await assert.rejects(put(), (thrown) => isRegistryError(thrown, 'oci/manifest-blob'));
+    }
+    await pushBlob(world, 'plain/a', 'layer');
+    await put();
+    assert.equal(await readBlob(world, 'plain/a', digestOf('layer')), 'layer');
+  });
+});
+
+test('a foreign file in place of a blob keeps no other one from going', NO_LINKS, async () => {
+  await withDrivers(async (drivers, clock) => {
+    const world = await openWorld(clock, { drivers: drivers.storage });
+    const loose = await pushBlob(world, 'plain/a', 'loose');
+    const blobs = path.join(drivers.folder, 'oci', 'blobs', 'sha256');
+    await mkdir(path.join(blobs, '00'));
+    // Before the other one.
+    await symlink(drivers.folder, path.join(blobs, '00', '0'.repeat(64)));
+    world.nowMs += LOOSE_LINK_MS + 1;
+    await assert.rejects(sweepAll(world), (thrown) => isRegistryError(thrown, 'storage/damaged'));
+    await sweepAll(world);
+    assert.equal(await world.blobs.size(loose), null);
   });
 });
