@@ -1,9 +1,9 @@
 // npm run bench: what the core costs on this machine, beside the Rust peers where they are built (node interop/peers.mjs).
-//   npm run bench                        publishing, validation, validation in Chromium, signatures, and verdicts
+//   npm run bench                        publishing, validation, validation in Chromium, signatures, verdicts, OCI …
 //   npm run bench -- --scale             at 10^3, 10^5 and 10^6 records; builds the stores first, some half an hour
 //   npm run bench -- --overload          more publishers than can be served
 //   npm run bench -- --only validate     one part: publish, validate, chromium, signatures, authority, resolve, content,
-//                                        parts, get, overload, scale
+//                                        parts, get, oci, overload, scale
 //   npm run bench -- --write             keeps the tables in bench/RESULTS.md, each in its section
 //   npm run bench -- --quick             every part once and small: whether it runs, not what it costs
 // The figures of one run are compared with each other, never with another machine's.
@@ -15,6 +15,7 @@ import { authorityTable, benchAuthority } from './authority.mjs';
 import { benchChromium } from './chromium.mjs';
 import { benchContent, contentTable } from './content.mjs';
 import { benchGet, getTable } from './get.mjs';
+import { benchOci, ociTable } from './oci.mjs';
 import { benchOverload, overloadTable } from './overload.mjs';
 import { benchParts, partsTable } from './parts.mjs';
 import { benchPublish, publishTable } from './publish.mjs';
@@ -91,6 +92,11 @@ const PARTS = {
     runs: 7,
     table: async (options) => getTable(await benchGet(options)),
   },
+  oci: {
+    title: 'OCI',
+    runs: 5,
+    table: async (options) => ociTable(await benchOci(options)),
+  },
   overload: {
     title: 'Overload',
     runs: 3,
@@ -121,7 +127,7 @@ function chosenParts() {
   if (values.scale || values.overload) return ['overload', 'scale'].filter((name) => values[name]);
   return QUICK
     ? Object.keys(PARTS)
-    : ['publish', 'validate', 'chromium', 'signatures', 'authority', 'resolve', 'content', 'parts', 'get'];
+    : ['publish', 'validate', 'chromium', 'signatures', 'authority', 'resolve', 'content', 'parts', 'get', 'oci'];
 }
 
 async function runPart(name, { title, runs: usualRuns, table }) {

@@ -1,7 +1,8 @@
-// A server in a process of its own: `node bench/serve.mjs FOLDER` prints its address and ends at SIGTERM.
+// A server in a process of its own: `node bench/serve.mjs FOLDER` prints its address and ends at SIGTERM. With `--oci` it has plain
+// repositories below `plain`, too.
 import { parseConfig, startServer } from '@waybill/server';
 
-const [, , data] = process.argv;
+const [, , data, oci] = process.argv;
 const server = await startServer(
   await parseConfig({
     data,
@@ -12,6 +13,7 @@ const server = await startServer(
     anyContent: false,
     publicUrl: null,
     logLevel: 'warn',
+    ...(oci === '--oci' ? { ociPrefixes: ['plain'] } : {}),
   }),
   (failure) => {
     console.error(failure);

@@ -1,7 +1,7 @@
 // Registries in processes of their own, for what is measured from outside: ours, and the Rust one where it is built.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import path from 'node:path';
@@ -10,6 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { formatPrivateKey, privateKeyFromRandom } from '@waybill/protocol';
 
 const START_MS_MAX = 20_000;
+const CHECKPOINT = 'v1/fetch/checkpoint';
 const TICKS_PER_SECOND = 100;
 /** What `load.mjs` prints when it begins to count. */
 export const COUNTING_LINE = 'counting';
@@ -24,7 +25,7 @@ export async function startWaybill(data, args = []) {
   const [line] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
   if (typeof line !== 'string') throw new Error('the server did not start');
   const url = line.trim();
-  await untilServing(url, child);
+  await untilServing(url, child, CHECKPOINT);
   return { url, pid: child.pid, startMs: performance.now() - startedMs, stop: () => stop(child) };
 }
 
@@ -52,7 +53,26 @@ export async function startWargServer(file, data) {
   const key = privateKeyFromRandom(new Uint8Array(32).fill(9));
   const env = { PATH: process.env.PATH, HOME: data, WARG_OPERATOR_KEY: formatPrivateKey(key) };
   const child = spawn(file, args, { env, stdio: 'ignore' });
-  await untilServing(url, child);
+  await untilServing(url, child, CHECKPOINT);
+  return { url, pid: child.pid, stop: () => stop(child) };
+}
+
+/** distribution v3 on its driver for a folder, as its own example sets it up. */
+export async function startDistribution(file, data) {
+  mkdirSync(data, { recursive: true });
+  const url = `http://127.0.0.1:${await freePort()}/`;
+  const config = path.join(data, 'config.json');
+  // JSON is YAML.
+  const settings = {
+    version: 0.1,
+    log: { level: 'error', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: path.join(data, 'files') }, cache: { blobdescriptor: 'inmemory' } },
+    http: { addr: new URL(url).host },
+  };
+  writeFileSync(config, JSON.stringify(settings));
+  const env = { PATH: process.env.PATH, HOME: data, OTEL_TRACES_EXPORTER: 'none' };
+  const child = spawn(file, ['serve', config], { env, stdio: 'ignore' });
+  await untilServing(url, child, 'v2/');
   return { url, pid: child.pid, stop: () => stop(child) };
 }
 
@@ -128,10 +148,10 @@ export function median(list) {
   return quantile(list, 0.5);
 }
 
-async function untilServing(url, child) {
+async function untilServing(url, child, route) {
   const giveUpAtMs = Date.now() + START_MS_MAX;
   while (Date.now() < giveUpAtMs && child.exitCode === null) {
-    const answer = await fetch(new URL('v1/fetch/checkpoint', url)).catch(() => null);
+    const answer = await fetch(new URL(route, url)).catch(() => null);
     if (answer?.ok) return;
     await pause(20);
   }

@@ -1,4 +1,5 @@
 // node interop/peers.mjs: installs the other implementations that the interop tests talk to; what is there already is kept.
+// node interop/peers.mjs NAME…: only these.
 // node interop/peers.mjs --list: says as JSON where each of them is, `null` for one that is missing. Plain JavaScript without
 // dependencies. Everything is kept in one folder, named by WAYBILL_PEERS, by default waybill-peers in the user's cache folder.
 import { spawnSync } from 'node:child_process';
@@ -15,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { corpusMark, fetchCorpus } from './corpus/loader.mjs';
 
@@ -26,6 +27,11 @@ const WASM_TOOLS_VERSION = '1.263.0';
 const WASM_TOOLS_FEATURES = 'component,metadata,print,parse,validate,dump,objdump';
 const WKG_VERSION = '0.16.1';
 const COMPONENTIZE_VERSION = '0.23.0';
+const ORAS_VERSION = '1.3.6';
+const CRANE_VERSION = '0.22.1';
+const DISTRIBUTION_VERSION = '3.1.2';
+/** The suite has no releases: the commit that the counts of `oci-conformance.test.ts` were taken with. */
+const OCI_CONFORMANCE_VERSION = '0.0.0-20260831232431-97274622c111';
 const APT_PACKAGES = ['protobuf-compiler', 'libdbus-1-dev', 'libssl-dev', 'libpq-dev', 'pkg-config'];
 
 const CACHE =
@@ -50,30 +56,47 @@ const PEERS = {
   ]),
   wkg: cargoProgram(`wkg@${WKG_VERSION}`, 'wkg', []),
   corpus: { path: corpusMark(CORPUS), install: () => fetchCorpus(CORPUS) },
+  oras: goProgram('oras', ORAS_VERSION, 'oras.land/oras/cmd/oras'),
+  crane: goProgram('crane', CRANE_VERSION, 'github.com/google/go-containerregistry/cmd/crane'),
+  distribution: goProgram('distribution', DISTRIBUTION_VERSION, 'github.com/distribution/distribution/v3/cmd/registry'),
+  'oci-conformance': goProgram(
+    'oci-conformance',
+    OCI_CONFORMANCE_VERSION,
+    'github.com/opencontainers/distribution-spec/conformance',
+  ),
 };
+/** Peers that are written in Go need none of the system's packages. */
+const GO_PEERS = new Set(['oras', 'crane', 'distribution', 'oci-conformance']);
 
 if (process.argv.includes('--list')) {
   const paths = Object.entries(PEERS).map(([name, { path }]) => [name, existsSync(path) ? path : null]);
   console.log(JSON.stringify(Object.fromEntries(paths)));
 } else {
-  process.exitCode = installAll() ? 0 : 1;
+  process.exitCode = installPeers(process.argv.slice(2)) ? 0 : 1;
 }
 
-function installAll() {
+/** Those that are named; all when none is. */
+function installPeers(names) {
+  const unknown = names.find((name) => PEERS[name] === undefined);
+  if (unknown !== undefined) {
+    console.error(`peers: there is no ${unknown}: ${Object.keys(PEERS).join(', ')}`);
+    return false;
+  }
   mkdirSync(CACHE, { recursive: true });
-  const missing = Object.entries(PEERS).filter(([, { path }]) => !existsSync(path));
+  const wanted = Object.entries(PEERS).filter(([name]) => names.length === 0 || names.includes(name));
+  const missing = wanted.filter(([name, { path }]) => !GO_PEERS.has(name) && !existsSync(path));
   // Only what is compiled needs the system's packages.
   const steps = [
     { name: 'system packages', isThere: missing.length === 0, install: installSystemPackages },
-    ...Object.entries(PEERS).map(([name, { path, install }]) => ({ name, isThere: existsSync(path), install, path })),
+    ...wanted.map(([name, { path, install: take }]) => ({ name, isThere: existsSync(path), install: take, path })),
   ];
   // One after the other, to the end or to the first that fails: a half installed peer would only fail a test later.
   return steps.every(takeStep);
 }
 
-function takeStep({ name, isThere, install, path }) {
+function takeStep({ name, isThere, install: take, path }) {
   const startedAt = performance.now();
-  const ok = isThere || (install() && (path === undefined || existsSync(path)));
+  const ok = isThere || (take() && (path === undefined || existsSync(path)));
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const outcome = isThere ? 'there already' : ok ? 'installed' : 'FAILED';
   console.log(`peers: ${name.padEnd(16)} ${seconds.padStart(7)} s  ${outcome}`);
@@ -109,6 +132,20 @@ function cargoProgram(crate, program, options) {
   const root = join(CACHE, crate.replace('@', '-'));
   const args = ['install', crate, '--locked', ...options, '--root', root];
   return { path: join(root, 'bin', program), install: () => run('cargo', args) };
+}
+
+/** Go's proxy and its log of checksums hold a module to its version. */
+function goProgram(name, version, module) {
+  const bin = join(CACHE, `${name}-${version}`, 'bin');
+  return {
+    path: join(bin, basename(module)),
+    install: () => run(findGo(), ['install', `${module}@v${version}`], { GOBIN: bin }),
+  };
+}
+
+/** Where its own instructions put it, for those whose PATH does not say so. */
+function findGo() {
+  return spawnSync('go', ['version']).error === undefined ? 'go' : '/usr/local/go/bin/go';
 }
 
 function buildJudge() {

@@ -15,7 +15,11 @@ export type PeerName =
   | 'wasm-tools'
   | 'corpus'
   | 'components'
-  | 'wkg';
+  | 'wkg'
+  | 'oras'
+  | 'crane'
+  | 'distribution'
+  | 'oci-conformance';
 
 const INSTALL = 'node interop/peers.mjs';
 

@@ -75,7 +75,7 @@ export function randomKey(): PrivateKey {
 }
 
 /** Free a moment ago: the Rust server must be told its own address before it has one. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,0 +1,103 @@
+// OCI beside distribution v3, which has neither a log nor signatures: artifacts pushed and pulled by eight clients, into a plain
+// repository and into packages of the log; and one large blob, with the most memory that the server had. Each run is a fresh server on
+// a fresh folder; they take turns.
+import { mkdtempSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { cpuSeconds, findPeer, median, memoryMb, runScript, startDistribution, startWaybill } from './servers.mjs';
+
+const CLIENTS = 8;
+/** `artifacts`: of each client. */
+const LOADS = [
+  { name: '20 KB', bytes: 20_000, artifacts: 50, warmup: 5 },
+  { name: '2 MB', bytes: 2_000_000, artifacts: 8, warmup: 1 },
+];
+const BLOB = { name: '1 GB', bytes: 2 ** 30 };
+const QUICK = {
+  loads: [{ name: '20 KB', bytes: 20_000, artifacts: 3, warmup: 1 }],
+  blob: { name: '16 MB', bytes: 2 ** 24 },
+};
+/** Where a target has its repositories. */
+const TARGETS = [
+  { name: 'plain', start: startOurs, prefix: 'plain/' },
+  { name: 'logged', start: startOurs, prefix: 'bench/' },
+  { name: 'distribution', start: startPeer, prefix: 'plain/' },
+];
+
+/** Medians of `runs` runs, by target; that of distribution is missing where it is not built. */
+export async function benchOci({ runs, folder, quick }) {
+  const { loads, blob } = quick ? QUICK : { loads: LOADS, blob: BLOB };
+  const targets = TARGETS.filter(({ start }) => start === startOurs || findPeer('distribution') !== null);
+  const rows = [
+    ...loads.flatMap(({ name }) => [
+      `push ${name}, artifacts/s`,
+      `pull ${name}, artifacts/s`,
+      `${name}, server CPU ms for one that is pushed and pulled`,
+    ]),
+    `${blob.name} up, MB/s`,
+    `${blob.name} down, MB/s`,
+    `${blob.name}, most memory of the server, MB`,
+  ];
+  const measured = Object.fromEntries(targets.map(({ name }) => [name, rows.map(() => [])]));
+  for (let run = 0; run < runs; run++) {
+    for (const target of rotated(targets, run)) {
+      const figures = await measureTarget(target, { folder, loads, blob });
+      for (const [i, figure] of figures.entries()) measured[target.name][i].push(figure);
+    }
+  }
+  return rows.map((row, i) => ({
+    row,
+    figures: Object.fromEntries(targets.map(({ name }) => [name, median(measured[name][i])])),
+  }));
+}
+
+/** So that none is always the first. */
+function rotated(list, by) {
+  return list.map((_, i) => list[(i + by) % list.length]);
+}
+
+async function measureTarget({ start, prefix }, { folder, loads, blob }) {
+  const figures = [];
+  for (const { bytes, artifacts, warmup } of loads) {
+    const options = { repositories: `${prefix}r`, clients: CLIENTS, artifacts, warmup, bytes };
+    const { pushPerSecond, pullPerSecond, cpuSeconds: cpu } = await onServer(start, folder, options);
+    figures.push(pushPerSecond, pullPerSecond, (cpu * 1_000) / (CLIENTS * (artifacts + warmup)));
+  }
+  const large = { repositories: `${prefix}r`, blob: blob.bytes };
+  const { upMbPerSecond, downMbPerSecond, peakMb } = await onServer(start, folder, large);
+  return [...figures, upMbPerSecond, downMbPerSecond, peakMb];
+}
+
+async function onServer(start, folder, options) {
+  const data = mkdtempSync(path.join(folder, 'oci-'));
+  const server = await start(path.join(data, 'registry'));
+  try {
+    const before = cpuSeconds(server.pid);
+    const figures = await runScript('oci-load.mjs', { url: server.url, ...options });
+    return { ...figures, cpuSeconds: cpuSeconds(server.pid) - before, peakMb: memoryMb(server.pid).peak };
+  } finally {
+    await server.stop();
+    rmSync(data, { recursive: true, force: true });
+  }
+}
+
+function startOurs(data) {
+  return startWaybill(data, ['--oci']);
+}
+
+function startPeer(data) {
+  return startDistribution(findPeer('distribution'), data);
+}
+
+/** A table in Markdown. A ratio over 1 is ours being faster; of CPU time and memory, ours needing more. */
+export function ociTable(results) {
+  const number = (figure) => (figure === undefined ? '' : figure.toFixed(figure < 100 ? 1 : 0));
+  const ratio = (figure, peer) => (peer === undefined ? '' : (figure / peer).toFixed(2));
+  return [
+    '| | plain | logged | distribution | plain/distribution | logged/distribution |',
+    '|---|---|---|---|---|---|',
+    ...results.map(
+      ({ row, figures: { plain, logged, distribution } }) =>
+        `| ${row} | ${number(plain)} | ${number(logged)} | ${number(distribution)} | ${ratio(plain, distribution)} | ${ratio(logged, distribution)} |`,
+    ),
+  ].join('\n');
+}
