@@ -8,6 +8,7 @@ import type { BlobStore, ContentLinks } from '../../core/oci-ports.ts';
 import type { ByteRange, ContentStore } from '../../core/ports.ts';
 import { FILE_MODE, FOLDER_MODE, linkUnlessRefused, openUnlessGone, syncFolder, syncHandle } from '../durable-files.ts';
 import { hasSystemCode, withFileFailures } from '../file-failure.ts';
+import { writeAt, writeNew } from './block-writer.ts';
 import { fileChunks } from './file-chunks.ts';
 import { blobFileOf, DURABLE_MODE, findBlob, surveyOciFiles, uploadsFolder } from './oci-places.ts';
 
@@ -69,6 +70,17 @@ export class OciBlobFiles implements BlobStore {
       'storage/failed',
     );
     this.#noteFresh(digest);
+  }
+
+  /** {@link take} of bytes that are in memory, by way of a file that is not there yet. */
+  async keep(temporary: string, digest: OciDigest, bytes: Uint8Array): Promise<void> {
+    try {
+      await writeNew(temporary, bytes);
+      await this.take(temporary, digest);
+    } catch (failure) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw failure;
+    }
   }
 
   async makeDurable(digests: readonly OciDigest[]): Promise<void> {
@@ -231,19 +243,6 @@ export async function* readBlobFile(
   } finally {
     await handle.close();
   }
-}
-
-/** All of a chunk. Throws `storage/full`, `storage/failed`. */
-export async function writeAt(
-  handle: FileHandle,
-  { file, chunk, position }: { readonly file: string; readonly chunk: Uint8Array; readonly position: number },
-): Promise<void> {
-  const write = async (): Promise<void> => {
-    for (let done = 0; done < chunk.length;) {
-      done += (await handle.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
-    }
-  };
-  await withFileFailures(file, write, 'storage/failed');
 }
 
 /** 256 folders for each algorithm: once they are there, nothing is asked before. */
