@@ -11,6 +11,7 @@ import { hasSystemCode, withFileFailures } from '../file-failure.ts';
 import { writeAt, writeNew } from './block-writer.ts';
 import { fileChunks } from './file-chunks.ts';
 import { blobFileOf, DURABLE_MODE, findBlob, surveyOciFiles, uploadsFolder } from './oci-places.ts';
+import { RecentBlobs } from './recent-blobs.ts';
 
 /** Digests of blobs that this process has seen whole and that are not durable yet: beyond it the oldest are read again. */
 const FRESH_MAX = 65_536;
@@ -26,6 +27,7 @@ export class OciBlobFiles implements BlobStore {
   readonly #root: string;
   readonly #content: SharedContentStore;
   readonly #fresh = new Set<OciDigest>();
+  readonly #recent = new RecentBlobs();
   readonly #syncing = new Map<OciDigest, Promise<void>>();
   /** Folders whose own names are durable. */
   readonly #knownFolders = new Set<string>();
@@ -44,6 +46,9 @@ export class OciBlobFiles implements BlobStore {
   }
 
   read(digest: OciDigest, range: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
+    const recent = this.#recent.get(digest);
+    if (recent !== null && range.end <= recent.length && findBlob(this.#root, digest) !== null)
+      return once(recent.subarray(range.start, range.end));
     return readBlobFile(this.#root, digest, range);
   }
 
@@ -53,6 +58,7 @@ export class OciBlobFiles implements BlobStore {
 
   async delete(digest: OciDigest): Promise<void> {
     this.#fresh.delete(digest);
+    this.#recent.delete(digest);
     const { file } = blobFileOf(this.#root, digest);
     await withFileFailures(file, () => rm(file, { force: true }), 'storage/failed');
   }
@@ -77,6 +83,7 @@ export class OciBlobFiles implements BlobStore {
     try {
       await writeNew(temporary, bytes);
       await this.take(temporary, digest);
+      this.#recent.set(digest, bytes);
     } catch (failure) {
       await rm(temporary, { force: true }).catch(() => undefined);
       throw failure;
@@ -92,7 +99,11 @@ export class OciBlobFiles implements BlobStore {
       await Promise.all(waits);
       if (process.platform === 'win32') return;
       // Pushed again meanwhile: then another file has the name.
-      left = left.filter((digest) => findBlob(this.#root, digest)?.isDurable !== true);
+      left = left.filter((digest) => {
+        const isDurable = findBlob(this.#root, digest)?.isDurable === true;
+        if (isDurable) this.#fresh.delete(digest);
+        return !isDurable;
+      });
       if (left.length === 0) return;
     }
     throw new RegistryError('storage/busy', `${left[0]} is pushed again and again: try again`);
@@ -144,10 +155,9 @@ export class OciBlobFiles implements BlobStore {
         await syncHandle(handle, file);
       }
       await withFileFailures(folder, () => this.#syncNames(folder), 'storage/failed');
-      for (const { digest, handle } of opened) {
+      for (const { handle } of opened) {
         // Of the file that was synced: another one may have taken its name by now.
         await markDurable(handle);
-        if (findBlob(this.#root, digest)?.isDurable === true) this.#fresh.delete(digest);
       }
     } finally {
       for (const { handle } of opened) await handle.close();
@@ -227,6 +237,10 @@ export class OciBlobFiles implements BlobStore {
       break;
     }
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  if (bytes.length > 0) yield bytes;
 }
 
 /** Throws `oci/blob-unknown`. */

@@ -115,8 +115,8 @@ export class PackagePushing implements OciPushing {
     requireLabelsAgree(manifest, config, { name, versions });
     if (open.length === 0) return this.#putAgain(push, found);
     const { mediaTypes, size, warning } = await this.#examine(push, layers, found);
-    await this.#makeDurable(push, found);
-    await this.#giveContent(layers, found);
+    await this.#parts.blobs.makeDurable(blobsHere(push, found));
+    await Promise.all([this.#makeDurable(push, found), this.#giveContent(layers, found)]);
     const said = { ...plan, mediaTypes, size, account: push.account, manifest: push.bytes };
     await this.#parts.gateway
       .release(name, (state, key) => speechFor(state, { ...said, key }), contentOf(layers, found))
@@ -218,9 +218,7 @@ export class PackagePushing implements OciPushing {
   ): Promise<void> {
     const { store, blobs, clock } = this.#parts;
     const { manifest, bytes, repository } = push;
-    const config = manifest.config === null ? [] : [manifest.config.digest];
-    const layers = found.flatMap(({ blob }) => blob ?? []);
-    const named = [...new Set([...config, ...layers])];
+    const named = blobsHere(push, found);
     await blobs.makeDurable(named);
     const row: Omit<StoredManifest, 'digest'> = {
       repository,
@@ -283,6 +281,12 @@ function digestFor(reference: OciReference, bytes: Uint8Array): OciDigest {
 
 function blobsOf({ config, layers }: ReadManifest): readonly OciDigest[] {
   return [...(config === null ? [] : [config]), ...layers].map(({ digest }) => digest);
+}
+
+/** Of the repository; others of its layers lie with the log's content alone. */
+function blobsHere({ manifest }: Push, found: readonly FoundLayer[]): readonly OciDigest[] {
+  const config = manifest.config === null ? [] : [manifest.config.digest];
+  return [...new Set([...config, ...found.flatMap(({ blob }) => blob ?? [])])];
 }
 
 function sha256Of(digest: OciDigest): Digest | null {
