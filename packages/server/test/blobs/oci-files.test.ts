@@ -168,7 +168,8 @@ test('a blob that is pushed waits for no disk; made durable it waits once for it
     await Promise.all([stores.blobs.makeDurable(digests), stores.blobs.makeDurable(digests)]);
     const expected = digests.flatMap((digest) => {
       const { file, folder: below } = blobFileOf('oci', digest);
-      return [file, below, path.dirname(below)];
+      // The folders of the usual algorithm are durable from the start.
+      return digest.startsWith('sha256:') ? [file, below] : [file, below, path.dirname(below)];
     });
     assert.deepEqual(syncs(calls, folder).toSorted(), expected.toSorted());
     if (process.platform === 'win32') return;

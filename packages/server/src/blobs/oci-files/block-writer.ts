@@ -8,7 +8,7 @@ const BLOCK_BYTES = 512 * 1024;
 /** Of all uploads together. */
 const BLOCKS_MAX = 32;
 /** Free ones that are kept. */
-const FREE_MAX = 8;
+const FREE_MAX = 16;
 
 const free: Uint8Array[] = [];
 let lent = 0;

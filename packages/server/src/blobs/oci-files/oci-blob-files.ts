@@ -30,10 +30,11 @@ export class OciBlobFiles implements BlobStore {
   readonly #recent = new RecentBlobs();
   readonly #syncing = new Map<OciDigest, Promise<void>>();
   /** Folders whose own names are durable. */
-  readonly #knownFolders = new Set<string>();
+  readonly #knownFolders: Set<string>;
 
-  constructor(root: string, content: SharedContentStore) {
+  constructor(root: string, content: SharedContentStore, durableFolders: readonly string[]) {
     this.#root = root;
+    this.#knownFolders = new Set(durableFolders);
     this.#content = content;
   }
 

@@ -178,8 +178,11 @@ export class OciUploadFiles implements UploadStore {
       await this.#remove(id);
       throw new RegistryError('oci/digest-mismatch', `what was uploaded is not ${digest}`, { digest, found });
     }
-    if (held === undefined) await this.#blobs.take(this.#fileOf(id), digest);
-    else await this.#blobs.keep(this.#fileOf(id), digest, held).finally(() => this.#forget(id));
+    if (held !== undefined) {
+      await this.#blobs.keep(this.#fileOf(id), digest, held).finally(() => this.#forget(id));
+      return length;
+    }
+    await this.#blobs.take(this.#fileOf(id), digest);
     // A crash before this leaves a session without bytes, which the next start removes.
     await this.#forget(id);
     return length;
