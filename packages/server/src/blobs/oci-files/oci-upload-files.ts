@@ -128,22 +128,16 @@ export class OciUploadFiles implements UploadStore {
     return this.#opened(id, async (handle, file) => {
       const before = await this.#hashedTo(id, { handle, file, length });
       const hash = before.hash.copy();
-      this.#hashing.set(id, { now: before, before: null });
       const writer = new BlockWriter({ handle, file, position: length, hash });
+      // Until all is written nobody knows how much of it is there: where writing fails, it is read again.
+      this.#hashing.delete(id);
       try {
-        for await (const chunk of body) {
-          if (writer.length + chunk.length > bytesMax) throw tooLong(bytesMax);
-          await writer.add(chunk);
-        }
+        await fillBlocks(writer, body, bytesMax);
       } finally {
-        try {
-          await writer.end();
-          if (writer.length > length) this.#hashing.set(id, { now: { hash, length: writer.length }, before });
-        } catch (failure) {
-          // Nobody knows how much of it is there: it is read again.
-          this.#hashing.delete(id);
-          throw failure;
-        }
+        await writer.end();
+        const isLonger = writer.length > length;
+        const after = isLonger ? { now: { hash, length: writer.length }, before } : { now: before, before: null };
+        this.#hashing.set(id, after);
       }
       return writer.length;
     });
@@ -179,7 +173,11 @@ export class OciUploadFiles implements UploadStore {
       throw new RegistryError('oci/digest-mismatch', `what was uploaded is not ${digest}`, { digest, found });
     }
     if (held !== undefined) {
-      await this.#blobs.keep(this.#fileOf(id), digest, held).finally(() => this.#forget(id));
+      try {
+        await this.#blobs.keep(this.#fileOf(id), digest, held);
+      } finally {
+        await this.#forget(id);
+      }
       return length;
     }
     await this.#blobs.take(this.#fileOf(id), digest);
@@ -262,6 +260,13 @@ export class OciUploadFiles implements UploadStore {
     if (this.#held.delete(id)) return;
     const file = `${this.#fileOf(id)}.json`;
     await withFileFailures(file, () => rm(file, { force: true }), 'storage/failed');
+  }
+}
+
+async function fillBlocks(writer: BlockWriter, body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<void> {
+  for await (const chunk of body) {
+    if (writer.length + chunk.length > bytesMax) throw tooLong(bytesMax);
+    await writer.add(chunk);
   }
 }
 
