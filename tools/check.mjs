@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { ROOT, binary, build, filesBelow, prepare, run } from './workspace.mjs';
 
 /** What a browser downloads for the whole public surface of the protocol, compressed. Raise it only with a reason in the commit. */
-const PROTOCOL_GZIP_BYTES_MAX = 60 * 1024;
+const PROTOCOL_GZIP_BYTES_MAX = 61 * 1024;
 
 const STEPS = [
   { name: 'format', check: () => program('oxfmt', ['--check', '.']) },

@@ -81,9 +81,10 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
   'packages/server/src': {
     packages: ['@waybill/protocol', '@waybill/protocol/author', '@waybill/protocol/content', '@waybill/protocol/oci'],
     parts: {
-      core: { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: [] },
+      core: { parts: ['core/ports.ts', 'core/oci-ports.ts', 'core/upstream-ports.ts'], modules: [] },
       'core/ports.ts': { parts: [], modules: [] },
       'core/oci-ports.ts': { parts: ['core/ports.ts'], modules: [] },
+      'core/upstream-ports.ts': { parts: [], modules: [] },
       'storage/oci-conformance.ts': { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: ['npm', 'node'] },
       'blobs/oci-conformance.ts': { parts: ['core/ports.ts', 'core/oci-ports.ts'], modules: ['npm', 'node'] },
       'storage/conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
@@ -119,7 +120,13 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'http/*': { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
       metrics: { parts: ['core', 'core/ports.ts', 'http/*.ts'], modules: ['npm', 'node'] },
       // What an operator writes, parsed into the values that core asks for.
-      'config.ts': { parts: ['core', 'log-keys.ts', 'publishers-file.ts'], modules: ['npm', 'node'] },
+      'config.ts': {
+        parts: ['core', 'core/upstream-ports.ts', 'upstreams-file.ts', 'log-keys.ts', 'publishers-file.ts'],
+        modules: ['npm', 'node'],
+      },
+      // What other registries serve, fetched from nowhere but where the operator says.
+      upstream: { parts: ['core/upstream-ports.ts'], modules: ['npm', 'node'] },
+      'upstreams-file.ts': { parts: ['core', 'core/upstream-ports.ts', 'upstream'], modules: ['npm', 'node'] },
       'publishers-file.ts': { parts: ['core'], modules: ['npm', 'node'] },
       'key-file.ts': { parts: [], modules: ['node'] },
       'gateway-key-files.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },

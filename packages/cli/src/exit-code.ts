@@ -117,6 +117,8 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
   'oci/unsupported': EXIT.usage,
   'oci/upload': EXIT.usage,
   'oci/upload-unknown': EXIT.notFound,
+  'upstream/failed': EXIT.network,
+  'upstream/refused': EXIT.network,
   'release/custodial': EXIT.refused,
   'release/affected': EXIT.refused,
   'release/not-found': EXIT.notFound,

@@ -89,7 +89,7 @@ async function* receivedFrom(
   { client, onProgress }: ContentFetchParts,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let received = 0;
-  for await (const chunk of (await client.api.transport.body(url)) ?? (await fetchedBody(url, client))) {
+  for await (const chunk of await bodyFrom(url, client)) {
     received += chunk.length;
     if (received > bytesMax) throw new RegistryError('content/size', `content is over ${bytesMax} bytes`);
     yield chunk;
@@ -97,8 +97,12 @@ async function* receivedFrom(
   }
 }
 
-async function fetchedBody(url: URL, { api }: ContentFetchParts['client']): Promise<AsyncIterable<Uint8Array>> {
-  const response = await api.transport.open(url, { method: 'GET' });
+async function bodyFrom(url: URL, { api }: ContentFetchParts['client']): Promise<AsyncIterable<Uint8Array>> {
+  const asked = api.contentRequest(url);
+  // Whatever else fetches bodies follows redirects, and knows of no token.
+  const plain = 'authorization' in asked.headers ? null : await api.transport.body(url);
+  if (plain !== null) return plain;
+  const response = await api.transport.open(url, { method: 'GET', ...asked });
   if (response.status === STATUS_WITHHELD) throw await api.refusalOf(response);
   if (response.ok) return chunksOf(response, api.transport.limits);
   // Unread, it would keep the process alive for as long as the source likes. Not awaited, as it may never end.

@@ -31,14 +31,26 @@ export interface FetchedLogs {
 const PAGES_MAX = 100_000;
 
 /**
- * Fetches what the cache lacks, page by page. Throws `log/foreign`, `log/incomplete`, `registry/protocol`, and what the API
- * throws.
+ * Fetches what the cache lacks, page by page; packages that are not there are asked for again with the token, if there is one, for
+ * they may be private. Throws `log/foreign`, `log/incomplete`, `registry/protocol`, and what the API throws.
  */
 export async function fetchLogs(
   api: RegistryApi,
   cache: LogCache,
   logLength: number,
-  { packages, governance }: WantedLogs,
+  wanted: WantedLogs,
+): Promise<FetchedLogs> {
+  const passedOver = new Set<LogId>();
+  const fetched = await fetchOnce(api, cache, logLength, { ...wanted, passedOver });
+  const isHidden = wanted.packages.some((logId) => passedOver.has(logId) || fetched.missing.includes(logId));
+  return isHidden && (await api.showToken()) ? fetchOnce(api, cache, logLength, { ...wanted, passedOver }) : fetched;
+}
+
+async function fetchOnce(
+  api: RegistryApi,
+  cache: LogCache,
+  logLength: number,
+  { packages, governance, passedOver }: WantedLogs & { readonly passedOver: Set<LogId> },
 ): Promise<FetchedLogs> {
   const operator = await readCached(cache, OPERATOR_LOG_ID, logLength);
   const logs = new Map([[OPERATOR_LOG_ID, operator]]);
@@ -48,7 +60,7 @@ export async function fetchLogs(
   const missing: LogId[] = [];
   for (let page = 0; page < PAGES_MAX; page++) {
     try {
-      if (!(await fetchPage(api, logLength, logs, wanted))) return answerOf(logs, wanted, missing);
+      if (!(await fetchPage(api, logLength, logs, { wanted, passedOver }))) return answerOf(logs, wanted, missing);
     } catch (failure) {
       if (isRegistryError(failure, 'request/cursor')) throw withheld(failure);
       const unknown = isRegistryError(failure, 'log/not-found')
@@ -102,12 +114,12 @@ function answerOf(
   return { operator: logs.get(OPERATOR_LOG_ID) ?? [], others, missing: [...missing, ...empty] };
 }
 
-/** True when there is more to fetch. */
+/** True when there is more to fetch. Adds to `passedOver` logs that the answer leaves out. */
 async function fetchPage(
   api: RegistryApi,
   logLength: number,
   logs: Map<LogId, wargApi.PublishedRecord[]>,
-  wanted: ReadonlySet<LogId>,
+  { wanted, passedOver }: { readonly wanted: ReadonlySet<LogId>; readonly passedOver: Set<LogId> },
 ): Promise<boolean> {
   const tokenOf = (logId: LogId): string | null => logs.get(logId)?.at(-1)?.fetchToken ?? null;
   const answer = await api.logs({
@@ -116,6 +128,7 @@ async function fetchPage(
     operator: tokenOf(OPERATOR_LOG_ID),
     packages: new Map([...wanted].map((logId) => [logId, tokenOf(logId)])),
   });
+  for (const logId of wanted) if (!answer.packages.has(logId)) passedOver.add(logId);
   let added = 0;
   for (const [logId, records] of [[OPERATOR_LOG_ID, answer.operator] as const, ...answer.packages]) {
     const log = logs.get(logId);

@@ -9,6 +9,7 @@ import {
   type Digest,
   type VerifiedCheckpoint,
 } from '@waybill/protocol';
+import { parseBearerToken } from './bearer-token.ts';
 import { lookUpContent } from './content-lookup.ts';
 import { readCached } from './content-claim.ts';
 import { fetchContent } from './content-fetch.ts';
@@ -48,6 +49,8 @@ export interface OpenOptions {
   readonly operatorKey: string | null;
   /** What is remembered between calls, and between programs. Without it: by this `Registry` alone, as long as it lives. */
   readonly memory?: RegistryMemory;
+  /** What the operator gave for reading what is private; shown to this registry alone, and only where it is needed. */
+  readonly token?: string;
   /** The platform's, unless a program has one of its own. */
   readonly fetch?: Fetch;
   /** The platform's, unless a program has one of its own. */
@@ -113,10 +116,11 @@ export async function open(url: string, options: OpenOptions): Promise<Registry>
   const { checkpointAgeSecondsMax = CHECKPOINT_AGE_SECONDS_MAX } = options;
   // What is written in JavaScript may leave it out.
   const expectedOperator = operatorKey == null ? null : parseDigest(operatorKey);
+  const token = options.token === undefined ? null : parseBearerToken(options.token);
   const isOwn = isLoopbackHost(baseUrl.hostname);
   if (expectedOperator === null && !isOwn && (await memory.trust.read()) === null) throw unpinned(baseUrl);
   const client = new RegistryClient({
-    api: new RegistryApi(new Transport(baseUrl, given, {}, limits)),
+    api: new RegistryApi(new Transport(baseUrl, given, {}, limits), () => Promise.resolve(token)),
     trust: memory.trust,
     logs: memory.logs,
     expectedOperator,

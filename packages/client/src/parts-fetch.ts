@@ -70,7 +70,8 @@ function placeOf(digest: Digest, { client }: Pick<ContentFetchParts, 'client'>):
 /** `null` from a registry that gives none. Throws `content/parts` for one that cannot be of this content. */
 async function fetchList({ digest, size }: WantedContent, parts: ContentFetchParts): Promise<PartKeys | null> {
   const { transport } = parts.client.api;
-  const response = await transport.open(placeOf(digest, parts), { method: 'GET' });
+  const place = placeOf(digest, parts);
+  const response = await transport.open(place, { method: 'GET', ...parts.client.api.contentRequest(place) });
   if (response.status !== 200) {
     void response.body?.cancel().catch(() => undefined);
     return null;
@@ -126,9 +127,11 @@ async function* blocksOf(
 async function fetchParts(digest: Digest, runs: readonly PartRun[], parts: AssemblyParts): Promise<PartsBody> {
   const { transport } = parts.client.api;
   if (runs.length === 0) return new PartsBody(noChunks());
-  const headers = { 'content-type': 'application/json', 'accept-encoding': 'br, gzip' };
+  const place = placeOf(digest, parts);
+  const { headers: shown, redirect } = parts.client.api.contentRequest(place);
+  const headers = { 'content-type': 'application/json', 'accept-encoding': 'br, gzip', ...shown };
   const body = JSON.stringify(partsRequestBody(runs));
-  const response = await transport.open(placeOf(digest, parts), { method: 'POST', body, headers }, body.length);
+  const response = await transport.open(place, { method: 'POST', body, headers, redirect }, body.length);
   if (response.status === 200) return new PartsBody(chunksOf(response, transport.limits));
   void response.body?.cancel().catch(() => undefined);
   throw new RegistryError('content/not-found', `the registry gives no parts: status ${response.status}`);

@@ -15,7 +15,7 @@ import {
 import { claimRequestBody, decodeClaimAnswer, type ClaimAnswer, type ClaimRequest } from '@waybill/protocol/author';
 import { decodeHeldReleases, type ClaimedReleases } from '@waybill/protocol/content';
 import { authorizationOf, type BearerToken } from './bearer-token.ts';
-import type { Answer, Transport } from './transport.ts';
+import { isPrivateLine, type Answer, type Transport } from './transport.ts';
 
 /** Headers that an upload endpoint may ask for (spec/http.md): no others, so that it cannot speak for the user elsewhere. */
 const UPLOAD_HEADERS: ReadonlySet<string> = new Set(['authorization', 'content-type']);
@@ -34,15 +34,41 @@ export type TokenSource = () => Promise<BearerToken | null>;
 
 const noToken: TokenSource = () => Promise.resolve(null);
 
+/** What a request for content has besides its address. */
+export interface ContentRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly redirect: 'follow' | 'manual';
+}
+
 /** The calls of Warg HTTP v1, typed. What they give is decoded, not believed. */
 export class RegistryApi {
   readonly transport: Transport;
   readonly #token: TokenSource;
+  /** What reads show, once one of them needs it. */
+  #shown: BearerToken | null = null;
 
-  /** `token` is asked when something is published, and never before. */
+  /** `token` is asked when something is published, or is not here for whoever shows none, and never before. */
   constructor(transport: Transport, token: TokenSource = noToken) {
     this.transport = transport;
     this.#token = token;
+  }
+
+  /**
+   * From now on reads show the token, too: what is private is to others as what is not there. False where there is none, or it is
+   * shown already, so that there is nothing to be asked for again.
+   */
+  async showToken(): Promise<boolean> {
+    if (this.#shown !== null || !isPrivateLine(this.transport.baseUrl)) return false;
+    this.#shown = await this.#token();
+    return this.#shown !== null;
+  }
+
+  /** How content is asked for at a place: with the token, once reads show it, and only where the registry itself is. */
+  contentRequest(url: URL): ContentRequest {
+    const { origin, pathname } = this.transport.baseUrl;
+    const isOwn = url.origin === origin && url.pathname.startsWith(pathname);
+    if (this.#shown === null || !isOwn) return { headers: {}, redirect: 'follow' };
+    return { headers: authorizationOf(this.#shown), redirect: 'manual' };
   }
 
   async checkpoint(): Promise<SignedCheckpoint> {
@@ -54,7 +80,7 @@ export class RegistryApi {
    * `log/not-found` with `detail.logId` for the first.
    */
   async logs(request: wargApi.FetchLogsRequest): Promise<wargApi.FetchLogsResponse> {
-    const headers = { ...RECORD_VERSIONS, ...ABSENT_LOGS };
+    const headers = { ...RECORD_VERSIONS, ...ABSENT_LOGS, ...this.#shownHeaders() };
     return decoded(
       await this.transport.request('POST', 'v1/fetch/logs', wargApi.fetchLogsBody(request), headers),
       wargApi.decodeFetchLogsResponse,
@@ -69,15 +95,16 @@ export class RegistryApi {
     return this.#call('POST', 'v1/proof/consistency', { from, to }, wargApi.decodeConsistencyResponse);
   }
 
-  /** `null` from a registry that cannot prove absence: a Rust one. */
+  /** `null` from a registry that cannot prove absence: a Rust one. Throws `token/…` for a log that is private. */
   async absence(logLength: number, logs: readonly LogId[]): Promise<Uint8Array | null> {
-    const answer = await this.transport.request('POST', 'v1/proof/absence', { logLength, logs: [...logs] });
+    const body = { logLength, logs: [...logs] };
+    const answer = await this.transport.request('POST', 'v1/proof/absence', body, this.#shownHeaders());
     const unknownRoute = answer.status === 405 || answer.status === 501 || (answer.status === 404 && !hasType(answer));
     return unknownRoute ? null : decoded(answer, wargApi.decodeAbsenceResponse);
   }
 
   async contentSources(digest: Digest): Promise<readonly wargApi.ContentSource[]> {
-    const sources = await this.#call('GET', `v1/content/${digest}`, undefined, wargApi.decodeContentSources);
+    const sources = await this.#read(`v1/content/${digest}`, wargApi.decodeContentSources);
     return sources.get(digest) ?? [];
   }
 
@@ -87,8 +114,8 @@ export class RegistryApi {
   }
 
   /**
-   * Shows the token, which no other call does: reading needs none, and answers to requests that carry one are kept by no
-   * shared cache. Throws `publish/conflict` with `detail.recordId` when another record came first, `token/…`.
+   * Shows the token, which reads do not before they need it: answers to requests that carry one are kept by no shared cache, and
+   * tell the registry what its account reads. Throws `publish/conflict` with `detail.recordId` when another record came first, `token/…`.
    */
   async publish(logId: LogId, name: PackageName, envelope: Envelope, final: boolean): Promise<wargApi.RecordStatus> {
     const token = await this.#token();
@@ -104,7 +131,7 @@ export class RegistryApi {
   }
 
   async recordStatus(logId: LogId, recordId: RecordId): Promise<wargApi.RecordStatus> {
-    return this.#call('GET', `v1/package/${logId}/record/${recordId}`, undefined, wargApi.decodeRecordStatus);
+    return this.#read(`v1/package/${logId}/record/${recordId}`, wargApi.decodeRecordStatus);
   }
 
   /** Uploads one content to an endpoint that the registry named. Throws `registry/protocol` for an endpoint that is none. */
@@ -156,8 +183,20 @@ export class RegistryApi {
   async heldReleases(digest: Digest, after: string | null): Promise<ClaimedReleases | null> {
     const query = after === null ? '' : `&after=${encodeURIComponent(after)}`;
     const path = `api/v1/content/${digest}/releases?limit=${HELD_RELEASES_ASKED}${query}`;
-    const answer = await this.transport.request('GET', path);
-    return [404, 405, 501].includes(answer.status) ? null : decoded(answer, decodeHeldReleases);
+    const answer = await this.transport.request('GET', path, undefined, this.#shownHeaders());
+    if ([404, 405, 501].includes(answer.status)) return null;
+    const found = decoded(answer, decodeHeldReleases);
+    return found.releases.length === 0 && (await this.showToken()) ? this.heldReleases(digest, after) : found;
+  }
+
+  /** What is private is not found by whoever shows no token. */
+  async #read<T>(path: string, decode: (source: Uint8Array) => T): Promise<T> {
+    const answer = await this.transport.request('GET', path, undefined, this.#shownHeaders());
+    return answer.status === 404 && (await this.showToken()) ? this.#read(path, decode) : decoded(answer, decode);
+  }
+
+  #shownHeaders(): Readonly<Record<string, string>> {
+    return this.#shown === null ? {} : authorizationOf(this.#shown);
   }
 
   async #call<T>(

@@ -163,9 +163,14 @@ export class Transport {
   }
 }
 
+/** Nobody on the way can read what is sent. */
+export function isPrivateLine({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || isLoopbackHost(hostname);
+}
+
 /** Throws `usage/invalid` where others on the way could read what is sent. */
-function requirePrivate({ protocol, hostname }: URL): void {
-  if (protocol === 'https:' || isLoopbackHost(hostname)) return;
+function requirePrivate(url: URL): void {
+  if (isPrivateLine(url)) return;
   throw new RegistryError('usage/invalid', 'a token is sent over https only: use the https address of the registry');
 }
 

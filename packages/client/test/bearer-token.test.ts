@@ -73,6 +73,39 @@ test('S3: a token is shown when something is published, and at no other time or 
   assert.ok(!JSON.stringify(transport.exchanges).includes(TEXT));
 });
 
+test('S3: a read shows the token once something is not there without it, to the registry itself and to nobody else', async () => {
+  const status = packageLogId(NAME);
+  const recordId = parseRecordId(PUBLISHED.recordId);
+  const base = 'https://registry.test/warg/';
+  let isFound = false;
+  const { api, transport, sent } = apiAt(base, () => json(isFound ? 200 : 404, isFound ? PUBLISHED : { status: 404 }));
+  const own = new URL('content/x', base);
+  assert.deepEqual(api.contentRequest(own), { headers: {}, redirect: 'follow' });
+  await assert.rejects(api.recordStatus(status, recordId));
+  const [first, second, ...more] = sent;
+  assert.deepEqual([first?.authorization, second?.authorization, more], [null, `Bearer ${TEXT}`, []]);
+  assert.equal(second?.redirect, 'manual');
+  isFound = true;
+  await api.recordStatus(status, recordId);
+  assert.equal(sent.at(-1)?.authorization, `Bearer ${TEXT}`);
+  assert.equal(await api.showToken(), false);
+  assert.deepEqual(api.contentRequest(own), { headers: { authorization: `Bearer ${TEXT}` }, redirect: 'manual' });
+  const others = ['https://elsewhere.test/warg/x', 'http://registry.test/warg/x', 'https://registry.test/other/x'];
+  for (const other of [...others, 'https://registry.test:444/warg/x', 'https://registry.test.evil/warg/x']) {
+    assert.deepEqual(api.contentRequest(new URL(other)), { headers: {}, redirect: 'follow' }, other);
+  }
+  assert.ok(!JSON.stringify(transport.exchanges).includes(TEXT));
+});
+
+test('S3: over plain http no read shows a token, whatever is not there', async () => {
+  const { api, sent } = apiAt('http://registry.test/', () => json(404, { status: 404 }));
+  await assert.rejects(api.recordStatus(packageLogId(NAME), parseRecordId(PUBLISHED.recordId)));
+  assert.deepEqual(
+    sent.map(({ authorization }) => authorization),
+    [null],
+  );
+});
+
 test('S3: a token is not sent on where the registry redirects', async () => {
   for (const status of [301, 302, 303, 307, 308]) {
     const location = { location: 'https://elsewhere.test/' };

@@ -36,6 +36,9 @@ export type ErrorCode =
   | 'oci/unsupported'
   | 'oci/upload'
   | 'oci/upload-unknown'
+  // Another registry from which this one takes releases.
+  | 'upstream/failed'
+  | 'upstream/refused'
   // Signatures in JOSE forms (spec/jose.md).
   | 'jws/algorithm'
   | 'jws/header'

@@ -203,6 +203,7 @@ export {
   type Audit,
   type Deprecation,
   type Licence,
+  type ImportNote,
   type OciManifestNote,
   type OnBehalf,
   type Rebuild,

@@ -6,9 +6,12 @@ import { parseRepository, type RepositoryName } from '@waybill/protocol/oci';
 import { TOKEN_POLICIES, type TokenPolicy } from './core/access.ts';
 import type { ContentPolicy } from './core/content.ts';
 import { MAP_PROOFS_KEPT_SECONDS, OCI_PREFIXES_MAX } from './core/limits.ts';
+import { PrivateNamespaces } from './core/private-namespaces.ts';
 import type { Publishers } from './core/publishers.ts';
+import type { UpstreamPlace } from './core/upstream-ports.ts';
 import { parseOrigin } from './log-keys.ts';
 import { readPublishersFile } from './publishers-file.ts';
+import { readUpstreamsFile } from './upstreams-file.ts';
 
 /** What a server is started with, as a person writes it. */
 export interface ServerOptions {
@@ -22,6 +25,8 @@ export interface ServerOptions {
   readonly open: boolean;
   /** Whether publishers show tokens: `optional` or `required`; otherwise none is looked at. */
   readonly tokens?: string;
+  /** Namespaces whose packages are read with a token only; otherwise everything is public. */
+  readonly privateNamespaces?: readonly string[];
   /** Other content than WebAssembly is taken too. */
   readonly anyContent: boolean;
   /** Where clients reach this server; `null`: where it listens. */
@@ -41,6 +46,8 @@ export interface ServerOptions {
   readonly ociLogin?: string;
   /** Whether the registry signs for OCI clients; otherwise where it needs no other set-up. */
   readonly gateway?: boolean;
+  /** TOML file of other registries from which packages are taken; otherwise from none. */
+  readonly upstreams?: string;
 }
 
 /** How OCI clients are asked for credentials. */
@@ -61,6 +68,7 @@ export interface Config {
   readonly namespaces: readonly Namespace[];
   readonly publishers: Publishers;
   readonly tokenPolicy: TokenPolicy;
+  readonly privates: PrivateNamespaces;
   readonly contentPolicy: ContentPolicy;
   readonly publicUrl: URL | null;
   readonly logLevel: string;
@@ -71,6 +79,7 @@ export interface Config {
   readonly ociLogin: OciLogin;
   /** The registry signs what OCI clients push, where nothing in the log speaks against it. */
   readonly gateway: boolean;
+  readonly upstreams: readonly UpstreamPlace[];
 }
 
 const PORT_MAX = 65_535;
@@ -84,23 +93,38 @@ export async function parseConfig(options: ServerOptions): Promise<Config> {
   }
   await checkDataDirectory(options.data);
   const tokenPolicy = parseTokenPolicy(options.tokens);
+  const publicUrl = options.publicUrl === null ? null : parsePublicUrl(options.publicUrl);
+  const reach = reachOf(address, publicUrl);
+  const gateway = options.gateway ?? needsNoSetUp(options, reach);
   return {
     dataDirectory: options.data,
     address,
     metricsAddress: options.metrics === undefined ? null : parseAddress('--metrics', options.metrics),
     namespaces: options.namespaces.map(parseNamespace),
-    publishers: await decidePublishers(options, { host: address.host, tokenPolicy }),
+    publishers: await decidePublishers(options, { reach, tokenPolicy }),
     tokenPolicy,
+    privates: parsePrivates(options.privateNamespaces ?? [], tokenPolicy),
     contentPolicy: options.anyContent ? 'any' : 'wasm',
-    publicUrl: options.publicUrl === null ? null : parsePublicUrl(options.publicUrl),
+    publicUrl,
     logLevel: options.logLevel,
     origin: options.origin === undefined ? null : parseOrigin(options.origin),
     lastSignedFile: options.lastSigned ?? path.join(options.data, 'last-signed'),
     mapProofsKeptSeconds: parseSeconds(options.mapProofsKept ?? MAP_PROOFS_KEPT_SECONDS),
     ociPrefixes: parseOciPrefixes(options.ociPrefixes ?? []),
     ociLogin: parseOciLogin(options, address),
-    gateway: options.gateway ?? needsNoSetUp(options, address.host),
+    gateway,
+    upstreams: await readUpstreams(options.upstreams, gateway),
   };
+}
+
+/** From where a server can be reached: from its machine alone, or by what name from elsewhere. */
+type Reach = 'this machine' | { readonly name: string };
+
+/** Whoever names a public address has others come in by it, through a proxy on this machine. */
+function reachOf({ host }: Address, publicUrl: URL | null): Reach {
+  if (!isLoopback(host)) return { name: host };
+  const outside = publicUrl?.hostname.replace(/^\[(.*)\]$/, '$1') ?? host;
+  return isLoopback(outside) ? 'this machine' : { name: outside };
 }
 
 function parseAddress(option: string, text: string): Address {
@@ -132,10 +156,21 @@ function parseTokenPolicy(text: string | undefined): TokenPolicy {
   throw new RegistryError('usage/invalid', `--tokens takes optional or required, not ${text}`);
 }
 
+/** That the log defines them is known once it is open. */
+function parsePrivates(texts: readonly string[], tokenPolicy: TokenPolicy): PrivateNamespaces {
+  if (texts.length > 0 && !TOKEN_POLICIES[tokenPolicy].isRead) {
+    throw new RegistryError(
+      'usage/invalid',
+      '--private needs --tokens optional or required: a token says who may read',
+    );
+  }
+  return new PrivateNamespaces(texts.map(parseNamespace));
+}
+
 /** With tokens as well as a list, both must allow. */
 async function decidePublishers(
   options: ServerOptions,
-  { host, tokenPolicy }: { readonly host: string; readonly tokenPolicy: TokenPolicy },
+  { reach, tokenPolicy }: { readonly reach: Reach; readonly tokenPolicy: TokenPolicy },
 ): Promise<Publishers> {
   if (options.publishers !== null && options.open) {
     throw new RegistryError('usage/invalid', '--publishers and --open contradict each other: give one');
@@ -145,17 +180,24 @@ async function decidePublishers(
     throw new RegistryError('usage/invalid', '--tokens required and --open contradict each other: give one');
   }
   if (options.publishers !== null) return readPublishersFile(options.publishers);
-  if (options.open || isNeeded || isLoopback(host)) return 'open';
+  if (options.open || isNeeded || reach === 'this machine') return 'open';
   throw new RegistryError(
     'usage/invalid',
-    `${host} can be reached from elsewhere, so say who may publish: --publishers FILE lists key ids, --tokens required asks ` +
+    `${reach.name} can be reached from elsewhere, so say who may publish: --publishers FILE lists key ids, --tokens required asks ` +
       'for a token, --open lets anybody',
   );
 }
 
 /** On this machine, with nothing said about who may publish, a push by an OCI client becomes a release without more ado. */
-function needsNoSetUp({ publishers, tokens }: ServerOptions, host: string): boolean {
-  return isLoopback(host) && publishers === null && tokens === undefined;
+function needsNoSetUp({ publishers, tokens }: ServerOptions, reach: Reach): boolean {
+  return reach === 'this machine' && publishers === null && tokens === undefined;
+}
+
+/** The gateway signs for what is imported: without it nothing ever came, and nobody were told why. */
+async function readUpstreams(file: string | undefined, gateway: boolean): Promise<readonly UpstreamPlace[]> {
+  if (file === undefined) return [];
+  if (gateway) return readUpstreamsFile(file, process.env);
+  throw new RegistryError('usage/invalid', '--upstreams needs --gateway: the registry signs for what it imports');
 }
 
 function parseOciPrefixes(texts: readonly string[]): readonly RepositoryName[] {
@@ -196,6 +238,10 @@ function parsePublicUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new RegistryError('usage/invalid', `--public-url takes an http or https address, not ${text}`);
+  }
+  // It is told to everybody, and what stands below it is added to its path.
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new RegistryError('usage/invalid', '--public-url has a host and perhaps a path, no credentials and no query');
   }
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;

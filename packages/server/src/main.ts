@@ -79,7 +79,7 @@ export async function startServer(
 }
 
 async function serve(
-  { address, publicUrl, tokenPolicy, ociLogin: login, dataDirectory }: Config,
+  { address, publicUrl, tokenPolicy, privates, ociLogin: login, dataDirectory }: Config,
   { registry, bounds, ...watching }: { registry: Registry; bounds: WebBounds; log: Logger; observer: HttpObserver },
 ): Promise<{ web: WebServer; url: URL }> {
   const { reading, proving, publishing, desk, governanceDesk, sequencer, oci } = registry;
@@ -88,6 +88,7 @@ async function serve(
   const content = new ContentReading({
     store: registry.content,
     trees: registry.treeTakedowns,
+    spaces: registry.spaces,
     baseUrl,
   });
   const tokens = new OciTokens({
@@ -98,17 +99,17 @@ async function serve(
     clock: Date.now,
     audience: () => serviceOf(url),
   });
-  const gate = new TokenGate(tokenPolicy, registry.tokens);
+  const gate = new TokenGate(tokenPolicy, registry.tokens, privates);
   const web = await startWebServer(
     {
       front: (limits) => new OciListener({ ...watching, registry: oci.view, tokens, limits, login, baseUrl }),
       apis: (intake) => [
         wargRoutes({ reading, proving, publishing, content, gate, intake }),
         recordRoutes({ desk, governanceDesk, intake }),
-        claimRoutes({ claiming: registry.claiming, gate, intake }),
+        claimRoutes({ claiming: registry.claiming, gate, intake, baseUrl }),
         proofRoutes(proving, intake),
-        partsRoutes({ content, parts: registry.parts, intake }),
-        lookupRoutes({ content, lookup: registry.lookup }),
+        partsRoutes({ content, parts: registry.parts, gate, intake }),
+        lookupRoutes({ content, lookup: registry.lookup, gate }),
       ],
     },
     { address, ...watching, ...bounds, notReady: () => (sequencer.failure === null ? null : 'the store has failed') },

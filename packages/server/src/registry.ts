@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  messageOf,
   OPERATOR_LOG_ID,
   operatorInitKey,
   registryOrigin,
+  RegistryError,
   type Digest,
   type LogHome,
   type LogId,
@@ -20,6 +22,7 @@ import type { Config } from './config.ts';
 import { ContentLookup } from './core/content-lookup.ts';
 import { ContentPacking } from './core/content-packing.ts';
 import { ContentParts } from './core/content-parts.ts';
+import { ContentSpaces } from './core/content-spaces.ts';
 import { ContentScrub } from './core/content-scrub.ts';
 import { Claiming } from './core/gateway/claiming.ts';
 import { Gateway, type GatewayParts } from './core/gateway/gateway.ts';
@@ -29,10 +32,12 @@ import { MapPruner } from './core/map-pruner.ts';
 import type { Observer } from './core/observer.ts';
 import { OperatorDesk } from './core/operator-desk.ts';
 import type { Clock, ContentStore, RegistryReader, StoredHead } from './core/ports.ts';
+import type { PrivateNamespaces } from './core/private-namespaces.ts';
 import { Proving } from './core/proving.ts';
 import { Publishing } from './core/publishing.ts';
 import { Reading } from './core/reading.ts';
 import { Sequencer } from './core/sequencer.ts';
+import type { UpstreamObserver } from './core/oci/upstream-imports.ts';
 import { openStateCaches, type GovernanceLogStates, type OperatorStates } from './core/state-caches.ts';
 import { TokenDesk } from './core/token-desk.ts';
 import { TreeTakedowns } from './core/tree-takedowns.ts';
@@ -76,6 +81,7 @@ export interface Registry {
   readonly claiming: Claiming;
   readonly tokens: TokenDesk;
   readonly content: ContentStore;
+  readonly spaces: ContentSpaces;
   readonly treeTakedowns: TreeTakedowns;
   readonly parts: ContentParts;
   readonly lookup: ContentLookup;
@@ -114,7 +120,7 @@ async function openHeld(
   { log, observer, onFatal }: Surroundings,
   onClose: (closer: () => Promise<void> | void) => void,
 ): Promise<Omit<Registry, 'close'>> {
-  const { publishers, contentPolicy } = config;
+  const { publishers, contentPolicy, privates } = config;
   const { key, logSigners, thread, head, reader, contentRoot, content, storage } = await openStores(config, {
     onFatal,
     onClose,
@@ -133,9 +139,10 @@ async function openHeld(
   const { operatorKeyId, origin: named } = await openLog(desk, { key, config, operator });
   origin = named;
   const store = { ...reader, ...watchPending(thread, onFatal) };
-  const publishing = new Publishing({ store, content, states, sequencer, publishers, contentPolicy, clock });
+  const spaces = new ContentSpaces({ store: reader, content, privates, logLength });
+  const publishing = new Publishing({ store, content, states, sequencer, publishers, contentPolicy, spaces, clock });
   await publishing.resume();
-  const reading = new Reading({ store: reader, sequencer, operator });
+  const reading = new Reading({ store: reader, sequencer, operator, privates });
   const treeTakedowns = new TreeTakedowns({ store: reader, content, governance, logLength });
   const { parts, packing } = openParts(content, { contentRoot, treeTakedowns, onFatal });
   const tokens = new TokenDesk(reader, watchTokenUses(thread, onFatal), clock);
@@ -145,7 +152,7 @@ async function openHeld(
   const custody = openGateway(config, { store: reader, states, publishing, homeOf, clock });
   const { gateway } = custody;
   const ociParts = { storage, reader, content, states, gateway, proving, treeTakedowns, logLength, homeOf, clock };
-  const oci = await openOciSide(config, ociParts);
+  const oci = await openOciSide(config, { ...ociParts, upstreamObserver: upstreamLog(log) });
   const walks = openWalks(config, { reader, thread, content, clock, onFatal, ears: { log, observer, publishing } });
   onClose(startUpkeep({ sequencer, publishing, ...walks, packing, tokens, ociSweep: oci.sweep, log }));
   return {
@@ -162,9 +169,10 @@ async function openHeld(
     ...custody,
     tokens,
     content,
+    spaces,
     treeTakedowns,
     parts,
-    lookup: new ContentLookup({ store: reader, logLength }),
+    lookup: new ContentLookup({ store: reader, privates, logLength }),
     oci,
   };
 }
@@ -257,13 +265,34 @@ interface OperatorLogParts {
 /** What the operator log says of the registry, once it says what this start owes it. */
 async function openLog(
   desk: OperatorDesk,
-  { key, config: { namespaces, origin }, operator }: OperatorLogParts,
+  { key, config: { namespaces, origin, privates }, operator }: OperatorLogParts,
 ): Promise<{ readonly operatorKeyId: Digest; readonly origin: string }> {
   await desk.open(key, { namespaces, origin });
+  await requirePrivatesDefined(privates, operator);
   return operator.read(OPERATOR_LOG_ID, (state) => ({
     operatorKeyId: operatorInitKey(state).id,
     origin: registryOrigin(state),
   }));
+}
+
+function upstreamLog(log: Logger): UpstreamObserver {
+  return {
+    imported: (name, origin) => log.info({ name, ...origin }, 'a release was imported from another registry'),
+    failed: (name, failure) => log.warn({ name, why: messageOf(failure) }, 'another registry gave nothing'),
+    changed: (name, change) =>
+      log.warn({ name, ...change }, 'another registry has changed what was imported from it: it stays as it was'),
+  };
+}
+
+/** A name that is mistyped would leave public what is meant to be private. Throws `usage/invalid`. */
+async function requirePrivatesDefined({ names }: PrivateNamespaces, operator: OperatorStates): Promise<void> {
+  const { bindings } = await operator.read(OPERATOR_LOG_ID, (state) => state);
+  const unknown = names.find((name) => bindings.get(name)?.status !== 'defined');
+  if (unknown === undefined) return;
+  throw new RegistryError(
+    'usage/invalid',
+    `--private ${unknown}: there is no namespace ${unknown} here; --namespace defines it`,
+  );
 }
 
 interface DamageEars extends Pick<Surroundings, 'log' | 'observer'> {

@@ -54,6 +54,26 @@ test('to be reached from elsewhere a server is told who may publish', async () =
   }
 });
 
+test('an address of this machine with a public one in front is reached from elsewhere', async () => {
+  for (const publicUrl of [
+    'https://registry.example',
+    'http://192.168.1.1:80',
+    'http://127.0.0.1.example',
+    'http://[::2]',
+  ]) {
+    await assertRefused({ publicUrl });
+    await assertRefused({ publicUrl, tokens: 'optional' });
+    const open = await parseConfig({ ...OPTIONS, publicUrl, open: true });
+    assert.deepEqual([open.publishers, open.gateway], ['open', false]);
+    assert.notEqual((await parseConfig({ ...OPTIONS, publicUrl, publishers })).publishers, 'open');
+    assert.equal((await parseConfig({ ...OPTIONS, publicUrl, tokens: 'required' })).tokenPolicy, 'required');
+  }
+  for (const publicUrl of ['http://localhost:8090', 'http://127.0.0.1/x', 'http://[::1]:8090/']) {
+    const { publishers: anybody, gateway } = await parseConfig({ ...OPTIONS, publicUrl });
+    assert.deepEqual([anybody, gateway], ['open', true]);
+  }
+});
+
 test('--publishers and --open contradict each other', async () => {
   await assertRefused({ open: true, publishers });
   assert.notEqual((await parseConfig({ ...OPTIONS, publishers })).publishers, 'open');
@@ -105,6 +125,21 @@ test('the data folder is a folder, or not there yet', async () => {
   await assertRefused({ data: path.join(publishers, 'below') });
 });
 
+test('private namespaces need tokens, which say who may read', async () => {
+  const privates = async (names: readonly string[], tokens: string): Promise<readonly string[]> =>
+    (await parseConfig({ ...OPTIONS, privateNamespaces: names, tokens })).privates.names;
+  assert.deepEqual(await privates(['team', 'test', 'team'], 'optional'), ['team', 'test']);
+  assert.deepEqual(await privates([], 'required'), []);
+  await assertRefused({ privateNamespaces: ['team'] });
+  await assertRefused({ privateNamespaces: ['Team'], tokens: 'optional' }, 'text/namespace');
+  const many = Array.from(
+    { length: 31 },
+    (_, index) => `n${String.fromCharCode(97 + (index % 26))}${'x'.repeat(index)}`,
+  );
+  await assertRefused({ privateNamespaces: many, tokens: 'optional' });
+  assert.equal((await privates(many.slice(1), 'optional')).length, 30);
+});
+
 test('namespaces are kebab-case', async () => {
   for (const name of ['', 'Test', '1st', 'a_b', 'a:b', ' a'])
     await assertRefused({ namespaces: [name] }, 'text/namespace');
@@ -112,11 +147,34 @@ test('namespaces are kebab-case', async () => {
 });
 
 test('a public address is http or https, and ends with a slash', async () => {
-  for (const publicUrl of ['', 'registry.example', 'ftp://registry.example', 'file:///etc', '//registry.example']) {
-    await assertRefused({ publicUrl });
+  for (const publicUrl of [
+    '',
+    'registry.example',
+    'ftp://registry.example',
+    'file:///etc',
+    '//registry.example',
+    'https://user:secret@registry.example/',
+    'https://user@registry.example/',
+    'https://registry.example/?a=b',
+    'https://registry.example/#a',
+  ]) {
+    await assertRefused({ open: true, publicUrl });
   }
-  const { publicUrl } = await parseConfig({ ...OPTIONS, publicUrl: 'https://registry.example/warg' });
+  const { publicUrl } = await parseConfig({ ...OPTIONS, open: true, publicUrl: 'https://registry.example/warg' });
   assert.equal(publicUrl?.href, 'https://registry.example/warg/');
+});
+
+test('packages of other registries need a gateway that signs for them', async () => {
+  const upstreams = path.join(folder, 'upstreams.toml');
+  await writeFile(upstreams, '[namespace.wasi]\nregistry = "registry.example"\n');
+  for (const options of [{ gateway: false }, { tokens: 'required' }]) await assertRefused({ ...options, upstreams });
+  for (const options of [{}, { tokens: 'required', gateway: true }]) {
+    const { upstreams: places } = await parseConfig({ ...OPTIONS, ...options, upstreams });
+    assert.deepEqual(
+      places.map(({ namespace, registry }) => [namespace, registry]),
+      [['wasi', 'registry.example']],
+    );
+  }
 });
 
 test('the gateway signs by itself only where nothing is said about who may publish', async () => {
@@ -126,6 +184,7 @@ test('the gateway signs by itself only where nothing is said about who may publi
     [{ publishers }, false],
     [{ tokens: 'optional' }, false],
     [{ tokens: 'required', gateway: true }, true],
+    [{ open: true }, true],
     [{ listen: '0.0.0.0:80', open: true }, false],
     [{ listen: '0.0.0.0:80', open: true, gateway: true }, true],
   ];

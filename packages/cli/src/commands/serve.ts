@@ -14,6 +14,7 @@ interface ServeFlags {
   readonly publishers?: string;
   readonly open?: boolean;
   readonly tokens?: string;
+  readonly private?: string;
   readonly anyContent?: boolean;
   readonly publicUrl?: string;
   readonly logLevel?: string;
@@ -24,6 +25,7 @@ interface ServeFlags {
   readonly ociPrefix?: string;
   readonly ociLogin?: string;
   readonly gateway?: boolean;
+  readonly upstreams?: string;
   readonly json?: boolean;
 }
 
@@ -33,11 +35,12 @@ export const serveCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Run a registry',
     fullDescription: `On this machine it needs no set-up: the folder, the operator's key and the namespaces are made at the first start,
-and anybody who reaches it may publish there. To be reached from elsewhere it must be told who may publish.
+and anybody who reaches it may publish there. To be reached from elsewhere, also through a proxy, it must be told who may publish.
 
   waybill serve --namespace demo
   waybill serve --listen 0.0.0.0:8090 --publishers publishers.toml --public-url https://registry.example
-  waybill serve --listen 0.0.0.0:8090 --tokens required --public-url https://registry.example`,
+  waybill serve --listen 0.0.0.0:8090 --tokens required --public-url https://registry.example
+  waybill serve --namespace demo,team --tokens optional --private team`,
   },
   parameters: {
     flags: {
@@ -47,6 +50,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       publishers: textFlag('TOML file of the keys that may publish', 'file'),
       open: { kind: 'boolean', brief: 'Anybody may publish', optional: true, withNegated: false },
       tokens: textFlag('Whether publishers show a token: optional or required (default: none is looked at)', 'when'),
+      private: textFlag('Namespaces whose packages are read with a token only, separated by commas', 'list'),
       anyContent: {
         kind: 'boolean',
         brief: 'Take other content than WebAssembly and trees',
@@ -69,6 +73,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
         brief: 'Sign for OCI clients, which cannot (default: on this machine, with no other set-up)',
         optional: true,
       },
+      upstreams: textFlag('TOML file of other registries from which packages are taken', 'file'),
       metrics: textFlag('Address and port of a listener for Prometheus metrics (default: none)', 'address'),
       lastSigned: lastSignedFlag,
       logLevel: textFlag('trace, debug, info, warn, error or silent (default: warn)', 'level'),
@@ -88,6 +93,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       publicUrl: flags.publicUrl ?? null,
       logLevel: flags.logLevel ?? 'warn',
       ...(flags.tokens === undefined ? {} : { tokens: flags.tokens }),
+      ...(flags.private === undefined ? {} : { privateNamespaces: listOf(flags.private) }),
       ...(flags.lastSigned === undefined ? {} : { lastSigned: flags.lastSigned }),
       ...(flags.origin === undefined ? {} : { origin: flags.origin }),
       ...(flags.mapProofsKept === undefined ? {} : { mapProofsKept: flags.mapProofsKept }),
@@ -95,6 +101,7 @@ and anybody who reaches it may publish there. To be reached from elsewhere it mu
       ...(flags.ociPrefix === undefined ? {} : { ociPrefixes: listOf(flags.ociPrefix) }),
       ...(flags.ociLogin === undefined ? {} : { ociLogin: flags.ociLogin }),
       ...(flags.gateway === undefined ? {} : { gateway: flags.gateway }),
+      ...(flags.upstreams === undefined ? {} : { upstreams: flags.upstreams }),
     });
     const server = await startServer(config, (failure) => endAtOnce(context, failure));
     const ready = {

@@ -24,16 +24,21 @@ const createTokenCommand: Command<CliContext> = buildCommand({
     brief: 'Make a token for an account, and print it once',
     fullDescription: `Works on the data folder, also while the server runs. The token is printed on standard output and can never be shown again:
 only its hash is kept. ACCOUNT is a name of your choice for whoever gets it. A token lets its holder ask to publish; what is
-valid is decided by each package's own log, and the list of --publishers holds besides.
+valid is decided by each package's own log, and the list of --publishers holds besides. Where its namespaces are private
+(waybill serve --private), it lets its holder read, too; one with --action read does nothing else.
 
   waybill token create ci --namespace demo
   waybill token create build-farm --namespace demo,team --expires 30d > token.txt
+  waybill token create laptop --namespace team --action read
   waybill token create partner --namespace '*' --data /srv/waybill`,
   },
   parameters: {
     flags: {
       namespace: requiredFlag("Namespaces it covers, separated by commas; '*' is all of them", 'list'),
-      action: textFlag('What it lets its holder do: publish, read (default: publish)', 'list'),
+      action: textFlag(
+        'What it lets its holder do: publish, which is to read, too, or read (default: publish)',
+        'list',
+      ),
       expires: textFlag(`Until when it is valid: 12h, 30d, at most 366d (default: ${EXPIRES_DEFAULT})`, 'time'),
       data: dataFlag,
       ...jsonFlag,
@@ -95,7 +100,7 @@ ID is what 'waybill token list' shows: the 16 characters after wbt_.
 
 export const tokenRoutes: RouteMap<CliContext> = buildRouteMap({
   routes: { create: createTokenCommand, list: listTokensCommand, revoke: revokeTokenCommand },
-  docs: { brief: 'Tokens of a registry here: who may ask to publish' },
+  docs: { brief: 'Tokens of a registry here: who may ask to publish, and read what is private' },
 });
 
 function listOf(text: string): string[] {

@@ -10,8 +10,8 @@ export type TokenAction = 'publish' | 'read';
 
 /** One row says everything about an action. */
 export const TOKEN_ACTIONS: Readonly<Record<TokenAction, { readonly allows: string }>> = {
-  publish: { allows: 'post records, and upload their content' },
-  read: { allows: 'read what is not public: nothing is, so far' },
+  publish: { allows: 'post records, upload their content, and read what is in private namespaces' },
+  read: { allows: 'read what is in private namespaces' },
 };
 
 /** Whether whoever publishes shows a token. */
@@ -42,6 +42,9 @@ export interface TokenAccess {
 
 /** In the log, whoever showed no token. */
 export const ANONYMOUS_ACCOUNT = 'anonymous';
+
+/** In the log, what the registry itself has fetched from another one. No account of anybody's has such a name: {@link parseAccount}. */
+export const IMPORT_ACCOUNT = '_upstream';
 
 /** The account that a record is signed for. */
 export function accountOf(access: Access): string {

@@ -1,5 +1,6 @@
 import {
   decodeSignedRecord,
+  namespaceOf,
   PACKAGE_LOG,
   RegistryError,
   type Digest,
@@ -7,11 +8,14 @@ import {
   type PackageName,
 } from '@waybill/protocol';
 import { claimedKindOf, type HeldRelease, type HeldReleases } from '@waybill/protocol/content';
-import { HELD_RECORD_BYTES_MAX } from './limits.ts';
+import type { Access } from './access.ts';
+import { HELD_RECORD_BYTES_MAX, HIDDEN_HOLDINGS_MAX } from './limits.ts';
 import type { Holding, HoldingPlace, RegistryReader, StoredRecord } from './ports.ts';
+import type { PrivateNamespaces } from './private-namespaces.ts';
 
 export interface ContentLookupParts {
   readonly store: Pick<RegistryReader, 'readHoldings' | 'readHoldingsGap' | 'readRecords' | 'readNames'>;
+  readonly privates: PrivateNamespaces;
   /** Of the registry log, as it is served. */
   readonly logLength: () => number;
 }
@@ -30,27 +34,50 @@ export class ContentLookup {
     this.#parts = parts;
   }
 
-  /** Throws `storage/busy` while records of an older build are gone through: what is left out could be taken for what is not. */
-  async releasesOf(digest: Digest, { after, limit }: LookupRange): Promise<HeldReleases> {
+  /**
+   * Those that the access may see, with nothing that tells of others. Throws `storage/busy` while records of an older build are
+   * gone through: what is left out could be taken for what is not.
+   */
+  async releasesOf(access: Access, digest: Digest, { after, limit }: LookupRange): Promise<HeldReleases> {
     const { store, logLength } = this.#parts;
     const belowIndex = logLength();
     if ((await store.readHoldingsGap()) !== null) {
       throw new RegistryError('storage/busy', 'the releases are still being listed by their content: try again');
     }
-    const found = await store.readHoldings(digest, { after, belowIndex, limit: limit + 1 });
     const releases: HeldRelease[] = [];
     let bytesLeft = HELD_RECORD_BYTES_MAX;
-    let record: HoldingRecord | null = null;
-    for (const holding of found.slice(0, limit)) {
-      if (record?.stored.registryIndex !== holding.registryIndex) {
-        if (bytesLeft <= 0) break;
-        record = await this.#recordOf(holding);
-        bytesLeft -= record.stored.envelope.contents.length;
+    let last: { readonly holding: Holding; readonly record: HoldingRecord } | null = null;
+    for await (const next of this.#shownTo(access, digest, { after, belowIndex, limit: limit + 1 })) {
+      const isNew = last?.record !== next.record;
+      if (last !== null && (releases.length === limit || (isNew && bytesLeft <= 0))) {
+        return { logLength: belowIndex, releases, next: formatPlace(last.holding) };
       }
-      releases.push(releaseOf(holding, record));
+      if (isNew) bytesLeft -= next.record.stored.envelope.contents.length;
+      releases.push(releaseOf(next.holding, next.record));
+      last = next;
     }
-    const last = found[releases.length - 1];
-    return { logLength: belowIndex, releases, next: last && releases.length < found.length ? formatPlace(last) : null };
+    return { logLength: belowIndex, releases, next: null };
+  }
+
+  async *#shownTo(
+    access: Access,
+    digest: Digest,
+    range: { readonly after: HoldingPlace | null; readonly belowIndex: number; readonly limit: number },
+  ): AsyncGenerator<{ readonly holding: Holding; readonly record: HoldingRecord }, void, undefined> {
+    const { store, privates } = this.#parts;
+    let after = range.after;
+    let record: HoldingRecord | null = null;
+    let hidden = 0;
+    while (hidden <= HIDDEN_HOLDINGS_MAX) {
+      const found = await store.readHoldings(digest, { ...range, after });
+      for (const holding of found) {
+        if (record?.stored.registryIndex !== holding.registryIndex) record = await this.#recordOf(holding);
+        if (privates.mayRead(access, namespaceOf(record.name))) yield { holding, record };
+        else hidden++;
+        after = holding;
+      }
+      if (found.length < range.limit) return;
+    }
   }
 
   async #recordOf(holding: Holding): Promise<HoldingRecord> {

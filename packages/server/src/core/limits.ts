@@ -219,6 +219,26 @@ export const OCI_SWEEP_WALK_PAUSE_MS = 600_000;
 /** Parts of repositories' names that `--oci-prefix` may name. */
 export const OCI_PREFIXES_MAX = 100;
 
+/** Releases that are fetched from one other registry at one time, and those that wait for their turn; lists of tags as many. */
+export const IMPORTS_MAX = 4;
+export const IMPORTS_WAITING_MAX = 64;
+
+/** Bytes of one release with its configuration: as many as an upload may have. */
+export const IMPORT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+
+/** How long another registry's list of tags is shown without asking again, and that it does not have a release. */
+export const UPSTREAM_LIST_MS = 60_000;
+export const UPSTREAM_MISS_MS = 60_000;
+
+/** How often another registry is asked whether a tag that was imported still means the same. */
+export const UPSTREAM_RECHECK_MS = 3_600_000;
+
+/** Characters of the lists that are remembered. */
+export const UPSTREAM_LISTS_LENGTH_MAX = 16 * 1024 * 1024;
+
+/** Misses and times of asking that are remembered, each. */
+export const UPSTREAM_MEMORY_MAX = 10_000;
+
 /** How long a token that was made for an OCI client is valid. */
 export const OCI_TOKEN_SECONDS = 300;
 
@@ -250,3 +270,13 @@ export const REFERRERS_PAGE_MAX = 500;
 export const REFERRERS_PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** Of a plain repository, read from the store at once. */
 export const REFERRERS_STEP = 16;
+
+/** Contents of which it is remembered which namespaces release them, and releases that are looked at in one step. */
+export const CONTENT_SPACES_MAX = 100_000;
+export const HOLDINGS_STEP = 50;
+
+/** Where namespaces are private, what is named by annotations and in trees is remembered: some hundred bytes each. */
+export const OTHER_NAMES_MAX = 1_000_000;
+
+/** Releases that are passed over in one answer, as whoever asks may not see them: after these it ends. */
+export const HIDDEN_HOLDINGS_MAX = 1_000;

@@ -20,6 +20,7 @@ import {
 import type { KindDemand } from '@waybill/protocol/content';
 import { admitPackageRecord, refuseManyParts } from './admission.ts';
 import type { ContentPolicy } from './content.ts';
+import type { ContentSpaces } from './content-spaces.ts';
 import { settledWithin } from './deadline.ts';
 import { GovernanceGate, isGateRefusal } from './governance-gate.ts';
 import { InterfaceSteps } from './interface-steps.ts';
@@ -43,6 +44,7 @@ export interface PublishingParts {
   readonly sequencer: Sequencer;
   readonly publishers: Publishers;
   readonly contentPolicy: ContentPolicy;
+  readonly spaces: Pick<ContentSpaces, 'isOpenTo'>;
   readonly clock: Clock;
 }
 
@@ -65,11 +67,12 @@ export class Publishing {
   readonly #sourcing: Sourcing;
 
   constructor(parts: PublishingParts) {
-    const { states, content, contentPolicy } = parts;
+    const { states, content, contentPolicy, spaces } = parts;
     this.#parts = parts;
     this.#packages = states.packages;
     this.#gate = new GovernanceGate(states.governance);
-    this.#sourcing = new Sourcing({ content, contentPolicy, gate: this.#gate, reservations: this.#reservations });
+    const reservations = this.#reservations;
+    this.#sourcing = new Sourcing({ content, contentPolicy, spaces, gate: this.#gate, reservations });
     const noteDamage = (digest: Digest): void => this.#sourcing.noteDamage(digest);
     this.#steps = new InterfaceSteps({ content, gate: this.#gate, packages: this.#packages, noteDamage });
   }

@@ -1,4 +1,5 @@
 import {
+  namespaceOf,
   OPERATOR_LOG_ID,
   openCheckpoint,
   parseRecordId,
@@ -9,8 +10,10 @@ import {
   type SignedCheckpoint,
   type wargApi,
 } from '@waybill/protocol';
+import type { Access } from './access.ts';
 import { FETCH_LOGS_BYTES_MAX, FETCH_LOGS_MAX, FETCH_PAGE_RECORDS, LEDGER_PAGE_LEAVES } from './limits.ts';
 import type { RegistryReader, StoredHead, StoredRecord } from './ports.ts';
+import type { PrivateNamespaces } from './private-namespaces.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { OperatorStates } from './state-caches.ts';
 
@@ -18,6 +21,7 @@ export interface ReadingParts {
   readonly store: RegistryReader;
   readonly sequencer: Sequencer;
   readonly operator: OperatorStates;
+  readonly privates: PrivateNamespaces;
 }
 
 /** What becomes of logs that were asked for and are not there. */
@@ -55,20 +59,26 @@ export class Reading {
 
   /**
    * Records of logs after the given tokens, each log at most `limit`, none at or beyond the length. Where absent logs are to be
-   * omitted, the answer leaves out those that do not exist, or do not begin before the length.
+   * omitted, the answer leaves out those that do not exist, or do not begin before the length. One that the access may not read
+   * is as one that does not exist.
    * Throws `request/log-length`, `log/not-found`, `request/cursor`, `request/invalid`, `request/too-many`.
    */
-  async logs(request: wargApi.FetchLogsRequest, absentLogs: AbsentLogs): Promise<wargApi.FetchLogsResponse> {
+  async logs(
+    request: wargApi.FetchLogsRequest,
+    { absentLogs, access }: { readonly absentLogs: AbsentLogs; readonly access: Access },
+  ): Promise<wargApi.FetchLogsResponse> {
     if (request.packages.size > FETCH_LOGS_MAX) {
       throw new RegistryError('request/invalid', `at most ${FETCH_LOGS_MAX} logs can be fetched at once`);
     }
     await this.headAt(request.logLength);
+    const hidden = await this.#hiddenOf([...request.packages.keys()], access);
     const answer = { bytesLeft: FETCH_LOGS_BYTES_MAX, more: false };
     const operator = await this.#logPage(OPERATOR_LOG_ID, request.operator, request, answer);
     const packages = new Map<LogId, readonly wargApi.PublishedRecord[]>();
     for (const [logId, token] of request.packages) {
-      const page = await this.#logPage(logId, token, request, answer);
+      const page = hidden.has(logId) ? null : await this.#logPage(logId, token, request, answer);
       if (page !== null) packages.set(logId, page);
+      else if (hidden.has(logId) && absentLogs === 'refuse') throw noLog(logId);
       else if (absentLogs === 'refuse') packages.set(logId, await this.#emptyLog(logId));
     }
     return { more: answer.more, operator: operator ?? [], packages };
@@ -114,7 +124,7 @@ export class Reading {
   /** What is answered for a log that begins at or beyond the length. Throws `log/not-found` for one that does not begin. */
   async #emptyLog(logId: LogId): Promise<[]> {
     if (await this.#hasLog(logId)) return [];
-    throw new RegistryError('log/not-found', `there is no log ${logId}`, { logId });
+    throw noLog(logId);
   }
 
   async #hasLog(logId: LogId): Promise<boolean> {
@@ -126,13 +136,37 @@ export class Reading {
     return first !== undefined;
   }
 
-  /** Names of package logs. Throws `log/not-found` if any of them is unknown. */
-  async names(logIds: readonly LogId[]): Promise<ReadonlyMap<LogId, PackageName>> {
+  /** Names of package logs. Throws `log/not-found` if any of them is unknown, or not for the access to read. */
+  async names(logIds: readonly LogId[], access: Access): Promise<ReadonlyMap<LogId, PackageName>> {
     const names = await this.#parts.store.readNames(logIds);
     for (const logId of logIds) {
-      if (!names.has(logId)) throw new RegistryError('log/not-found', `there is no log ${logId}`, { logId });
+      const name = names.get(logId);
+      if (name === undefined || !this.#parts.privates.mayRead(access, namespaceOf(name))) throw noLog(logId);
     }
     return names;
+  }
+
+  /** Throws `log/not-found` for a log of a package that the access may not read. */
+  async requireShown(logId: LogId, access: Access): Promise<void> {
+    if ((await this.#hiddenOf([logId], access)).has(logId)) throw noLog(logId);
+  }
+
+  /**
+   * Why a log that is in the map cannot be read, for whoever asked for a proof that it is not: `null` where all may be read. Says
+   * nothing of its name or namespace, which an id alone does not tell.
+   */
+  async hiddenRefusal(logIds: readonly LogId[], access: Access): Promise<RegistryError | null> {
+    const [logId] = await this.#hiddenOf(logIds, access);
+    if (logId === undefined) return null;
+    const message = `log ${logId} is private: reading it takes a token that covers it`;
+    return new RegistryError(access === 'anyone' ? 'token/required' : 'token/scope', message, { logId });
+  }
+
+  async #hiddenOf(logIds: readonly LogId[], access: Access): Promise<ReadonlySet<LogId>> {
+    const { store, privates } = this.#parts;
+    if (privates.areNone) return NOTHING_HIDDEN;
+    const names = await store.readNames(logIds);
+    return new Set(logIds.filter((logId) => isHidden(names.get(logId), { privates, access })));
   }
 
   /** The name of the package that a log is of; `null` for a log of another kind. */
@@ -170,6 +204,19 @@ export class Reading {
     );
     return { checkpoint: stored?.logRoot === logRoot && stored.mapRoot === mapRoot, signature };
   }
+}
+
+const NOTHING_HIDDEN: ReadonlySet<LogId> = new Set();
+
+function isHidden(
+  name: PackageName | undefined,
+  { privates, access }: { readonly privates: PrivateNamespaces; readonly access: Access },
+): boolean {
+  return name !== undefined && !privates.mayRead(access, namespaceOf(name));
+}
+
+function noLog(logId: LogId): RegistryError {
+  return new RegistryError('log/not-found', `there is no log ${logId}`, { logId });
 }
 
 function moreOf<T>(answer: { more: boolean }, records: T): T {

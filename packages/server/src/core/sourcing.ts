@@ -1,6 +1,7 @@
 import { isRegistryError, RegistryError, type Digest, type PackageName } from '@waybill/protocol';
 import { bytesKeptByCheck, TREE_BYTES_MAX, TREE_INDEX_BYTES_MAX, type KindDemand } from '@waybill/protocol/content';
 import { demandsOf, JudgedContents, receiveContent, type ContentPolicy } from './content.ts';
+import type { ContentSpaces } from './content-spaces.ts';
 import type { GovernanceGate } from './governance-gate.ts';
 import { CONTENT_BYTES_MAX, DAMAGED_CONTENTS_MAX } from './limits.ts';
 import { namedContents, type NamedContent } from './named-content.ts';
@@ -17,6 +18,7 @@ export interface Wanted {
 export interface SourcingParts {
   readonly content: ContentStore;
   readonly contentPolicy: ContentPolicy;
+  readonly spaces: Pick<ContentSpaces, 'isOpenTo'>;
   readonly gate: GovernanceGate;
   readonly reservations: Reservations;
 }
@@ -127,11 +129,17 @@ export class Sourcing {
   /** A file of a tree; `null` where it is not here. */
   async #takeKept(reservation: Reservation, digest: Digest): Promise<true | null> {
     const { trees, name } = reservation;
-    const size = await this.#sizeOf(digest);
+    const size = await this.#sizeFor(name, digest);
     if (size === null) return null;
     trees.measure(digest, size);
     const demands = this.#demands(name, trees.named(digest));
     return this.#unlessDamaged(digest, () => this.#judge(reservation, { digest, size }, demands));
+  }
+
+  /** `null` also for what others have brought, and keep to themselves. */
+  async #sizeFor(name: PackageName, digest: Digest): Promise<number | null> {
+    const size = await this.#sizeOf(digest);
+    return size !== null && (await this.#parts.spaces.isOpenTo(name, digest)) ? size : null;
   }
 
   /** `null` for what is not here, or damaged. */
@@ -191,7 +199,7 @@ export class Sourcing {
   /** It may be there because an annotation names it, for which no policy asked. */
   async #isHere(reservation: Reservation, { digest, named }: Wanted): Promise<boolean> {
     const demands = this.#demands(reservation.name, named);
-    const size = await this.#sizeOf(digest);
+    const size = await this.#sizeFor(reservation.name, digest);
     if (size === null) return false;
     for (const one of named) checkSize(one, size);
     return (await this.#unlessDamaged(digest, () => this.#judge(reservation, { digest, size }, demands))) !== null;

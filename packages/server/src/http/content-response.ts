@@ -1,22 +1,30 @@
 import type { Digest } from '@waybill/protocol';
+import type { ContentShown } from '../core/content-spaces.ts';
 import type { ContentReading } from '../core/content-reading.ts';
 import { namesEtag, requestedRange } from './byte-range.ts';
 
-/** Content never changes under its digest, so anybody may keep it for ever. */
-const CACHE_CONTROL = 'public, max-age=31536000, immutable';
+/** Content never changes under its digest, so anybody may keep it for ever; and nobody what is not for all. */
+export const CONTENT_CACHE = {
+  'to all': { 'cache-control': 'public, max-age=31536000, immutable' },
+  'to some': { 'cache-control': 'private, no-store', vary: 'authorization' },
+} as const satisfies Readonly<Record<Exclude<ContentShown, 'no'>, Readonly<Record<string, string>>>>;
 
 /** Serves content with HEAD, one byte range and conditional requests. A range that does not fit is answered 416. */
 export async function contentResponse(
   content: ContentReading,
   digest: Digest,
-  { request, mediaType }: { readonly request: Request; readonly mediaType: string },
+  {
+    request,
+    mediaType,
+    shown,
+  }: { readonly request: Request; readonly mediaType: string; readonly shown: Exclude<ContentShown, 'no'> },
 ): Promise<Response> {
   const size = await content.size(digest);
   const etag = `"${digest}"`;
   const common = {
     'content-type': mediaType,
     'accept-ranges': 'bytes',
-    'cache-control': CACHE_CONTROL,
+    ...CONTENT_CACHE[shown],
     etag,
     'last-modified': new Date(await content.keptAtMs(digest)).toUTCString(),
     'x-content-type-options': 'nosniff',

@@ -21,7 +21,7 @@ export interface HttpLimits {
   readonly jsonBody: BodyPace;
   /** Bytes of JSON bodies held at one time, without the free part of each (429): so many of publishes, so many of all others. */
   readonly jsonBytesMax: number;
-  /** The first bytes of a JSON body are never refused, so that a few large bodies cannot keep small ones out. */
+  /** The first bytes of a JSON body or a manifest are never refused, so that a few large bodies cannot keep small ones out. */
   readonly jsonBytesFree: number;
   readonly uploadBody: BodyPace;
   /** Uploads at one time (429). Each holds two open files and some 64 KiB. */
@@ -30,7 +30,7 @@ export interface HttpLimits {
   readonly uploadsPerRecordMax: number;
   /** Bodies of OCI uploads at one time (429). Each holds an open file and some 64 KiB. */
   readonly ociUploadsMax: number;
-  /** Bytes of OCI manifests that arrive or are looked at, at one time (429). */
+  /** Bytes of OCI manifests that arrive or are looked at, at one time, without the free part of each (429). */
   readonly ociManifestBytesMax: number;
   /** How long the rest of a body that nobody reads may still come in after the answer. */
   readonly unreadBodyMs: number;

@@ -101,6 +101,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'oci/unsupported': 405,
   'oci/upload': 400,
   'oci/upload-unknown': 404,
+  'upstream/failed': 502,
+  'upstream/refused': 502,
   'release/custodial': 422,
   'release/affected': 500,
   'release/not-found': 404,

@@ -106,12 +106,31 @@ function requestListener(app: Hono<NodeEnv>, parts: ListenerParts): Listener {
     if (!this.req.complete) cutUnreadBody(this.req, parts);
   };
   return (incoming, outgoing) => {
+    if (isAmbiguous(incoming)) {
+      outgoing.writeHead(400, { connection: 'close', 'content-length': 0 }).end();
+      return;
+    }
     allowAnyOrigin(outgoing);
     slowReaders.watch(outgoing);
     outgoing.on('finish', finished);
     if (front?.takes(incoming.url ?? '') === true) front.answer(incoming, outgoing);
     else door.pass(incoming, outgoing);
   };
+}
+
+/**
+ * What Node's parser lets pass, and a proxy may have understood otherwise (SECURITY.md W6): two hosts (RFC 9112 3.2), and
+ * codings under the one that is taken away (6.1).
+ */
+function isAmbiguous({ rawHeaders, headers }: IncomingMessage): boolean {
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return true;
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts > 1;
 }
 
 /** The rest of a body is let in so that its connection can be used again, but not for as long as its sender likes. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { packageLogId, parseNamespace, parsePackageName, type PackageName, type wargApi } from '@waybill/protocol';
+import { ALL_OPEN } from '../all-open.ts';
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter, type Committer } from '../../src/core/committing.ts';
@@ -69,7 +70,7 @@ export async function openCore(options: CoreOptions = {}): Promise<RegistryCore>
   const observer = silentObserver;
   const sequencer = new Sequencer({ committer: wrapCommitter(opened), states, clock, observer, onFatal }, opened.head);
   const { contentPolicy = 'wasm' } = options;
-  const parts = { store, content, states, sequencer, publishers, contentPolicy, clock } as const;
+  const parts = { store, content, states, sequencer, publishers, contentPolicy, spaces: ALL_OPEN, clock } as const;
   const publishing = new Publishing(parts);
   const desk = new OperatorDesk({ store, operator: states.operator, sequencer, commitKeyId: signer.keyId, clock });
   // The clock reads it later, when it is there.

@@ -7,6 +7,7 @@ import {
   type TimestampedCheckpoint,
   type wargApi,
 } from '@waybill/protocol';
+import { ALL_OPEN } from '../all-open.ts';
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter } from '../../src/core/committing.ts';
@@ -97,7 +98,7 @@ export class MortalRegistry {
     await desk.open(keyOf('operator'), { namespaces: [parseNamespace('test')], origin: null });
     const watched = { ...store, ...watchPending(store, onFatal) };
     const parts = { store: watched, content, states, sequencer, clock };
-    this.#publishing = new Publishing({ ...parts, publishers: 'open', contentPolicy: 'any' });
+    this.#publishing = new Publishing({ ...parts, publishers: 'open', contentPolicy: 'any', spaces: ALL_OPEN });
     await this.#publishing.resume();
   }
 

@@ -62,10 +62,10 @@ test('a backup taken while publishing goes on is a whole registry, which fsck ca
 test('a backup has keys only when asked, readable by their owner alone, and never what was last signed', async () => {
   const [without, withKeys] = [path.join(registry.folder, 'without'), path.join(registry.folder, 'with')];
   await backup(options(without));
-  assert.deepEqual((await readdir(without)).toSorted(), ['content', 'registry.sqlite']);
+  assert.deepEqual((await readdir(without)).toSorted(), ['content', 'oci.sqlite', 'registry.sqlite']);
   await backup(options(withKeys, true));
   const files = (await readdir(withKeys)).toSorted();
-  assert.deepEqual(files, ['content', ...KEYS, 'registry.sqlite'].toSorted());
+  assert.deepEqual(files, ['content', ...KEYS, 'oci.sqlite', 'registry.sqlite'].toSorted());
   for (const key of KEYS) {
     assert.equal((await stat(path.join(withKeys, key))).mode & 0o777, 0o600);
     assert.deepEqual(await readFile(path.join(withKeys, key)), await readFile(registry.data(key)));

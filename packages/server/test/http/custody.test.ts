@@ -60,9 +60,18 @@ async function records(registry: RunningRegistry) {
   return (packages.get(LOG_ID) ?? []).map(({ envelope }) => decodeSignedRecord(PACKAGE_LOG, envelope));
 }
 
-function claim(registry: RunningRegistry, by = 'owner', packageName: string = NAME): Promise<Answer> {
+interface Claimed {
+  readonly packageName?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function claim(
+  registry: RunningRegistry,
+  by = 'owner',
+  { packageName = NAME, headers = {} }: Claimed = {},
+): Promise<Answer> {
   const json = { packageName, publicKey: joseKeyOf(by).publicKey.text };
-  return registry.post(`api/v1/package/${LOG_ID}/claim`, { json });
+  return registry.post(`api/v1/package/${LOG_ID}/claim`, { json, headers });
 }
 
 test('O1: a push is a release by a key of its own, also after a restart, until the package is claimed', async (t) => {
@@ -116,7 +125,7 @@ test('a claim that makes no sense is refused with its code', async (t) => {
   const registry = await start(t);
   assert.deepEqual(coded(await claim(registry)), [404, 'log/not-found']);
   await push(registry, wasmOf('a'), '1.0.0');
-  assert.deepEqual(coded(await claim(registry, 'owner', 'test:other')), [400, 'request/invalid']);
+  assert.deepEqual(coded(await claim(registry, 'owner', { packageName: 'test:other' })), [400, 'request/invalid']);
   const path = `api/v1/package/${LOG_ID}/claim`;
   assert.equal((await registry.get(path)).status, 405);
   assert.deepEqual(coded(await registry.post(path, { json: {} })), [422, 'wire/shape']);
@@ -132,3 +141,19 @@ test('where tokens are needed, so they are for a claim', async (t) => {
 function coded(answer: Answer): [number, unknown] {
   return [answer.status, Object(bodyOf(answer)).code];
 }
+
+test('W13: no page of another origin claims what its reader pushed', async (t) => {
+  const registry = await start(t);
+  assert.equal((await push(registry, wasmOf('a'), '1.0.0')).status, 201);
+  for (const headers of [
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { origin: registry.url.origin, 'sec-fetch-site': 'same-site' },
+    { 'sec-fetch-site': 'cross-site' },
+  ]) {
+    const answer = await claim(registry, 'owner', { headers });
+    assert.deepEqual(coded(answer), [403, 'oci/denied'], JSON.stringify(headers));
+  }
+  assert.equal(await recordCount(registry), 1);
+  assert.equal((await claim(registry, 'owner', { headers: { origin: registry.url.origin } })).status, 201);
+});

@@ -49,6 +49,8 @@ const AMBIGUOUS: Readonly<Record<string, string>> = {
   'a bad chunk size': post(['transfer-encoding: chunked'], `-1\r\n${BODY}\r\n0\r\n\r\n${SMUGGLED}`),
   'a chunk longer than its size': post(['transfer-encoding: chunked'], `3\r\n${BODY}\r\n0\r\n\r\n${SMUGGLED}`),
   'no host': `GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n${SMUGGLED}`,
+  'two hosts': `GET /healthz HTTP/1.1\r\nhost: registry\r\nHost: elsewhere\r\n\r\n${SMUGGLED}`,
+  'an encoded transfer': post(['transfer-encoding: gzip, chunked'], `0\r\n\r\n${SMUGGLED}`),
   'an unknown method': `SMUGGLE / HTTP/1.1\r\nhost: registry\r\n\r\n${SMUGGLED}`,
   'no HTTP at all': `\x16\x03\x01\x02\x00${SMUGGLED}`,
 };

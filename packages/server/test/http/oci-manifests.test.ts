@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { after, before, test } from 'node:test';
 import { MANIFEST_BYTES_MAX } from '@waybill/protocol/oci';
 import { bytesOf, digestOf, disposeCore, IMAGE, imageOf, INDEX } from '../core/oci/oci-world.ts';
@@ -115,6 +117,45 @@ test('manifests that arrive together are bounded, and their clients told to come
     await small.pushImage('plain/m', 'small');
   } finally {
     await small.stop();
+  }
+});
+
+/** A manifest of 1 MiB of which half comes, and then nothing more. */
+function halfManifest({ url }: OciServer): ClientRequest {
+  const { hostname, port } = url;
+  const headers = { 'content-type': IMAGE, 'content-length': String(1024 * 1024) };
+  const request = httpRequest({ hostname, port, method: 'PUT', path: '/v2/plain/m/manifests/x', headers });
+  request.on('error', () => undefined);
+  request.write(Buffer.alloc(512 * 1024, ' '));
+  return request;
+}
+
+test('W16: who may not push is told so before the body, and takes no room of those who may', async () => {
+  const limits = { unreadBodyMs: 50 };
+  const closed = await OciServer.start({ tokenPolicy: 'required', limits });
+  const request = halfManifest(closed);
+  try {
+    const [response]: IncomingMessage[] = await once(request, 'response', { signal: AbortSignal.timeout(20_000) });
+    assert.equal(response?.statusCode, 401);
+  } finally {
+    request.destroy();
+    await closed.stop();
+  }
+});
+
+test('W16: large manifests that drip in keep no small one out, and end', async () => {
+  const jsonBody = { patienceMs: 2_000, patienceMsMax: 2_000, earnedMsPerKib: 0 };
+  const limits = { ociManifestBytesMax: 512 * 1024, jsonBody };
+  const open = await OciServer.start({ limits });
+  const request = halfManifest(open);
+  try {
+    const answered = once(request, 'response', { signal: AbortSignal.timeout(20_000) });
+    await open.pushImage('plain/m', 'small');
+    const [response]: IncomingMessage[] = await answered;
+    assert.equal(response?.statusCode, 408);
+  } finally {
+    request.destroy();
+    await open.stop();
   }
 });
 

@@ -148,6 +148,11 @@ test('where wkg looks for the registry: its host, and nothing at which it gives 
   const { oci } = jsonOf(await proxied.get('/.well-known/wasm-pkg/registry.json'));
   assert.deepEqual(oci, { registry: 'registry.example' });
   await proxied.stop();
+  for (const publicUrl of ['http://0.0.0.0:8090/', 'http://[::]:8090/']) {
+    const everywhere = await OciServer.start({ publicUrl });
+    assertOciError(await everywhere.get('/.well-known/wasm-pkg/registry.json'), 404, 'UNSUPPORTED');
+    await everywhere.stop();
+  }
 });
 
 test('W12: requests are counted by templates, and refusals by codes, never by names', async () => {

@@ -124,6 +124,20 @@ test('a blob that cannot be read to its end is cut off, never ended as if it wer
   await server.stop();
 });
 
+test('an answer that cannot be sent ends its connection', async () => {
+  const change = (registry: OciRegistry): OciRegistry => {
+    const found = registry.manifest.bind(registry);
+    registry.manifest = async (...asked) => ({ ...(await found(...asked)), mediaType: 'a\r\nb' });
+    return registry;
+  };
+  const server = await OciServer.start({ change });
+  await server.pushImage('plain/m', 'x');
+  const socket = await open(server);
+  socket.write('GET /v2/plain/m/manifests/x HTTP/1.1\r\nhost: registry\r\n\r\n');
+  await once(socket.resume(), 'close', { signal: AbortSignal.timeout(20_000) });
+  await server.stop();
+});
+
 test('a large body is taken no faster than it is kept', async () => {
   const kept = { bytes: 0 };
   let goOn: () => void = () => undefined;

@@ -66,23 +66,16 @@ test('6: an unknown path is 404: with a message below /v1, empty elsewhere', asy
     assertProblem(await registry.get(path), 404);
     assertProblem(await registry.post(path, { json: {} }), 404);
   }
-  for (const path of [
-    '',
-    'x',
-    'content',
-    'content/',
-    'v2/fetch/logs',
-    'V1/fetch/checkpoint',
-    'api/v1',
-    'api/v1/operator',
-  ]) {
+  for (const path of ['', 'x', 'content', 'content/', 'V1/fetch/checkpoint', 'api/v1', 'api/v1/operator']) {
     assertEmpty(await registry.get(path), 404);
     assertEmpty(await registry.post(path, { json: {} }), 404);
   }
 });
 
-test('0.2: .well-known answers 404, which sends the CLI on its way', async () => {
-  assertEmpty(await registry.get('.well-known/wasm-pkg/registry.json'), 404);
+test('0.2: .well-known says where OCI clients go, and names no other place for the CLI', async () => {
+  const answer = await registry.get('.well-known/wasm-pkg/registry.json');
+  assert.equal(answer.status, 200);
+  assert.deepEqual(bodyOf(answer), { preferredProtocol: 'oci', oci: { registry: new URL(registry.url).host } });
 });
 
 test('6: HEAD works on GET routes', async () => {

@@ -1,4 +1,5 @@
 import { parseNamespace, type Digest, type PrivateKey } from '@waybill/protocol';
+import { ALL_OPEN, NO_PRIVATES } from '../all-open.ts';
 import { openContentMemory } from '../../src/blobs/memory/content-memory.ts';
 import { CheckpointSigner } from '../../src/core/checkpoint-signer.ts';
 import { TreeCommitter, type Committer } from '../../src/core/committing.ts';
@@ -93,9 +94,9 @@ export async function openCore(boot: Boot): Promise<Core> {
   const content = watchContent(contentOver(wire, openContentMemory(boot.disk.content, clock)), endAtOnce);
   const writes = watchPending(store, endAtOnce);
   const waiting = { store: { ...store, ...writes }, content, states, sequencer, clock };
-  const publishing = new Publishing({ ...waiting, publishers: 'open', contentPolicy: 'wasm' });
+  const publishing = new Publishing({ ...waiting, publishers: 'open', contentPolicy: 'wasm', spaces: ALL_OPEN });
   await publishing.resume();
-  const reading = new Reading({ store, sequencer, operator: states.operator });
+  const reading = new Reading({ store, sequencer, operator: states.operator, privates: NO_PRIVATES });
   const pruner = new MapPruner({ reader: store, store, clock, keptSeconds: MAP_PROOFS_KEPT_SECONDS });
   return { sequencer, publishing, desk, reading, proving: new Proving(store, reading), pruner, fatal };
 }

@@ -59,6 +59,17 @@ export interface OciManifestNote {
   readonly size: number;
 }
 
+/** From where a registry has fetched the release: it was nobody's release here before. */
+export interface ImportNote {
+  /** Host of the other registry, with its port where that is not the usual one. */
+  readonly registry: string;
+  readonly repository: string;
+  /** `null` where it was named by digest. */
+  readonly tag: string | null;
+  /** Of the manifest there. */
+  readonly digest: Digest;
+}
+
 /** Type → what its body says; `null` where it names content instead, or has neither. */
 export interface AnnotationBodies {
   readonly deprecation: Deprecation;
@@ -71,6 +82,7 @@ export interface AnnotationBodies {
   readonly rebuild: Rebuild | null;
   readonly 'on-behalf': OnBehalf;
   readonly 'oci-manifest': OciManifestNote;
+  readonly 'imported-from': ImportNote;
   readonly withdrawal: null;
 }
 
@@ -97,6 +109,9 @@ const advisoryId = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/
 const spdx = z.string().check(z.regex(/^[A-Za-z0-9(][A-Za-z0-9.+:() -]{0,255}$/));
 /** spec/oci.md 3.1. */
 const OCI_MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
+const host = z.string().check(z.regex(/^[a-z0-9.:[\]-]{1,255}$/));
+const repository = z.string().check(z.regex(/^[a-z0-9._/-]{1,255}$/));
+const tag = z.string().check(z.regex(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/));
 const FIXED_VERSIONS_MAX = 16;
 const fixed = orNull(z.array(parsed(parseVersion)).check(z.maxLength(FIXED_VERSIONS_MAX)));
 const advisorySchema = z.object({
@@ -141,6 +156,10 @@ const ANNOTATION_TYPES: { readonly [T in AnnotationType]: AnnotationTypeRow<Anno
     ...saying(
       z.object({ digest: parsed(parseDigest), size: z.int().check(z.minimum(2), z.maximum(OCI_MANIFEST_BYTES_MAX)) }),
     ),
+  },
+  'imported-from': {
+    about: 'release',
+    ...saying(z.object({ registry: host, repository, tag: orNull(tag), digest: parsed(parseDigest) })),
   },
   withdrawal: {
     about: 'annotation',

@@ -1,6 +1,7 @@
 import { RegistryError } from '@waybill/protocol';
 import type { RepositoryName } from '@waybill/protocol/oci';
 import { TOKEN_POLICIES, type Access, type TokenPolicy } from '../access.ts';
+import type { PrivateNamespaces } from '../private-namespaces.ts';
 import type { Publishers } from '../publishers.ts';
 import type { OciAction, OciCaller } from './oci-registry.ts';
 import { firstPart, type RepositorySort, type RepositorySorts } from './repository-sort.ts';
@@ -9,6 +10,7 @@ export interface OciAccessParts {
   readonly sorts: RepositorySorts;
   readonly tokenPolicy: TokenPolicy;
   readonly publishers: Publishers;
+  readonly privates: PrivateNamespaces;
 }
 
 /** Who may do what below `/v2/`: the one place that decides it. What is valid is decided elsewhere, whoever asks. */
@@ -16,21 +18,50 @@ export class OciAccess {
   readonly #sorts: RepositorySorts;
   readonly #policy: TokenPolicy;
   readonly #publishers: Publishers;
+  readonly #privates: PrivateNamespaces;
 
-  constructor({ sorts, tokenPolicy, publishers }: OciAccessParts) {
+  constructor({ sorts, tokenPolicy, publishers, privates }: OciAccessParts) {
     this.#sorts = sorts;
     this.#policy = tokenPolicy;
     this.#publishers = publishers;
+    this.#privates = privates;
+  }
+
+  /** The namespace of a repository that not everybody may read; `null` for any other. */
+  privateNamespaceOf(repository: string): string | null {
+    const first = firstPart(repository);
+    return this.#privates.has(first) ? first : null;
+  }
+
+  /** The same where the access may not read there; `null` where it may. */
+  hiddenNamespaceOf(access: Access, repository: string): string | null {
+    const namespace = this.privateNamespaceOf(repository);
+    return namespace === null || this.#privates.mayRead(access, namespace) ? null : namespace;
   }
 
   /** What the repository is; `null` alike for one that is not here and one that the caller may not read. */
-  async readable({ access }: OciCaller, repository: RepositoryName): Promise<RepositorySort | null> {
-    return this.#mayRead(access, repository) ? this.#sorts.sortOf(repository) : null;
+  async readable(caller: OciCaller, repository: RepositoryName): Promise<RepositorySort | null> {
+    return this.#readRefusal(caller, repository) === null ? this.#sorts.sortOf(repository) : null;
   }
 
-  /** Throws `oci/repository`. */
+  /** Whether a list for the account has the repository, whatever its token was issued for. */
+  async isListed({ access }: OciCaller, repository: RepositoryName): Promise<boolean> {
+    return (await this.readable({ access, granted: null }, repository)) !== null;
+  }
+
+  /**
+   * Throws `token/required`, `token/scope` for whoever may not read there. Says the same of what is there and what is not, and
+   * asks for a token: clients show theirs to nobody who does not ask.
+   */
+  requireReader(caller: OciCaller, repository: RepositoryName): void {
+    const refusal = this.#readRefusal(caller, repository);
+    if (refusal !== null) throw refusal;
+  }
+
+  /** Throws as {@link requireReader}, and `oci/repository`. */
   async requireRead(caller: OciCaller, repository: RepositoryName): Promise<RepositorySort> {
-    const sort = await this.readable(caller, repository);
+    this.requireReader(caller, repository);
+    const sort = await this.#sorts.sortOf(repository);
     if (sort !== null) return sort;
     const message = `there is no repository ${repository}: ${await this.#sorts.describe()}`;
     throw new RegistryError('oci/repository', message, { repository });
@@ -60,22 +91,31 @@ export class OciAccess {
   /** What of the actions the access covers. */
   allowed(access: Access, repository: RepositoryName, actions: ReadonlySet<OciAction>): ReadonlySet<OciAction> {
     const mayChange = this.#refusal(access, repository) === null;
-    const mayRead = this.#mayRead(access, repository);
+    const mayRead = this.#readRefusal({ access, granted: null }, repository) === null;
     return new Set([...actions].filter((action) => (action === 'pull' ? mayRead : mayChange)));
   }
 
   /**
-   * Everything is public, so far. A token of ours that was issued for another repository takes nothing away from what anybody
-   * may do.
+   * The one place that decides who reads. A token of ours that was issued for another repository takes nothing away from what
+   * anybody may do; one for pushing reads back what is there.
    */
-  #mayRead(_access: Access, _repository: RepositoryName): boolean {
-    return true;
+  #readRefusal({ access, granted }: OciCaller, repository: RepositoryName): RegistryError | null {
+    const namespace = this.privateNamespaceOf(repository);
+    if (namespace === null) return null;
+    const refusal = this.#privates.readRefusal(access, namespace);
+    if (refusal !== null || granted === null) return refusal;
+    const isGranted = granted.some(
+      (grant) => grant.repository === repository && (grant.actions.has('pull') || grant.actions.has('push')),
+    );
+    return isGranted ? null : new RegistryError('token/required', `the token was not issued for pull in ${repository}`);
   }
 
   #refusal(access: Access, repository: RepositoryName): RegistryError | null {
     if (access !== 'anyone') return scopeRefusal(access, repository);
     const { isRead, isNeeded } = TOKEN_POLICIES[this.#policy];
-    if (!isNeeded && this.#publishers === 'open') return null;
+    // What a push is answered depends on what is there.
+    const isPrivate = this.privateNamespaceOf(repository) !== null;
+    if (!isNeeded && !isPrivate && this.#publishers === 'open') return null;
     if (isRead) return new RegistryError('token/required', `whoever pushes to ${repository} shows a token`);
     // The list names keys, and an OCI client has none.
     return new RegistryError(

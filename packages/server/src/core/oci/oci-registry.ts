@@ -146,9 +146,13 @@ export interface OciRegistry {
     subject: OciDigest,
     asked: ListPage & { readonly artifactType: string | null },
   ): Promise<Page<ReferrerDescriptor>>;
+  /** Whether not everybody may read it, so that no answer about it may be kept for others. */
+  isPrivate(repository: RepositoryName): boolean;
   /** Repositories that the caller may read. */
   catalog(caller: OciCaller, page: ListPage): Promise<Page<RepositoryName>>;
   readonly uploads: OciUploading;
+  /** Refuses what {@link putManifest} would for who asks: before anything of a body is read. */
+  requirePush(caller: OciCaller, repository: RepositoryName): Promise<void>;
   putManifest(caller: OciCaller, repository: RepositoryName, push: ManifestPush): Promise<PushedManifest>;
   deleteManifest(caller: OciCaller, repository: RepositoryName, reference: OciReference): Promise<void>;
   deleteBlob(caller: OciCaller, repository: RepositoryName, digest: OciDigest): Promise<void>;

@@ -28,6 +28,9 @@ import type {
 } from './oci-registry.ts';
 import type { RepositorySort } from './repository-sort.ts';
 
+/** Comes after each character of a name. */
+const BEHIND_ALL_NAMES = '\x7f';
+
 /** Names after `after`, at most `limit`, in byte order. */
 export type NameSource = (page: NamePage) => Promise<readonly string[]>;
 
@@ -75,6 +78,10 @@ export class OciView implements OciRegistry {
     return (await this.#reading(caller, repository)).tags(repository, page);
   }
 
+  isPrivate(repository: RepositoryName): boolean {
+    return this.#access.privateNamespaceOf(repository) !== null;
+  }
+
   /** None for a repository that is not here: clients take an error for a registry that lists no referrers. */
   async referrers(
     caller: OciCaller,
@@ -82,6 +89,7 @@ export class OciView implements OciRegistry {
     subject: OciDigest,
     asked: ListPage & { readonly artifactType: string | null },
   ): Promise<Page<ReferrerDescriptor>> {
+    this.#access.requireReader(caller, repository);
     const sort = await this.#access.readable(caller, repository);
     if (sort === null) return { items: [], more: false };
     return this.#sorts[sort].reading.referrers(repository, subject, asked);
@@ -94,17 +102,34 @@ export class OciView implements OciRegistry {
     let after = last;
     for (;;) {
       const step = await this.#namesAfter(after);
+      after = step.at(-1) ?? null;
       for (const name of step) {
+        const end = this.#hiddenEnd(caller, name);
+        if (end !== null) {
+          after = end;
+          break;
+        }
         const repository = repositoryNamed(name);
         // What a prefix that is not configured any more has left lies here still, and is not served.
-        if (repository === null || (await this.#access.readable(caller, repository)) === null) continue;
+        if (repository === null || !(await this.#access.isListed(caller, repository))) continue;
         if (items.length === asked) return { items, more: true };
         items.push(repository);
       }
-      const end = step.at(-1);
-      if (end === undefined) return { items, more: false };
-      after = end;
+      if (after === null) return { items, more: false };
     }
+  }
+
+  /**
+   * Where the names go on behind a namespace that the caller may not read: passed over at once, so that how long an answer
+   * takes does not depend on how much is in there. `null` for a name that need not be passed over.
+   */
+  #hiddenEnd({ access }: OciCaller, name: string): string | null {
+    const namespace = this.#access.hiddenNamespaceOf(access, name);
+    return namespace === null ? null : `${namespace}/${BEHIND_ALL_NAMES}`;
+  }
+
+  async requirePush(caller: OciCaller, repository: RepositoryName): Promise<void> {
+    await this.#access.requireChange(caller, repository, 'push');
   }
 
   async putManifest(caller: OciCaller, repository: RepositoryName, push: ManifestPush): Promise<PushedManifest> {

@@ -5,6 +5,7 @@ import {
   parseDigest,
   RegistryError,
   type Digest,
+  type ImportNote,
   type PackageName,
   type PackageState,
 } from '@waybill/protocol';
@@ -32,7 +33,14 @@ import type { StateCaches } from '../state-caches.ts';
 import type { ManifestPush, OciCaller, OciPushing, PushedManifest } from './oci-registry.ts';
 import { examineContent, refused, type PushedBytes } from './pushed-content.ts';
 import { layersOf, requireLabelsAgree, type PushedLayers } from './pushed-layers.ts';
-import { keptFirst, speechFor, versionsNamed, versionsToRelease, type ReleasePlan } from './pushed-release.ts';
+import {
+  keptFirst,
+  speechFor,
+  versionsNamed,
+  versionsToRelease,
+  type ReleasePlan,
+  type ReleaseSource,
+} from './pushed-release.ts';
 import { pushedTags, type PushedTags } from './pushed-tags.ts';
 
 export interface PackagePushingParts {
@@ -51,7 +59,7 @@ export interface PackagePushingParts {
 interface Push {
   readonly name: PackageName;
   readonly repository: RepositoryName;
-  readonly account: string;
+  readonly source: ReleaseSource;
   readonly manifest: ReadManifest;
   readonly bytes: Uint8Array;
   readonly digest: OciDigest;
@@ -83,7 +91,16 @@ export class PackagePushing implements OciPushing {
    * the gateway throws.
    */
   async putManifest(caller: OciCaller, repository: RepositoryName, put: ManifestPush): Promise<PushedManifest> {
-    const push = pushOf(caller, repository, put);
+    requireScope(caller.access, { action: 'publish', namespace: namespaceOf(nameOf(repository)) });
+    return this.#put({ ...pushOf(repository, put), source: { account: accountOf(caller.access) } });
+  }
+
+  /** The same for what was fetched from elsewhere: the record says from where, and nobody's token is asked. */
+  async importRelease(repository: RepositoryName, put: ManifestPush, origin: ImportNote): Promise<void> {
+    await this.#put({ ...pushOf(repository, put), source: { origin } });
+  }
+
+  async #put(push: Push): Promise<PushedManifest> {
     const { manifest, digest } = push;
     const warning = await this.#parts.leases.hold(blobsOf(manifest), () =>
       push.tags.isRelease ? this.#putRelease(push) : this.#putBeside(push),
@@ -115,9 +132,9 @@ export class PackagePushing implements OciPushing {
     requireLabelsAgree(manifest, config, { name, versions });
     if (open.length === 0) return this.#putAgain(push, found);
     const { mediaTypes, size, warning } = await this.#examine(push, layers, found);
-    await this.#parts.blobs.makeDurable(blobsHere(push, found));
-    await Promise.all([this.#makeDurable(push, found), this.#giveContent(layers, found)]);
-    const said = { ...plan, mediaTypes, size, account: push.account, manifest: push.bytes };
+    await this.#makeDurable(push, found);
+    await this.#giveContent(layers, found);
+    const said = { ...plan, mediaTypes, size, source: push.source, manifest: push.bytes };
     await this.#parts.gateway
       .release(name, (state, key) => speechFor(state, { ...said, key }), contentOf(layers, found))
       .catch(refuseContent);
@@ -218,7 +235,9 @@ export class PackagePushing implements OciPushing {
   ): Promise<void> {
     const { store, blobs, clock } = this.#parts;
     const { manifest, bytes, repository } = push;
-    const named = blobsHere(push, found);
+    const config = manifest.config === null ? [] : [manifest.config.digest];
+    const layers = found.flatMap(({ blob }) => blob ?? []);
+    const named = [...new Set([...config, ...layers])];
     await blobs.makeDurable(named);
     const row: Omit<StoredManifest, 'digest'> = {
       repository,
@@ -254,15 +273,18 @@ export class PackagePushing implements OciPushing {
   }
 }
 
-function pushOf({ access }: OciCaller, repository: RepositoryName, put: ManifestPush): Push {
+function nameOf(repository: RepositoryName): PackageName {
   const name = packageOf(repository);
   if (name === null) throw new TypeError('the repository is no package');
-  requireScope(access, { action: 'publish', namespace: namespaceOf(name) });
+  return name;
+}
+
+function pushOf(repository: RepositoryName, put: ManifestPush): Omit<Push, 'source'> {
+  const name = nameOf(repository);
   const { bytes, contentType, reference } = put;
   return {
     name,
     repository,
-    account: accountOf(access),
     manifest: readManifest(bytes, contentType),
     bytes,
     digest: digestFor(reference, bytes),
@@ -281,12 +303,6 @@ function digestFor(reference: OciReference, bytes: Uint8Array): OciDigest {
 
 function blobsOf({ config, layers }: ReadManifest): readonly OciDigest[] {
   return [...(config === null ? [] : [config]), ...layers].map(({ digest }) => digest);
-}
-
-/** Of the repository; others of its layers lie with the log's content alone. */
-function blobsHere({ manifest }: Push, found: readonly FoundLayer[]): readonly OciDigest[] {
-  const config = manifest.config === null ? [] : [manifest.config.digest];
-  return [...new Set([...config, ...found.flatMap(({ blob }) => blob ?? [])])];
 }
 
 function sha256Of(digest: OciDigest): Digest | null {

@@ -74,6 +74,11 @@ export class PackageReading implements OciReading {
     this.#blobs = new PackageBlobs({ oci, blobs, content, documents: this.#documents, gate, trees });
   }
 
+  /** The logs as they are served. */
+  get releases(): PackageReleases {
+    return this.#releases;
+  }
+
   /** Throws also `content/taken-down`, `storage/busy`. */
   async manifest(repository: RepositoryName, reference: OciReference): Promise<FoundManifest> {
     const log = await this.#log(repository);

@@ -4,8 +4,10 @@ import {
   findRefusal,
   RegistryError,
   timestampFromMs,
+  type AnnotationDraft,
   type ContentClaim,
   type Digest,
+  type ImportNote,
   type JosePrivateKey,
   type PackageEntry,
   type PackageName,
@@ -14,6 +16,7 @@ import {
 } from '@waybill/protocol';
 import type { RecordSpeech } from '@waybill/protocol/author';
 import { tagOf } from '@waybill/protocol/oci';
+import { IMPORT_ACCOUNT } from '../access.ts';
 import { gatewayRefusal } from '../gateway/gateway-standing.ts';
 import { latestVersion } from './latest-version.ts';
 import { TREE_MEDIA_TYPE } from './pushed-layers.ts';
@@ -47,6 +50,9 @@ export function versionsToRelease(
   throw immutable(`latest of ${name} is computed, and ${what}: push a version, and latest moves by itself`);
 }
 
+/** Whose release it is, where it is not its signer's. */
+export type ReleaseSource = { readonly account: string } | { readonly origin: ImportNote };
+
 /** The versions that a push is about: where it has the tag `latest` alone, the one that this stands for. */
 export function versionsNamed({ bindings }: PackageState, { tags }: ReleasePlan): readonly VersionText[] {
   if (tags.versions.length > 0) return tags.versions;
@@ -65,14 +71,14 @@ export interface PushedRelease extends ReleasePlan {
   readonly mediaTypes: readonly string[];
   /** Of the content. */
   readonly size: number;
-  readonly account: string;
+  readonly source: ReleaseSource;
   /** The bytes that the tags are to show. */
   readonly manifest: Uint8Array;
 }
 
 /** What to say next in the log; `null` where another push has said it. Throws `oci/immutable`, `oci/gateway`. */
 export function speechFor(state: PackageState, release: PushedRelease): RecordSpeech | null {
-  const { content, account, manifest } = release;
+  const { content, source, manifest } = release;
   const versions = versionsToRelease(state, release);
   if (versions.length === 0) return null;
   const entries = versions.map((version): PackageEntry => {
@@ -83,10 +89,20 @@ export function speechFor(state: PackageState, release: PushedRelease): RecordSp
   return {
     entries,
     annotations: [
-      { type: 'on-behalf', body: annotationBody({ account }) },
+      ...sourceAnnotations(source, versions),
       ...versions.map((version) => ({ type: 'oci-manifest', version, body: pushed })),
     ],
   };
+}
+
+/** What is imported is signed for nobody here, and no author's either. */
+function sourceAnnotations(source: ReleaseSource, versions: readonly VersionText[]): readonly AnnotationDraft[] {
+  const account = 'account' in source ? source.account : IMPORT_ACCOUNT;
+  const onBehalf = { type: 'on-behalf', body: annotationBody({ account }) };
+  if ('account' in source) return [onBehalf];
+  const { tag, ...origin } = source.origin;
+  const body = annotationBody(tag === null ? origin : { ...origin, tag });
+  return [onBehalf, ...versions.map((version) => ({ type: 'imported-from', version, body }))];
 }
 
 /** `null` in version 0, which says nothing of content. */

@@ -70,6 +70,6 @@ function listed(forms: readonly string[]): string {
 }
 
 /** What tokens compare with the namespaces that they cover. */
-export function firstPart(repository: RepositoryName): string {
+export function firstPart(repository: string): string {
   return repository.split('/', 1)[0] ?? '';
 }

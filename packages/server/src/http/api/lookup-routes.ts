@@ -7,26 +7,30 @@ import { takenDown } from '../../core/governance-gate.ts';
 import { HELD_RELEASES_DEFAULT, HELD_RELEASES_MAX } from '../../core/limits.ts';
 import { jsonResponse } from '../json-response.ts';
 import type { NodeEnv } from '../node-env.ts';
+import type { TokenGate } from '../token-gate.ts';
 import { apiProblem } from './api-problem.ts';
 
 export interface LookupRoutesParts {
   readonly content: ContentReading;
   readonly lookup: ContentLookup;
+  readonly gate: TokenGate;
 }
 
 const RELEASES = '/api/v1/content/:digest/releases';
 
 /** Which releases hold a content (spec/http.md 4.22). */
-export function lookupRoutes({ content, lookup }: LookupRoutesParts): Hono<NodeEnv> {
+export function lookupRoutes({ content, lookup, gate }: LookupRoutesParts): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
   app.get(RELEASES, async (c) => {
+    const access = await gate.reader(c.req.header('authorization'));
     const digest = parseDigest(c.req.param('digest'));
     const [after, limit] = [c.req.query('after'), c.req.query('limit')];
     const range = { after: after === undefined ? null : parsePlace(after), limit: parseLimit(limit) };
     const takedown = await content.takedownOf(digest);
     if (takedown !== null) throw takenDown(takedown);
     // What is released, yanked and taken down changes.
-    return jsonResponse(200, heldReleasesBody(await lookup.releasesOf(digest, range)), { 'cache-control': 'no-store' });
+    const found = await lookup.releasesOf(access, digest, range);
+    return jsonResponse(200, heldReleasesBody(found), { 'cache-control': 'no-store' });
   });
   app.all(RELEASES, () => new Response(null, { status: 405 }));
   app.onError((error) => {

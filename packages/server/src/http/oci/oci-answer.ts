@@ -18,6 +18,8 @@ export const CACHE = {
   forEver: 'public, max-age=31536000, immutable',
   revalidated: 'no-cache',
   never: 'no-store',
+  /** What not everybody may read. */
+  private: 'private, no-store',
 } as const;
 
 /** Bytes of all `Warning` headers of one answer. */

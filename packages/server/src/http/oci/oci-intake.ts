@@ -46,17 +46,21 @@ export class OciIntake {
   /** The bytes count as held until `use` is done with them. Throws `oci/size`, `request/too-many`. */
   async manifest<T>(incoming: IncomingMessage, use: (bytes: Uint8Array) => Promise<T>): Promise<T> {
     checkEncoding(incoming);
-    const { ociManifestBytesMax, uploadBody } = this.#limits;
+    const { ociManifestBytesMax, jsonBody, jsonBytesFree } = this.#limits;
     const chunks: Uint8Array[] = [];
+    let length = 0;
     let charged = 0;
     try {
       // Refused before any of it is read, where that is known.
       if ((announcedLength(incoming) ?? 0) > MANIFEST_BYTES_MAX) throw tooLarge();
-      for await (const chunk of readBody(NO_WEB_BODY, incoming, uploadBody)) {
-        if (charged + chunk.length > MANIFEST_BYTES_MAX) throw tooLarge();
-        if (this.#manifestBytes + chunk.length > ociManifestBytesMax) throw tooMany('too many manifests arrive');
-        charged += chunk.length;
-        this.#manifestBytes += chunk.length;
+      for await (const chunk of readBody(NO_WEB_BODY, incoming, jsonBody)) {
+        length += chunk.length;
+        if (length > MANIFEST_BYTES_MAX) throw tooLarge();
+        const charge = Math.max(0, length - jsonBytesFree) - charged;
+        if (charge > 0 && this.#manifestBytes + charge > ociManifestBytesMax)
+          throw tooMany('too many manifests arrive');
+        charged += charge;
+        this.#manifestBytes += charge;
         chunks.push(chunk);
       }
       return await use(concatBytes(...chunks));

@@ -5,6 +5,7 @@ import type { OciRegistry } from '../../core/oci/oci-registry.ts';
 import type { OciTokens } from '../../core/oci/oci-tokens.ts';
 import type { HttpLimits } from '../http-limits.ts';
 import type { HttpObserver } from '../http-observer.ts';
+import { refuseOtherPages } from '../other-pages.ts';
 import type { FrontListener } from '../publish-door.ts';
 import { watchRequest } from '../request-watch.ts';
 import { CACHE, emptyAnswer, jsonAnswer, type OciAnswer, type OciHeaders } from './oci-answer.ts';
@@ -84,7 +85,10 @@ export class OciListener implements FrontListener {
     });
     watched
       .then(() => this.#send(incoming, outgoing, sending))
-      .catch((failure: unknown) => log.error(failure, 'an OCI answer broke off'));
+      .catch((failure: unknown) => {
+        log.error(failure, 'an OCI answer broke off');
+        outgoing.destroy();
+      });
   }
 
   async #send(incoming: IncomingMessage, outgoing: ServerResponse, answer: OciAnswer): Promise<void> {
@@ -104,7 +108,7 @@ export class OciListener implements FrontListener {
     const asked = this.#find(path, method);
     try {
       if (method === 'OPTIONS') return { answer: preflight(), route: asked.route, error: null };
-      refuseOtherPages(incoming, this.#parts.baseUrl());
+      if (!READING.has(method)) refuseOtherPages(incoming.headers, this.#parts.baseUrl());
       return { answer: await asked.answer(incoming), route: asked.route, error: null };
     } catch (failure) {
       const needsLogin = isRegistryError(failure, 'token/required', 'token/invalid');
@@ -172,7 +176,12 @@ export class OciListener implements FrontListener {
   /** A member `wargUrl` would be a text, at which some clients give up: whoever wants it goes on without. */
   async #wellKnown({ method = '' }: IncomingMessage): Promise<OciAnswer> {
     if (method !== 'GET' && method !== 'HEAD') return otherMethod(['GET']);
-    const body = { preferredProtocol: 'oci', oci: { registry: this.#parts.baseUrl().host } };
+    const { host, hostname } = this.#parts.baseUrl();
+    // It would send whoever asks to their own machine.
+    if (hostname === '0.0.0.0' || hostname === '[::]') {
+      return errorAnswer(404, 'UNSUPPORTED', 'this registry was not told where clients reach it: --public-url');
+    }
+    const body = { preferredProtocol: 'oci', oci: { registry: host } };
     return jsonAnswer(200, body, { 'cache-control': CACHE.revalidated });
   }
 }
@@ -214,17 +223,4 @@ function preflight(): OciAnswer {
     'access-control-allow-methods': 'GET,HEAD',
     'access-control-allow-headers': 'accept,authorization,range,if-none-match,if-range',
   });
-}
-
-/**
- * A browser may send what it was asked for by a page from elsewhere, with the password that it keeps for this server, or from
- * inside a network that nobody else reaches. It says so, and no OCI client ever does (SECURITY.md W13). Throws `oci/denied`.
- */
-function refuseOtherPages({ method = '', headers }: IncomingMessage, baseUrl: URL): void {
-  if (READING.has(method)) return;
-  const { origin } = headers;
-  const site = headers['sec-fetch-site'];
-  const isOwn = origin === undefined || origin === baseUrl.origin;
-  if (isOwn && (site === undefined || site === 'same-origin' || site === 'none')) return;
-  throw new RegistryError('oci/denied', 'a page of another origin cannot push');
 }

@@ -97,6 +97,7 @@ const FAMILIES: Readonly<Record<FamilyOf<Exclude<ErrorCode, OwnCode>>, OciCode>>
   text: 'NAME_INVALID',
   usage: 'UNSUPPORTED',
   wire: 'MANIFEST_INVALID',
+  upstream: 'UNSUPPORTED',
 };
 
 const UNAUTHORIZED = 401;

@@ -4,6 +4,7 @@ import {
   parseReference,
   referrersIndex,
   type OciReference,
+  type RepositoryName,
 } from '@waybill/protocol/oci';
 import type { OciRegistry } from '../../core/oci/oci-registry.ts';
 import type { ByteRange } from '../../core/ports.ts';
@@ -35,7 +36,7 @@ export class OciReads {
     const headers = {
       'content-type': found.mediaType,
       'docker-content-digest': found.digest,
-      'cache-control': isByDigest(reference) ? CACHE.forEver : CACHE.revalidated,
+      'cache-control': this.#cacheOf(repository, isByDigest(reference) ? CACHE.forEver : CACHE.revalidated),
       ...warningHeader(found.warning),
     };
     const { bytes } = found;
@@ -53,7 +54,7 @@ export class OciReads {
     const headers = {
       'content-type': OCI_MEDIA_TYPE.bytes,
       'docker-content-digest': found.digest,
-      'cache-control': CACHE.forEver,
+      'cache-control': this.#cacheOf(repository, CACHE.forEver),
     };
     return rangedAnswer(request, headers, {
       etag: `"${found.digest}"`,
@@ -70,7 +71,7 @@ export class OciReads {
       200,
       { name: repository, tags: [...items] },
       {
-        'cache-control': CACHE.revalidated,
+        'cache-control': this.#cacheOf(repository, CACHE.revalidated),
         ...linkHeader(`/v2/${repository}/tags/list`, page, { last: items.at(-1), more }),
       },
     );
@@ -85,7 +86,7 @@ export class OciReads {
     const { items, more } = await this.#registry.referrers(caller, repository, subject, { ...page, artifactType });
     return bytesAnswer(200, referrersIndex(items), {
       'content-type': OCI_MEDIA_TYPE.index,
-      'cache-control': CACHE.revalidated,
+      'cache-control': this.#cacheOf(repository, CACHE.revalidated),
       ...(artifactType === null ? {} : { 'oci-filters-applied': 'artifactType' }),
       ...linkHeader(`/v2/${repository}/referrers/${subject}`, page, {
         last: items.at(-1)?.digest,
@@ -102,10 +103,14 @@ export class OciReads {
       200,
       { repositories: [...items] },
       {
-        'cache-control': CACHE.revalidated,
+        'cache-control': caller.access === 'anyone' ? CACHE.revalidated : CACHE.private,
         ...linkHeader('/v2/_catalog', page, { last: items.at(-1), more }),
       },
     );
+  }
+
+  #cacheOf(repository: RepositoryName, ofPublic: string): string {
+    return this.#registry.isPrivate(repository) ? CACHE.private : ofPublic;
   }
 
   /** Nothing beyond what the specification of the API has; whether the repository is there is not told. */

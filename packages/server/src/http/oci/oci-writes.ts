@@ -95,6 +95,8 @@ export class OciWrites {
       throw new RegistryError('oci/tag', `one push sets at most ${OCI_TAGS_AT_ONCE_MAX} tags`);
     }
     refuseConditions(incoming);
+    // What nobody may push takes none of the memory of those who may.
+    await this.#registry.requirePush(caller, repository);
     // No two readers must take a manifest for different things, so its type is what stands before any parameter.
     const [contentType = ''] = (incoming.headers['content-type'] ?? '').split(';');
     const pushed = await this.#intake.manifest(incoming, (bytes) =>

@@ -2,6 +2,7 @@ import {
   concatBytes,
   digestBytes,
   encodeBase64,
+  isRegistryError,
   namespaceOf,
   parseDigest,
   parseLogId,
@@ -17,13 +18,13 @@ import {
   type Takedown,
 } from '@waybill/protocol';
 import { Hono, type Context } from 'hono';
-import { requireScope } from '../../core/access.ts';
+import type { Access } from '../../core/access.ts';
 import type { Publishing } from '../../core/publishing.ts';
 import type { Proving } from '../../core/proving.ts';
 import type { LedgerSource, Reading } from '../../core/reading.ts';
 import type { ContentReading } from '../../core/content-reading.ts';
 import { takenDown } from '../../core/governance-gate.ts';
-import { contentResponse } from '../content-response.ts';
+import { CONTENT_CACHE, contentResponse } from '../content-response.ts';
 import type { Intake, Received } from '../intake.ts';
 import { jsonResponse } from '../json-response.ts';
 import type { NodeEnv } from '../node-env.ts';
@@ -46,6 +47,7 @@ type WargContext = Context<NodeEnv>;
 const FINAL_HEADER = 'waybill-final';
 const LEDGER_TYPE = 'application/vnd.warg.ledger.packed';
 const BINARY_TYPE = 'application/octet-stream';
+const NOT_KEPT = { 'cache-control': 'no-store' };
 
 /** Warg HTTP v1 (spec/http.md) below `/v1`, content below `/content`. */
 export function wargRoutes(parts: WargParts): Hono<NodeEnv> {
@@ -55,7 +57,7 @@ export function wargRoutes(parts: WargParts): Hono<NodeEnv> {
   packageRoutes(app, parts);
   proofRoutes(app, parts);
   ledgerRoutes(app, parts.reading);
-  contentRoutes(app, parts.content);
+  contentRoutes(app, parts);
   app.post('/v1/verify/checkpoint', async (c) => {
     const verdict = await parts.reading.verifyCheckpoint(
       wargApi.decodeSignedCheckpoint(await parts.intake.json(received(c))),
@@ -65,7 +67,9 @@ export function wargRoutes(parts: WargParts): Hono<NodeEnv> {
   });
   refuseOtherMethods(app);
   app.all('/v1/*', () => jsonResponse(404, { status: 404, message: 'not found' }));
-  app.onError((error) => wargProblem(error));
+  // That something is not here holds for whoever asked.
+  const kept = parts.content.isAllPublic ? {} : NOT_KEPT;
+  app.onError((error) => wargProblem(error, kept));
   return app;
 }
 
@@ -107,28 +111,32 @@ function refuseOtherMethods(app: Hono<NodeEnv>): void {
   for (const path of PATHS) app.all(path, () => new Response(null, { status: 405 }));
 }
 
-function fetchRoutes(app: Hono<NodeEnv>, { reading, intake }: WargParts): void {
+function fetchRoutes(app: Hono<NodeEnv>, { reading, gate, intake }: WargParts): void {
   app.get('/v1/fetch/checkpoint', () => jsonResponse(200, wargApi.signedCheckpointBody(reading.head().checkpoint)));
   app.post('/v1/fetch/logs', async (c) => {
+    const access = await gate.reader(c.req.header('authorization'));
     const request = wargApi.decodeFetchLogsRequest(await intake.json(received(c)));
     if (request.limit < 1 || request.limit > wargApi.FETCH_LIMIT_MAX) {
       throw new RegistryError('request/invalid', `limit must be between 1 and ${wargApi.FETCH_LIMIT_MAX}`);
     }
     const absentLogs = c.req.header(wargApi.ABSENT_LOGS_HEADER) === 'omit' ? 'omit' : 'refuse';
-    const { more, operator, packages } = await reading.logs(request, absentLogs);
+    const { more, operator, packages } = await reading.logs(request, { absentLogs, access });
     await refuseUnreadable(c.req.header(wargApi.RECORD_VERSIONS_HEADER), packages, reading);
     const bodies = [...packages].map(([logId, records]) => [logId, records.map(wargApi.publishedRecordBody)] as const);
-    return jsonResponse(200, {
-      more,
-      operator: operator.map(wargApi.publishedRecordBody),
-      packages: Object.fromEntries(bodies),
-    });
+    const body = { more, operator: operator.map(wargApi.publishedRecordBody), packages: Object.fromEntries(bodies) };
+    return jsonResponse(200, body, keptBy(access));
   });
   app.post('/v1/fetch/names', async (c) => {
+    const access = await gate.reader(c.req.header('authorization'));
     const asked = wargApi.decodeFetchNamesRequest(await intake.json(received(c)));
-    const names = await reading.names(asked.slice(0, wargApi.FETCH_NAMES_MAX));
-    return jsonResponse(200, { packages: Object.fromEntries(names) });
+    const names = await reading.names(asked.slice(0, wargApi.FETCH_NAMES_MAX), access);
+    return jsonResponse(200, { packages: Object.fromEntries(names) }, keptBy(access));
   });
+}
+
+/** What is answered to a token may be private. */
+function keptBy(access: Access): Readonly<Record<string, string>> {
+  return access === 'anyone' ? {} : CONTENT_CACHE['to some'];
 }
 
 /**
@@ -150,7 +158,7 @@ async function refuseUnreadable(
   }
 }
 
-function packageRoutes(app: Hono<NodeEnv>, { publishing, gate, intake }: WargParts): void {
+function packageRoutes(app: Hono<NodeEnv>, { publishing, reading, gate, intake }: WargParts): void {
   app.post('/v1/package/:logId/record', async (c) => {
     const logId = parseLogId(c.req.param('logId'));
     // Before anything is read of the body. An upload needs no token: the record that asks for it was let in here.
@@ -158,7 +166,7 @@ function packageRoutes(app: Hono<NodeEnv>, { publishing, gate, intake }: WargPar
     const final = c.req.header(FINAL_HEADER) !== undefined;
     const status = await intake.publish(received(c), async (body) => {
       const request = wargApi.decodePublishRequest(body);
-      requireScope(access, { action: 'publish', namespace: namespaceOf(request.packageName) });
+      gate.requirePublisher(access, namespaceOf(request.packageName));
       if (request.namesContentSources) {
         throw new RegistryError(
           'request/unsupported',
@@ -171,8 +179,12 @@ function packageRoutes(app: Hono<NodeEnv>, { publishing, gate, intake }: WargPar
     return jsonResponse(202, wargApi.recordStatusBody(status));
   });
   app.get('/v1/package/:logId/record/:recordId', async (c) => {
-    const status = await publishing.status(parseLogId(c.req.param('logId')), parseRecordId(c.req.param('recordId')));
-    return jsonResponse(200, wargApi.recordStatusBody(status));
+    const access = await gate.reader(c.req.header('authorization'));
+    const logId = parseLogId(c.req.param('logId'));
+    const recordId = parseRecordId(c.req.param('recordId'));
+    await reading.requireShown(logId, access);
+    const status = await publishing.status(logId, recordId);
+    return jsonResponse(200, wargApi.recordStatusBody(status), keptBy(access));
   });
   app.on(['POST', 'PUT'], '/v1/package/:logId/record/:recordId/content/:digest', async (c) => {
     const logId = parseLogId(c.req.param('logId'));
@@ -185,7 +197,7 @@ function packageRoutes(app: Hono<NodeEnv>, { publishing, gate, intake }: WargPar
   });
 }
 
-function proofRoutes(app: Hono<NodeEnv>, { proving, intake }: WargParts): void {
+function proofRoutes(app: Hono<NodeEnv>, { proving, reading, gate, intake }: WargParts): void {
   app.post('/v1/proof/consistency', async (c) => {
     const { from, to } = wargApi.decodeConsistencyRequest(await intake.json(received(c)));
     return jsonResponse(200, { proof: encodeBase64(await proving.consistency(from, to)) });
@@ -196,8 +208,14 @@ function proofRoutes(app: Hono<NodeEnv>, { proving, intake }: WargParts): void {
     return jsonResponse(200, { log: encodeBase64(log), map: encodeBase64(map) });
   });
   app.post('/v1/proof/absence', async (c) => {
+    const access = await gate.reader(c.req.header('authorization'));
     const { logLength, logs } = wargApi.decodeAbsenceRequest(await intake.json(received(c)));
-    return jsonResponse(200, { map: encodeBase64(await proving.absence(logLength, logs)) });
+    const map = await proving.absence(logLength, logs).catch(async (failure: unknown) => {
+      if (!isRegistryError(failure, 'request/proof')) throw failure;
+      // That it is there is no secret; without the reason it would look as if it were withheld.
+      throw (await reading.hiddenRefusal(logs, access)) ?? failure;
+    });
+    return jsonResponse(200, { map: encodeBase64(map) });
   });
 }
 
@@ -227,22 +245,29 @@ function parseStart(text: string): number {
   );
 }
 
-function contentRoutes(app: Hono<NodeEnv>, content: ContentReading): void {
+function contentRoutes(app: Hono<NodeEnv>, { content, gate }: WargParts): void {
   app.get('/v1/content/:digest', async (c) => {
+    const access = await gate.reader(c.req.header('authorization'));
     const digest = parseDigest(c.req.param('digest'));
     const takedown = await content.takedownOf(digest);
     if (takedown !== null) return blocked(takedown, content.baseUrl());
+    const shown = await content.requireShown(access, digest);
     const size = await content.size(digest);
     const url = new URL(`content/${digest.replace(':', '-')}`, content.baseUrl()).href;
     const source = { type: 'httpGet', url, acceptRanges: true, size };
-    return jsonResponse(200, { contentSources: { [digest]: [source] } });
+    const headers = shown === 'to all' ? {} : CONTENT_CACHE[shown];
+    return jsonResponse(200, { contentSources: { [digest]: [source] } }, headers);
   });
   app.get('/content/:file', async (c) => {
+    const access = await gate.reader(c.req.header('authorization'));
     const digest = contentFileDigest(c.req.param('file'));
     const takedown = digest && (await content.takedownOf(digest));
     if (takedown !== null) return blocked(takedown, content.baseUrl());
-    if (digest === null || !(await content.has(digest))) return new Response(null, { status: 404 });
-    return contentResponse(content, digest, { request: c.req.raw, mediaType: BINARY_TYPE });
+    const shown = digest === null ? 'no' : await content.shown(access, digest);
+    if (digest === null || shown === 'no' || !(await content.has(digest))) {
+      return new Response(null, { status: 404, headers: content.isAllPublic ? {} : NOT_KEPT });
+    }
+    return contentResponse(content, digest, { request: c.req.raw, mediaType: BINARY_TYPE, shown });
   });
 }
 

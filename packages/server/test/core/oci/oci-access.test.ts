@@ -21,6 +21,7 @@ import {
 } from './oci-world.ts';
 
 const ALL: ReadonlySet<OciAction> = new Set(['pull', 'push', 'delete']);
+const PRIVATE: WorldOptions = { tokenPolicy: 'optional', privates: ['test'] };
 const LISTED = { namespaces: new Map(), packages: new Map() };
 
 after(disposeCore);
@@ -67,6 +68,15 @@ const REFUSED: readonly [string, WorldOptions, OciCaller, string, ErrorCode][] =
   ['a list of keys, and tokens', { publishers: LISTED, tokenPolicy: 'optional' }, ANYONE, 'plain/a', 'token/required'],
   ['another namespace', { tokenPolicy: 'optional' }, accountCaller('alice', ['team']), 'test/package', 'token/scope'],
   ['another prefix', { tokenPolicy: 'optional' }, accountCaller('alice', ['other']), 'plain/a', 'token/scope'],
+  ['private, and open to whoever publishes', PRIVATE, ANYONE, 'test/package', 'token/required'],
+  ['private, and another account', PRIVATE, accountCaller('alice', ['team']), 'test/package', 'token/scope'],
+  [
+    'private, and an anonymous token',
+    PRIVATE,
+    granted('test/package', 'pull', 'push'),
+    'test/package',
+    'token/required',
+  ],
   ['issued for another repository', {}, granted('plain/b', 'pull', 'push', 'delete'), 'plain/a', 'token/required'],
   ['issued for reading', {}, granted('plain/a', 'pull'), 'plain/a', 'token/required'],
 ];
@@ -150,4 +160,19 @@ test('a prefix of plain repositories is no namespace of packages', async () => {
   assert.equal(await sorts.sortOf(repo('testing/a/b')), 'plain');
   assert.equal(await sorts.sortOf(repo('plain/test/a')), 'plain');
   assert.equal(await sorts.sortOf(repo('plain/test')), null);
+});
+
+test('O4: a list of repositories passes over a private namespace, whatever is in it and before it', async () => {
+  const hidden = Array.from({ length: 1_000 }, (_, index) => `test/p${index}`).toSorted();
+  const packageNames = ['aaa/x', ...hidden];
+  const world = await openWorld(new TestClock(), { ...PRIVATE, packageNames });
+  const shown = await openWorld(new TestClock(), { packageNames });
+  await pushBlob(world, 'plain/a', 'x');
+  const page = { last: null, limit: 10 };
+  assert.deepEqual(await world.view.catalog(ANYONE, page), { items: ['plain/a'], more: false });
+  assert.deepEqual((await world.view.catalog(accountCaller('alice', ['team']), page)).items, ['plain/a']);
+  assert.deepEqual(await world.view.catalog(ANYONE, { last: 'test/p5', limit: 10 }), { items: [], more: false });
+  const { items, more } = await world.view.catalog(accountCaller('alice', ['test']), page);
+  assert.deepEqual([items, more], [['plain/a', ...hidden.slice(0, 9)], true]);
+  assert.equal((await shown.view.catalog(ANYONE, { last: null, limit: null })).items.length, hidden.length);
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { parseTokenId } from '@waybill/protocol';
+import { parseNamespace, parseTokenId } from '@waybill/protocol';
 import {
   parseOciDigest,
   parseRepository,
@@ -20,6 +20,7 @@ import { OciUploads } from '../../../src/core/oci/oci-uploads.ts';
 import { OciView, type NameSource, unsupportedRepositories } from '../../../src/core/oci/oci-view.ts';
 import { PlainRepositories } from '../../../src/core/oci/plain-repositories.ts';
 import { RepositorySorts } from '../../../src/core/oci/repository-sort.ts';
+import { PrivateNamespaces } from '../../../src/core/private-namespaces.ts';
 import type { Publishers } from '../../../src/core/publishers.ts';
 import { OciMemoryStore, emptyOciMemoryState } from '../../../src/storage/oci-memory/oci-memory-store.ts';
 import { openCore, STARTED_MS, type RegistryCore } from '../registry-core.ts';
@@ -42,6 +43,7 @@ export interface WorldOptions {
   readonly packages?: OciReading & OciPushing;
   /** Names of packages, as paths. */
   readonly packageNames?: readonly string[];
+  readonly privates?: readonly string[];
 }
 
 /** The OCI view without HTTP, over a core whose namespace is `test`, with a clock that stands still. */
@@ -73,10 +75,15 @@ export async function disposeCore(): Promise<void> {
 
 export async function openWorld(clock: TestClock, options: WorldOptions = {}): Promise<OciWorld> {
   const { drivers = memoryDrivers(clock), prefixes = ['plain', 'other'], tokenPolicy = 'off' } = options;
-  const { publishers = 'open', packages = unsupportedRepositories } = options;
+  const { publishers = 'open', packages = unsupportedRepositories, privates = [] } = options;
   core ??= await openCore();
   const sorts = new RepositorySorts({ operator: core.states.operator, prefixes: prefixes.map(parseRepository) });
-  const access = new OciAccess({ sorts, tokenPolicy, publishers });
+  const access = new OciAccess({
+    sorts,
+    tokenPolicy,
+    publishers,
+    privates: new PrivateNamespaces(privates.map(parseNamespace)),
+  });
   const leases = new OciLeases(clock.now);
   const plain = new PlainRepositories({ ...drivers, leases, clock: clock.now });
   const reading = { package: packages, plain };

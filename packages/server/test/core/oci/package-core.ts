@@ -22,6 +22,7 @@ import {
 } from '@waybill/protocol';
 import { encodeWit, parseWit } from '@waybill/protocol/content';
 import { parseOciDigest, readManifest, referrerType, repositoryOf, type OciDigest } from '@waybill/protocol/oci';
+import { NO_PRIVATES } from '../../all-open.ts';
 import { emptyOciBlobMemory, openOciMemory } from '../../../src/blobs/oci-memory/oci-memory.ts';
 import { GovernanceGate } from '../../../src/core/governance-gate.ts';
 import type { FoundBlob, ReferrerDescriptor } from '../../../src/core/oci/oci-registry.ts';
@@ -71,7 +72,7 @@ export class OciCore {
       content,
       logLength,
       homeOf: testHomeOf,
-      proving: new Proving(store, new Reading({ store, sequencer, operator: states.operator })),
+      proving: new Proving(store, new Reading({ store, sequencer, operator: states.operator, privates: NO_PRIVATES })),
       gate: new GovernanceGate(states.governance),
       trees: new TreeTakedowns({ store, content, governance: states.governance, logLength }),
     });
