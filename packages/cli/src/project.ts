@@ -27,6 +27,7 @@ import { contentCacheOf, openClient, type RegistryFlags } from './session.ts';
 /** Flags of the commands that choose releases for a project. */
 export interface ProjectFlags extends RegistryFlags {
   readonly allowAdvisory?: boolean;
+  readonly requireAuthor?: boolean;
   readonly json?: boolean;
 }
 

@@ -132,6 +132,20 @@ test('a custodial tree is called so, and refused as a file is', async () => {
   assert.deepEqual([refused.code, codeOf(refused)], [77, 'release/custodial']);
 });
 
+test('add, install and update say what of a project a gateway signed, and refuse it where an author is required', async () => {
+  await gatewayReleases('test:dependency', await moduleFor('ann'));
+  const refused = await user.run('add', 'test:dependency', '--require-author', '--json', ...at);
+  assert.deepEqual([refused.code, codeOf(refused)], [77, 'release/custodial']);
+  await assert.rejects(readFile(user.file('waybill.toml')));
+  assert.match(await user.ok('add', 'test:dependency', ...at), /custodial.* for ann: test:dependency@1\.0\.0/);
+  const said = [{ release: 'test:dependency@1.0.0', onBehalfOf: 'ann' }];
+  for (const command of ['install', 'update']) {
+    assert.deepEqual((await json(command)).custodial, said, command);
+    const again = await user.run(command, '--require-author', '--json', ...at);
+    assert.deepEqual([again.code, codeOf(again)], [77, 'release/custodial'], command);
+  }
+});
+
 test('a claimed package of version 0 is its owner’s alone, who releases in it; it is claimed once', async () => {
   await gatewayReleases('test:mine', await moduleFor('anonymous'));
   const asked = await user.run('claim', 'test:mine', '--json', ...at);

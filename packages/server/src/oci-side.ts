@@ -81,7 +81,14 @@ async function openPackages(
   const { store, blobs, uploads } = storage;
   const gate = new GovernanceGate(others.states.governance);
   const reading = new PackageReading({ ...others, store: reader, oci: store, blobs, gate, trees });
-  const pushing = new PackagePushing({ ...others, store, blobs, contentPolicy: config.contentPolicy, leases });
+  const pushing = new PackagePushing({
+    ...others,
+    store,
+    blobs,
+    reading,
+    contentPolicy: config.contentPolicy,
+    leases,
+  });
   if (config.upstreams.length === 0) return { reading, pushing };
   await requireDefinedAll(config.upstreams, others.states);
   const { clock, upstreamObserver: observer } = parts;

@@ -237,7 +237,7 @@ function openGateway(
   }: Pick<GatewayParts, 'states' | 'publishing' | 'homeOf' | 'clock'> & { readonly store: RegistryReader },
 ): { readonly gateway: Gateway; readonly claiming: Claiming } {
   const random = (length: number): Uint8Array => randomBytes(length);
-  const gateway = new Gateway({ ...parts, isOn, keys: new GatewayKeyFiles(dataDirectory), random });
+  const gateway = new Gateway({ ...parts, store, isOn, keys: new GatewayKeyFiles(dataDirectory), random });
   const claiming = new Claiming({ ...parts, store, gateway, random, isOpen: publishers === 'open' });
   return { gateway, claiming };
 }

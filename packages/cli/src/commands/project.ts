@@ -40,12 +40,23 @@ import {
   type ProjectFlags,
   type ProjectSession,
 } from '../project.ts';
+import { custodialReleases, custodyLines } from '../project-custody.ts';
 import { visibleLine } from '../visible-text.ts';
 import { verifiedPackage, warningsOf } from './get.ts';
 
 const projectFlags = {
   allowAdvisory: { kind: 'boolean', brief: 'Take also what an advisory affects', optional: true, withNegated: false },
   ...registryFlags,
+} as const;
+
+const changingFlags = {
+  requireAuthor: {
+    kind: 'boolean',
+    brief: "Take nothing that the registry's gateway signed for somebody",
+    optional: true,
+    withNegated: false,
+  },
+  ...projectFlags,
 } as const;
 
 export const addCommand: Command<CliContext> = buildCommand({
@@ -59,7 +70,7 @@ is compatible with the newest stable release. Where there is no project, one beg
   waybill add demo:hello@1.2.3             exactly this release`,
   },
   parameters: {
-    flags: projectFlags,
+    flags: changingFlags,
     positional: {
       kind: 'tuple',
       parameters: [argument('Package, with a version or range if wanted', 'ns:name[@range]')],
@@ -104,7 +115,7 @@ the log continues the one that the lock was made under, and holds each release w
   parameters: {
     flags: {
       frozen: { kind: 'boolean', brief: 'Take the lock as it is, or fail', optional: true, withNegated: false },
-      ...projectFlags,
+      ...changingFlags,
     },
   },
   func: action<InstallFlags, []>((context, flags, progress) =>
@@ -130,7 +141,7 @@ new release asks for and the old one did not is said. The newest head, without a
   waybill update demo:hello`,
   },
   parameters: {
-    flags: projectFlags,
+    flags: changingFlags,
     positional: { kind: 'array', parameter: argument('Packages', 'ns:name') },
   },
   func: action<ProjectFlags, string[]>((context, flags, progress, ...names) =>
@@ -147,6 +158,7 @@ new release asks for and the old one did not is said. The newest head, without a
 async function installed(installation: Installation, session: ProjectSession): Promise<CommandResult> {
   const { project, proven } = installation;
   const { lock } = proven;
+  const custodial = custodialReleases(proven, session.flags);
   const files = await install(installation, session);
   const changes = lockChanges(project.lock, lock);
   const warnings = warningsAbout(proven, changes);
@@ -155,8 +167,12 @@ async function installed(installation: Installation, session: ProjectSession): P
   const summary = `${lock.releases.length} packages installed (${formatBytes(size)}, verified)`;
   const hosts = hostLines(lock);
   return {
-    text: [...changeLines(changes), ...hosts, summary].join('\n'),
-    json: { ...installedBody(installation, files, changes), warnings },
+    text: [...changeLines(changes), ...hosts, ...custodyLines(custodial).map(visibleLine), summary].join('\n'),
+    json: {
+      ...installedBody(installation, files, changes),
+      custodial: custodial.map(({ release, account }) => ({ release: releaseText(release), onBehalfOf: account })),
+      warnings,
+    },
   };
 }
 
@@ -263,6 +279,9 @@ interface Standing {
   readonly newest: VersionText;
 }
 
+/** It takes nothing. */
+type OutdatedFlags = Omit<ProjectFlags, 'requireAuthor'>;
+
 export const outdatedCommand: Command<CliContext> = buildCommand({
   docs: {
     brief: 'Show which dependencies have newer releases',
@@ -271,10 +290,10 @@ export const outdatedCommand: Command<CliContext> = buildCommand({
   waybill outdated`,
   },
   parameters: { flags: projectFlags },
-  func: action<ProjectFlags, []>(outdated),
+  func: action<OutdatedFlags, []>(outdated),
 });
 
-async function outdated(context: CliContext, flags: ProjectFlags, progress: Progress): Promise<CommandResult> {
+async function outdated(context: CliContext, flags: OutdatedFlags, progress: Progress): Promise<CommandResult> {
   const project: Project = await openProject();
   const lock = requireLock(project);
   const client = await projectClient(context, flags, project);

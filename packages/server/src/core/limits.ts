@@ -167,6 +167,8 @@ export const HELD_RECORD_BYTES_MAX = 4 * 1024 * 1024;
 /** Records that come before one of the gateway, in a row, before it gives up; the pause grows with each. */
 export const GATEWAY_TRIES_MAX = 20;
 export const GATEWAY_PAUSE_MS = 20;
+/** For how long pushes to a package wait for whoever was given the draft of a claim. */
+export const GATEWAY_DRAFT_WAIT_MS = 2_000;
 /** How often the gateway asks for its record while it is committed; each time takes up to COMMIT_WAIT_MS. */
 export const GATEWAY_WAITS_MAX = 60;
 /** Times that it brings content which the registry had and cannot read. */
@@ -174,8 +176,8 @@ export const GATEWAY_SOURCING_ROUNDS_MAX = 3;
 
 /** Tags of one push to a package. */
 export const PUSHED_TAGS_MAX = 16;
-/** Bytes of a pushed config that is read for what it says of the release. */
-export const PUSHED_CONFIG_BYTES_READ_MAX = 256 * 1024;
+/** Bytes of the config of a release: it is read for what it says, in one turn of the event loop. */
+export const PUSHED_CONFIG_BYTES_MAX = 1024 * 1024;
 
 /** Bytes of one blob of the OCI view: beyond what a release may have, for plain repositories. */
 export const OCI_BLOB_BYTES_MAX = 16 * 1024 * 1024 * 1024;

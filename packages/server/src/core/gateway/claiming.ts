@@ -5,15 +5,12 @@ import {
   decodeSignedRecord,
   decodeUnsignedRecord,
   holderOfKey,
-  isRegistryError,
   jointEnvelope,
   localSigner,
   namespaceOf,
   PACKAGE_LOG,
   packageLogId,
   parsePublicKey,
-  readAnnotationBody,
-  readAnnotations,
   RegistryError,
   type AnnotationDraft,
   type JosePrivateKey,
@@ -30,6 +27,7 @@ import { ANONYMOUS_ACCOUNT, accountOf, requireScope, type Access } from '../acce
 import { requireDefined } from '../namespace-check.ts';
 import type { RegistryReader } from '../ports.ts';
 import type { StateCaches } from '../state-caches.ts';
+import { accountIn, readBeginning, requireNotLost, soleHolder, type Beginning } from './beginning.ts';
 import { isCustodial } from './gateway-standing.ts';
 import type { Gateway } from './gateway.ts';
 
@@ -70,10 +68,11 @@ export class Claiming {
     const namespace = namespaceOf(name);
     requireScope(access, { action: 'publish', namespace });
     await requireDefined(this.#parts.states.operator, namespace);
-    await this.#requireAccount(access, name);
+    const beginning = await this.#requireAccount(access, name);
     const gatewayKey = await this.#parts.gateway.keyOf(namespace);
     const claim: Claim = { name, account: accountOf(access), publicKey, gatewayKey };
     const isVersion1 = await this.#read(name, (state) => {
+      requireNotLost(name, soleHolder(state), { beginning, keyId: gatewayKey.publicKey.id });
       requireCustodial(name, state, claim);
       return state.root !== null;
     });
@@ -82,17 +81,17 @@ export class Claiming {
   }
 
   /** Whose package it is stands in the record that began it. */
-  async #requireAccount(access: Access, name: PackageName): Promise<void> {
-    const logId = packageLogId(name);
-    const range = { fromPosition: 0, belowIndex: Number.MAX_SAFE_INTEGER, limit: 1 };
-    const [first] = await this.#parts.store.readLog(logId, range);
-    if (first === undefined) throw new RegistryError('log/not-found', `there is no package ${name}`, { logId });
-    const account = accountIn(decodeSignedRecord(PACKAGE_LOG, first.envelope));
+  async #requireAccount(access: Access, name: PackageName): Promise<Beginning> {
+    const beginning = await readBeginning(this.#parts.store, name);
+    if (beginning === null) {
+      throw new RegistryError('log/not-found', `there is no package ${name}`, { logId: packageLogId(name) });
+    }
+    const { account } = beginning;
     if (access === 'anyone') {
-      if (account === ANONYMOUS_ACCOUNT && this.#parts.isOpen) return;
+      if (account === ANONYMOUS_ACCOUNT && this.#parts.isOpen) return beginning;
       throw new RegistryError('token/required', `${name} was published by an account: show its token`);
     }
-    if (account === ANONYMOUS_ACCOUNT || account === access.account) return;
+    if (account === ANONYMOUS_ACCOUNT || account === access.account) return beginning;
     throw new RegistryError('token/scope', `${name} was not published by ${access.account}`);
   }
 
@@ -120,7 +119,8 @@ export class Claiming {
     const { gateway, homeOf, random } = this.#parts;
     const home = homeOf(packageLogId(name));
     if (home === null) throw new TypeError('the registry has no name yet');
-    return this.#read(name, (state) => {
+    const make = (state: PackageState): ClaimAnswer => {
+      requireCustodial(name, state, { publicKey, gatewayKey });
       const ms = gateway.timeMs(namespaceOf(name), state);
       const keys = [gatewayKey.publicKey, publicKey];
       const entries: readonly PackageEntry[] = [{ type: 'transfer', holder: holderOfKey(publicKey) }];
@@ -128,7 +128,8 @@ export class Claiming {
       const place = { state, book: new AnnotationBook() };
       const { envelope } = draftRecord(speech, place, { home, clock: () => ms, random, keys });
       return { state: 'cosign', contents: envelope.contents };
-    });
+    };
+    return gateway.draft(name, () => this.#read(name, make));
   }
 
   async #transfer(claim: Claim, { contents, signature }: ClaimProof): Promise<ClaimAnswer> {
@@ -147,19 +148,6 @@ export class Claiming {
 
 function onBehalfOf(account: string): AnnotationDraft {
   return { type: 'on-behalf', body: annotationBody({ account }) };
-}
-
-/** `null` where it says of nobody that it was signed for them: then no gateway began it. */
-function accountIn(first: SignedRecord<PackageEntry>): string | null {
-  for (const read of readAnnotations(first)) {
-    if (!('annotation' in read) || read.annotation.type !== 'on-behalf') continue;
-    try {
-      return readAnnotationBody('on-behalf', read.annotation).account;
-    } catch (failure) {
-      if (!isRegistryError(failure)) throw failure;
-    }
-  }
-  return null;
 }
 
 function requireCustodial(

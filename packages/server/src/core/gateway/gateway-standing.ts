@@ -6,6 +6,7 @@ import {
   type PackageState,
   type Policy,
 } from '@waybill/protocol';
+import { soleHolder } from './beginning.ts';
 
 /** Whether the gateway may sign for a package, as far as its server, its namespace and its log say. */
 export interface GatewayStanding {
@@ -81,9 +82,6 @@ function holdsAlone(
 }
 
 /** True when the whole package is the gateway's: it was published for an account that has no key. */
-export function isCustodial({ length, permissions, root }: PackageState, keyId: string): boolean {
-  if (length === 0) return false;
-  if (root !== null) return root.keys.length === 1 && root.keys[0]?.id === keyId;
-  const holders = [...permissions].filter(([, held]) => held.size > 0).map(([id]) => id);
-  return holders.length === 1 && holders[0] === keyId && permissions.get(keyId)?.size === 2;
+export function isCustodial(state: PackageState, keyId: string): boolean {
+  return soleHolder(state) === keyId;
 }

@@ -24,10 +24,17 @@ import {
 import type { KindDemand } from '@waybill/protocol/content';
 import { authorOf, signNext, type Author, type RecordSpeech } from '@waybill/protocol/author';
 import { GovernanceGate } from '../governance-gate.ts';
-import { GATEWAY_PAUSE_MS, GATEWAY_SOURCING_ROUNDS_MAX, GATEWAY_TRIES_MAX, GATEWAY_WAITS_MAX } from '../limits.ts';
-import type { Clock } from '../ports.ts';
+import {
+  GATEWAY_DRAFT_WAIT_MS,
+  GATEWAY_PAUSE_MS,
+  GATEWAY_SOURCING_ROUNDS_MAX,
+  GATEWAY_TRIES_MAX,
+  GATEWAY_WAITS_MAX,
+} from '../limits.ts';
+import type { Clock, RegistryReader } from '../ports.ts';
 import type { Publishing } from '../publishing.ts';
 import type { StateCaches } from '../state-caches.ts';
+import { readBeginning, requireNotLost, soleHolder } from './beginning.ts';
 import type { GatewayKeys } from './gateway-keys.ts';
 import { gatewayRefusal, ownersRefusal, requireGateway } from './gateway-standing.ts';
 
@@ -35,6 +42,7 @@ export interface GatewayParts {
   /** Whether this server signs for others at all. */
   readonly isOn: boolean;
   readonly keys: GatewayKeys;
+  readonly store: Pick<RegistryReader, 'readLog'>;
   readonly states: StateCaches;
   readonly publishing: Publishing;
   /** `null` before the operator log begins. */
@@ -68,6 +76,8 @@ export class Gateway {
   readonly #signedMs = new Map<Namespace, number>();
   /** The end of what it does in each log: against itself it need not race. */
   readonly #turns = new Map<LogId, Promise<unknown>>();
+  /** Ends the turn of a draft, by log. */
+  readonly #drafts = new Map<LogId, () => void>();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -77,7 +87,11 @@ export class Gateway {
   /** Throws `oci/gateway` where it may release nothing of the package, before anybody uploads something for it. */
   async requireMay(name: PackageName): Promise<void> {
     const { key, policy } = await this.#standingOf(name);
-    const { isOn, states } = this.#parts;
+    const { isOn, states, store } = this.#parts;
+    const holder = await states.packages.read(packageLogId(name), soleHolder);
+    if (holder !== null && holder !== key.publicKey.id) {
+      requireNotLost(name, holder, { beginning: await readBeginning(store, name), keyId: key.publicKey.id });
+    }
     await states.packages.read(packageLogId(name), (state) =>
       requireGateway(name, { isOn, policy, state, key: key.publicKey }),
     );
@@ -85,7 +99,7 @@ export class Gateway {
 
   /**
    * Signs and publishes what comes next in the log of a package, and again on the new head where another record came first.
-   * `null` when there was nothing to say. Throws `oci/gateway`, `publish/conflict`, and what {@link Publishing.publish} does.
+   * `null` when there was nothing to say. Throws `oci/gateway`, `storage/busy` where others come first again and again, and what {@link Publishing.publish} does.
    */
   release(name: PackageName, next: NextSpeech, content: ContentAtHand): Promise<PlacedRecord | null> {
     const { isOn } = this.#parts;
@@ -110,12 +124,15 @@ export class Gateway {
     return this.#inTurn(packageLogId(name), async () => {
       for (let tries = 1; ; tries++) {
         const record = await this.#signed(name, await prepare());
-        if (record === null) return null;
+        if (record === null) {
+          await this.settled(name);
+          return null;
+        }
         try {
           return await this.#published(name, record, content);
         } catch (failure) {
           if (!isRegistryError(failure, 'publish/conflict', 'record/prev-mismatch')) throw failure;
-          if (tries === GATEWAY_TRIES_MAX) throw failure;
+          if (tries === GATEWAY_TRIES_MAX) throw overtaken(name, failure);
           await pause(tries * GATEWAY_PAUSE_MS);
         }
       }
@@ -127,9 +144,44 @@ export class Gateway {
     this.#parts.publishing.noteJudged(digest, demands);
   }
 
-  /** Publishes a record that it has signed elsewhere, and that names no content. Throws as {@link release}. */
-  publish(name: PackageName, record: SignedRecord<PackageEntry>): Promise<PlacedRecord> {
-    return this.#inTurn(packageLogId(name), () => this.#published(name, record, NONE_AT_HAND));
+  /**
+   * Drafts a record that somebody else is to sign first: what it is asked to sign meanwhile waits a while for that, or whoever
+   * pushes without a pause would come first for ever.
+   */
+  draft<T>(name: PackageName, make: () => Promise<T>): Promise<T> {
+    const logId = packageLogId(name);
+    return new Promise((resolve, reject) => {
+      const work = this.#inTurn(logId, async () => {
+        resolve(await make());
+        await this.#drafted(logId);
+      });
+      work.catch(reject);
+    });
+  }
+
+  /** Until the drafted record comes, and is published or refused. */
+  #drafted(logId: LogId): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#drafts.delete(logId);
+        resolve();
+      };
+      const timer = setTimeout(done, GATEWAY_DRAFT_WAIT_MS).unref();
+      this.#drafts.set(logId, done);
+    });
+  }
+
+  /** Publishes a record that was drafted, and names no content. Throws as {@link release}. */
+  async publish(name: PackageName, record: SignedRecord<PackageEntry>): Promise<PlacedRecord> {
+    const logId = packageLogId(name);
+    const done = this.#drafts.get(logId);
+    if (done === undefined) return this.#inTurn(logId, () => this.#published(name, record, NONE_AT_HAND));
+    try {
+      return await this.#published(name, record, NONE_AT_HAND);
+    } finally {
+      done();
+    }
   }
 
   /** Its key for a namespace. */
@@ -185,21 +237,40 @@ export class Gateway {
     record: SignedRecord<PackageEntry>,
     content: ContentAtHand,
   ): Promise<PlacedRecord> {
-    const { publishing } = this.#parts;
     const logId = packageLogId(name);
     let status = await this.#post(name, record);
     for (let round = 0; status.state === 'sourcing' && round < GATEWAY_SOURCING_ROUNDS_MAX; round++) {
       await this.#supply(logId, record.id, { missing: status.missingContent.keys(), content });
       status = await this.#post(name, record);
     }
-    for (let waits = 0; status.state === 'processing' && waits < GATEWAY_WAITS_MAX; waits++) {
-      await pause(GATEWAY_PAUSE_MS);
-      status = await publishing.status(logId, record.id);
-    }
+    status = await this.#awaited(logId, status);
     if (status.state === 'published') return { recordId: record.id, registryIndex: status.registryIndex };
     if (status.state === 'rejected') throw new RegistryError('admission/policy', status.reason);
     if (status.state === 'sourcing') throw missingContent(name);
-    throw new RegistryError('storage/busy', `record ${record.id} is not published yet: push again`);
+    throw unpublished(record.id);
+  }
+
+  async #awaited(logId: LogId, first: wargApi.RecordStatus): Promise<wargApi.RecordStatus> {
+    let status = first;
+    for (let waits = 0; status.state === 'processing' && waits < GATEWAY_WAITS_MAX; waits++) {
+      await pause(GATEWAY_PAUSE_MS);
+      status = await this.#parts.publishing.status(logId, first.recordId);
+    }
+    return status;
+  }
+
+  /**
+   * Resolves once all that the log of a package has now is published: what is being committed may still fail, and nobody is told
+   * of it before. Throws `storage/busy` where it did, or takes too long.
+   */
+  async settled(name: PackageName): Promise<void> {
+    const logId = packageLogId(name);
+    const recordId = await this.#parts.states.packages.read(logId, ({ head }) => head?.id ?? null);
+    if (recordId === null) return;
+    const status = await this.#parts.publishing.status(logId, recordId).catch((failure: unknown) => {
+      throw isRegistryError(failure, 'request/record', 'log/not-found') ? unpublished(recordId) : failure;
+    });
+    if ((await this.#awaited(logId, status)).state !== 'published') throw unpublished(recordId);
   }
 
   #post(name: PackageName, record: SignedRecord<PackageEntry>): Promise<wargApi.RecordStatus> {
@@ -239,6 +310,15 @@ interface GatewayAuthor {
 }
 
 const NONE_AT_HAND: ContentAtHand = () => null;
+
+function unpublished(recordId: RecordId): RegistryError {
+  return new RegistryError('storage/busy', `record ${recordId} is not published yet: push again`);
+}
+
+function overtaken(name: PackageName, cause: unknown): RegistryError {
+  const message = `somebody else is publishing in ${name}, and is not done yet: try again`;
+  return new RegistryError('storage/busy', message, { package: name }, { cause });
+}
 
 function missingContent(name: PackageName): RegistryError {
   return new RegistryError('storage/damaged', `the content of ${name} is not here any more, or damaged: push it again`);

@@ -11,12 +11,10 @@ import {
 } from '@waybill/protocol';
 import {
   algorithmOf,
-  EMPTY_CONFIG,
   ociDigestOf,
   packageOf,
   readManifest,
   referrerType,
-  type OciDescriptor,
   type OciDigest,
   type OciReference,
   type ReadManifest,
@@ -26,13 +24,14 @@ import { accountOf, requireScope } from '../access.ts';
 import type { ContentPolicy } from '../content.ts';
 import type { ContentAtHand, Gateway } from '../gateway/gateway.ts';
 import { GovernanceGate } from '../governance-gate.ts';
-import { PUSHED_CONFIG_BYTES_READ_MAX } from '../limits.ts';
 import type { BlobStore, OciStore, StoredManifest } from '../oci-ports.ts';
 import type { Clock, ContentStore } from '../ports.ts';
 import type { StateCaches } from '../state-caches.ts';
 import type { ManifestPush, OciCaller, OciPushing, PushedManifest } from './oci-registry.ts';
-import { examineContent, refused, type PushedBytes } from './pushed-content.ts';
-import { layersOf, requireLabelsAgree, type PushedLayers } from './pushed-layers.ts';
+import { examineContent, refused } from './pushed-content.ts';
+import { PushedFinding, readConfig, sha256Of, type Found, type PushedFindingParts } from './pushed-finding.ts';
+import { requireLabelsAgree } from './pushed-labels.ts';
+import { layersOf, type PushedLayers } from './pushed-layers.ts';
 import {
   keptFirst,
   speechFor,
@@ -43,7 +42,7 @@ import {
 } from './pushed-release.ts';
 import { pushedTags, type PushedTags } from './pushed-tags.ts';
 
-export interface PackagePushingParts {
+export interface PackagePushingParts extends PushedFindingParts {
   readonly store: OciStore;
   readonly blobs: BlobStore;
   readonly content: ContentStore;
@@ -66,13 +65,6 @@ interface Push {
   readonly tags: PushedTags;
 }
 
-/** Where the bytes of a layer are. */
-interface FoundLayer {
-  readonly bytes: PushedBytes;
-  /** `null` for what only the log's content has. */
-  readonly blob: OciDigest | null;
-}
-
 /**
  * What a package takes from OCI clients: a manifest with a version's tag is a release, signed by the gateway; without a tag it is
  * kept beside the log. Tags of versions never move, and nothing is deleted: spec/oci.md 6.
@@ -80,10 +72,12 @@ interface FoundLayer {
 export class PackagePushing implements OciPushing {
   readonly #parts: PackagePushingParts;
   readonly #gate: GovernanceGate;
+  readonly #finding: PushedFinding;
 
   constructor(parts: PackagePushingParts) {
     this.#parts = parts;
     this.#gate = new GovernanceGate(parts.states.governance);
+    this.#finding = new PushedFinding(parts);
   }
 
   /**
@@ -127,26 +121,24 @@ export class PackagePushing implements OciPushing {
     }));
     if (open.length > 0) await this.#parts.gateway.requireMay(name);
     await this.#refuseTakenDown(push, layers.content);
-    const config = await this.#readConfig(push, open.length > 0);
-    const found = await this.#findLayers(push);
-    requireLabelsAgree(manifest, config, { name, versions });
+    const found = await this.#finding.find(push);
+    requireLabelsAgree(manifest, await readConfig(found), { name, versions });
     if (open.length === 0) return this.#putAgain(push, found);
     const { mediaTypes, size, warning } = await this.#examine(push, layers, found);
     await this.#makeDurable(push, found);
     await this.#giveContent(layers, found);
     const said = { ...plan, mediaTypes, size, source: push.source, manifest: push.bytes };
-    await this.#parts.gateway
+    const placed = await this.#parts.gateway
       .release(name, (state, key) => speechFor(state, { ...said, key }), contentOf(layers, found))
       .catch(refuseContent);
-    return warning;
+    return placed === null ? keptFirst(name, tags) : warning;
   }
 
   /** Its tags keep the manifest that came first; this one can be had by its digest. */
-  async #putAgain(push: Push, found: readonly FoundLayer[]): Promise<string | null> {
-    const { manifest, name, tags } = push;
-    const config = manifest.config;
-    const isHere = config !== null && (await this.#linkedSize(push.repository, config)) !== null;
-    if (isHere) await this.#makeDurable(push, found);
+  async #putAgain(push: Push, found: Found): Promise<string | null> {
+    const { name, tags } = push;
+    await this.#makeDurable(push, found);
+    await this.#parts.gateway.settled(name);
     return keptFirst(name, tags);
   }
 
@@ -154,8 +146,8 @@ export class PackagePushing implements OciPushing {
   async #putBeside(push: Push): Promise<null> {
     const { tags, repository } = push;
     await this.#refuseTakenDown(push, null);
-    await this.#readConfig(push, true);
-    const found = await this.#findLayers(push);
+    const found = await this.#finding.find(push);
+    await this.#finding.requireListed(push);
     await this.#makeDurable(
       push,
       found,
@@ -172,54 +164,13 @@ export class PackagePushing implements OciPushing {
     }
   }
 
-  /** `null` where it is too large to say anything of the release, or not here and not needed. */
-  async #readConfig({ manifest: { config }, repository }: Push, isNeeded: boolean): Promise<Uint8Array | null> {
-    if (config === null) return null;
-    const size = await this.#linkedSize(repository, config);
-    if (size === null && isNeeded) throw missing('config', config);
-    if (size === null || size <= EMPTY_CONFIG.length || size > PUSHED_CONFIG_BYTES_READ_MAX) return null;
-    return readWhole(this.#parts.blobs, config.digest, size);
-  }
-
-  async #findLayers({ manifest, repository, name }: Push): Promise<readonly FoundLayer[]> {
-    const found: FoundLayer[] = [];
-    for (const layer of manifest.layers) {
-      if (!layer.isForeign) found.push(await this.#findLayer(layer, { repository, name }));
-    }
-    return found;
-  }
-
-  async #findLayer(layer: OciDescriptor, { repository, name }: Pick<Push, 'repository' | 'name'>): Promise<FoundLayer> {
-    const { blobs, content } = this.#parts;
-    const digest = sha256Of(layer.digest);
-    const size = await this.#linkedSize(repository, layer);
-    if (size !== null) {
-      const read: PushedBytes['read'] = (range) => blobs.read(layer.digest, range);
-      return { bytes: { size, read }, blob: layer.digest };
-    }
-    const released = digest !== null && (await this.#read(name, (state) => hasReleased(state, digest)));
-    const kept = released ? await content.size(digest) : null;
-    if (kept === null || digest === null) throw missing('layer', layer);
-    requireSize(layer, kept);
-    return { bytes: { size: kept, read: (range) => content.read(digest, range) }, blob: null };
-  }
-
-  /** Bytes of a blob that belongs to the repository; `null` of one that does not. Throws `oci/manifest` for another size. */
-  async #linkedSize(repository: RepositoryName, descriptor: OciDescriptor): Promise<number | null> {
-    const { store, blobs } = this.#parts;
-    if ((await store.readLink(repository, descriptor.digest)) === null) return null;
-    const size = await blobs.size(descriptor.digest);
-    if (size !== null) requireSize(descriptor, size);
-    return size;
-  }
-
   async #examine(
     { name, tags }: Push,
     layers: PushedLayers,
-    found: readonly FoundLayer[],
+    found: Found,
   ): Promise<{ readonly mediaTypes: readonly string[]; readonly size: number; readonly warning: string | null }> {
     if (layers.sort === 'tree') return { mediaTypes: [layers.mediaType], size: layers.index.length, warning: null };
-    const [only] = found;
+    const [only] = found.layers;
     if (only === undefined) throw new TypeError('a file without a layer');
     const releases = tags.versions.map((version) => ({ name, version }));
     const examined = await examineContent(only.bytes, { releases, policy: this.#parts.contentPolicy });
@@ -228,16 +179,11 @@ export class PackagePushing implements OciPushing {
   }
 
   /** Blobs before what names them. */
-  async #makeDurable(
-    push: Push,
-    found: readonly FoundLayer[],
-    tags: Parameters<OciStore['write']>[0]['tags'] = [],
-  ): Promise<void> {
+  async #makeDurable(push: Push, found: Found, tags: Parameters<OciStore['write']>[0]['tags'] = []): Promise<void> {
     const { store, blobs, clock } = this.#parts;
     const { manifest, bytes, repository } = push;
-    const config = manifest.config === null ? [] : [manifest.config.digest];
-    const layers = found.flatMap(({ blob }) => blob ?? []);
-    const named = [...new Set([...config, ...layers])];
+    const all = [...(found.config === null ? [] : [found.config]), ...found.layers];
+    const named = [...new Set(all.flatMap(({ digest, place }) => (place === 'blob' ? [digest] : [])))];
     await blobs.makeDurable(named);
     const row: Omit<StoredManifest, 'digest'> = {
       repository,
@@ -254,9 +200,11 @@ export class PackagePushing implements OciPushing {
   }
 
   /** To the log's content, before a record names it. */
-  async #giveContent(layers: PushedLayers, found: readonly FoundLayer[]): Promise<void> {
+  async #giveContent(layers: PushedLayers, found: Found): Promise<void> {
     const { blobs, content } = this.#parts;
-    for (const { blob } of found) if (blob !== null) await blobs.giveToContent(parseDigest(blob));
+    for (const { digest, place } of found.layers) {
+      if (place === 'blob') await blobs.giveToContent(parseDigest(digest));
+    }
     if (layers.sort === 'file' || (await content.size(layers.content)) !== null) return;
     const upload = await content.startUpload();
     try {
@@ -305,14 +253,10 @@ function blobsOf({ config, layers }: ReadManifest): readonly OciDigest[] {
   return [...(config === null ? [] : [config]), ...layers].map(({ digest }) => digest);
 }
 
-function sha256Of(digest: OciDigest): Digest | null {
-  return algorithmOf(digest) === 'sha256' ? parseDigest(digest) : null;
-}
-
-function contentOf(layers: PushedLayers, found: readonly FoundLayer[]): ContentAtHand {
+function contentOf(layers: PushedLayers, found: Found): ContentAtHand {
   return (digest) => {
     if (layers.sort === 'tree' && digest === layers.content) return once(layers.index);
-    const layer = found.find(({ blob }) => blob !== null && sha256Of(blob) === digest);
+    const layer = found.layers.find((one) => one.place !== 'content' && one.digest === String(digest));
     return layer === undefined ? null : layer.bytes.read({ start: 0, end: layer.bytes.size });
   };
 }
@@ -326,34 +270,10 @@ function refuseContent(failure: unknown): never {
   throw isRegistryError(failure, 'content/policy', 'content/tree') ? refused(failure.message, failure) : failure;
 }
 
-function hasReleased({ bindings }: PackageState, digest: Digest): boolean {
-  return [...bindings.values()].some(({ content }) => content === digest);
-}
-
-function requireSize({ digest, size: said }: OciDescriptor, size: number): void {
-  if (said !== size) throw refused(`it says that ${digest} has ${said} bytes, and it has ${size}`);
-}
-
-function missing(what: string, { digest }: OciDescriptor): RegistryError {
-  return new RegistryError('oci/manifest-blob', `the ${what} ${digest} is not in this repository: push it first`, {
-    digest,
-  });
-}
-
 function undeletable(repository: RepositoryName): RegistryError {
   const name = packageOf(repository) ?? repository;
   return new RegistryError(
     'oci/unsupported',
     `${name} is a package, whose log forgets nothing: withdraw a version with waybill yank ${name}@<version>`,
   );
-}
-
-async function readWhole(blobs: BlobStore, digest: OciDigest, size: number): Promise<Uint8Array> {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for await (const chunk of blobs.read(digest, { start: 0, end: size })) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

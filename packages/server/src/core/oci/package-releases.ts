@@ -7,6 +7,7 @@ import {
   judgeRecord,
   PACKAGE_LOG,
   packageLogId,
+  readAnnotationBody,
   RegistryError,
   type ContentClaim,
   type Digest,
@@ -55,11 +56,11 @@ export interface PackageRelease {
   readonly yanked: { readonly reason: string } | null;
   /** For whom a gateway signed it; `null` where nobody says so. */
   readonly account: string | null;
-  /** Manifests that are said to be the one by which it was pushed, the first one first. */
+  /** Manifests by which the record that released it says that it was pushed, the first one first. */
   readonly pushed: readonly Digest[];
   /** About it, the latest first, and on whose behalf; not those that say how it was pushed. */
   readonly annotations: readonly StandingAnnotation[];
-  /** Another one where `pushed` or `annotations` are others. */
+  /** Another one where `annotations` are others. */
   readonly stamp: string;
 }
 
@@ -253,7 +254,6 @@ class ReleaseFactsBook {
   }
 
   #releaseOf({ version, claim, recordId, time, by, state }: Release, content: Digest): PackageRelease {
-    const pushed = this.#book.statements('oci-manifest', version).toReversed();
     const annotations = this.#standing(version, recordId);
     return {
       name: this.#name,
@@ -268,10 +268,21 @@ class ReleaseFactsBook {
       by,
       yanked: state.status === 'yanked' ? { reason: state.reason } : null,
       account: this.#book.accountOf(recordId),
-      pushed: pushed.map(({ body }) => body.digest),
+      pushed: this.#pushed(version, recordId),
       annotations,
-      stamp: [...pushed, ...annotations].map(({ id }) => id).join(' '),
+      stamp: annotations.map(({ id }) => id).join(' '),
     };
+  }
+
+  /** As the record that released it says: what is said elsewhere, or withdrawn, would move the tag. */
+  #pushed(version: VersionText, recordId: RecordId): Digest[] {
+    const said = [...this.#book.listRecord(recordId)].toReversed();
+    return said.flatMap((listed) => {
+      if (listed.verdict !== 'authorized') return [];
+      const { annotation } = listed;
+      if (annotation.type !== 'oci-manifest' || annotation.version !== version) return [];
+      return [readAnnotationBody('oci-manifest', annotation).digest];
+    });
   }
 
   #standing(version: VersionText, recordId: RecordId): readonly StandingAnnotation[] {

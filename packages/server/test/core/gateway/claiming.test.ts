@@ -5,6 +5,7 @@ import {
   cosignContents,
   decodeUnsignedRecord,
   encodeRecordContents,
+  isRegistryError,
   localSigner,
   makePrivateKey,
   namespaceOf,
@@ -18,7 +19,7 @@ import { parseTokenScope, type Access } from '../../../src/core/access.ts';
 import { Claiming } from '../../../src/core/gateway/claiming.ts';
 import { testHomeOf } from '../../home.ts';
 import { holderNamed, joseKeyOf } from '../../joint-record.ts';
-import { wasmOf } from '../../publisher.ts';
+import { keyOf, wasmOf } from '../../publisher.ts';
 import {
   codeOf,
   gatewayKeyOf,
@@ -32,6 +33,7 @@ import {
 /* Packages that the gateway gives away: spec/http.md 4.23. */
 
 const ANN = joseKeyOf('ann');
+const LAYER = wasmOf('hello');
 
 function accountNamed(account: string, namespace = 'test'): Access {
   const scope = parseTokenScope(['publish'], [namespace]);
@@ -176,4 +178,53 @@ test('of two claims at once one gets the package', async (t) => {
   const codes = await Promise.all([codeOf(claim('anyone')), codeOf(claim('anyone', joseKeyOf('bob')))]);
   assert.deepEqual(new Set(codes), new Set([null, 'oci/gateway']));
   assert.equal((await core.records()).length, 2);
+});
+
+test('who pushes without a pause does not come before a claim for ever', async (t) => {
+  const { core, claim } = await open(t);
+  await pushTree(core, '1.0.0');
+  let pushed = 0;
+  let refused: unknown = null;
+  const pushing = (async () => {
+    for (; pushed < 1_000 && refused === null; pushed++) {
+      refused = await codeOf(pushTree(core, `1.0.${pushed + 1}`));
+    }
+  })();
+  const drafted = await claim('anyone');
+  // The client signs while others push.
+  await new Promise((resolve) => {
+    setTimeout(resolve, 50);
+  });
+  assert.equal((await claim('anyone', ANN, drafted)).state, 'published');
+  await pushing;
+  assert.equal(refused, 'oci/gateway');
+});
+
+/** Whether it is refused with `oci/gateway`, and names the key that is lost. */
+async function isLost(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work;
+  } catch (failure) {
+    if (isRegistryError(failure, 'oci/gateway')) return 'keyId' in failure.detail;
+    throw failure;
+  }
+  return assert.fail('it is not refused');
+}
+
+test('a gateway whose key was lost says so, to whoever pushes and to whoever claims, and of its own packages alone', async (t) => {
+  const newKeyOf = (namespace: string) => keyOf(`new gateway ${namespace}`);
+  const begin = [(core: PushingCore) => core.pushLayer(LAYER, '1.0.0'), (core: PushingCore) => pushTree(core, '1.0.0')];
+  for (const push of begin) {
+    const { core, claim } = await open(t);
+    await push(core);
+    core.gatewayKey = newKeyOf;
+    assert.equal(await isLost(core.pushLayer(wasmOf('other'), '1.1.0')), true);
+    assert.equal(await isLost(claim('anyone')), true);
+    core.gatewayKey = gatewayKeyOf;
+    const drafted = await claim('anyone');
+    if (drafted.state === 'cosign') await claim('anyone', ANN, drafted);
+    core.gatewayKey = newKeyOf;
+    assert.equal(await isLost(core.pushLayer(wasmOf('other'), '1.1.0')), false);
+    assert.equal(await isLost(claim('anyone')), false);
+  }
 });

@@ -404,7 +404,41 @@ const LABELS: readonly (readonly [
   [{}, { layerDigests: [digestText(OTHER)] }, 'oci/manifest'],
   [{}, { layerDigests: [digestText(LAYER), digestText(OTHER)] }, 'oci/manifest'],
   [{}, [], null],
+  [{ 'dev.waybill.package': 'test:hello' }, {}, null],
+  [{ 'dev.waybill.package': 'test:other' }, {}, 'oci/manifest'],
+  [{ 'Org.OpenContainers.Image.Version': '3.0.0' }, {}, 'oci/manifest'],
+  [{}, { Config: { labels: { 'org.opencontainers.image.version': '3.0.0' } } }, 'oci/manifest'],
+  [{}, { config: {}, CONFIG: { Labels: { 'dev.waybill.package': 'test:other' } } }, 'oci/manifest'],
+  [{}, { layerdigests: [digestText(OTHER)] }, 'oci/manifest'],
 ];
+
+const FALSE_LABELS = '{"Labels":{"org.opencontainers.image.version":"3.0.0"}}';
+
+/** Configurations as text, and whether they are taken. */
+const CONFIGS: readonly (readonly [config: string, code: string | null])[] = [
+  ['no JSON at all', null],
+  ['[1, 1e400]', null],
+  [`{"config":${FALSE_LABELS},"config":{}}`, 'oci/manifest'],
+  [`{"config":${FALSE_LABELS},"n":12345678901234567890}`, 'oci/manifest'],
+  [`{"pad":"${'x'.repeat(1_000_000)}","config":${FALSE_LABELS}}`, 'oci/manifest'],
+  [`{"pad":"${'x'.repeat(1024 * 1024)}"}`, 'oci/size'],
+];
+
+test('O8: a configuration that two readers take for different things, or that is too large to be read, is refused', async (t) => {
+  for (const [text, code] of CONFIGS) {
+    const core = await open(t);
+    const config = await core.blob(utf8(text), OCI_MEDIA_TYPE.wasmConfig);
+    assert.equal(await codeOf(core.pushLayer(LAYER, '1.0.0', { config })), code, text.slice(0, 80));
+  }
+});
+
+test('O8: a manifest that says one version is pushed as no other beside it', async (t) => {
+  const core = await open(t);
+  const annotations = { 'org.opencontainers.image.version': '1.0.0' };
+  const manifest = await core.manifest({ layers: [await core.blob(LAYER)], annotations });
+  assert.equal(await codeOf(core.push(manifest, '1.0.0', { tags: ['1.0.1'] })), 'oci/manifest');
+  assert.equal(await codeOf(core.push(manifest, '1.0.0', { tags: ['latest'] })), null);
+});
 
 test('O8: labels in the manifest or its configuration that contradict the release are refused', async (t) => {
   for (const [annotations, said, code] of LABELS) {

@@ -166,8 +166,8 @@ test('the tag of a release shows the manifest by which it was pushed, if that ho
   }
   const named = ['1.0.0', '1.0.1', '1.0.2'];
   const releases = named.map((version) => releaseOf(version, content));
-  await oci.publish(PACKAGE, releases, [content], [ociManifest('1.0.0', pushed), ociManifest('1.0.1', foreign)]);
-  await oci.publish(PACKAGE, [], [], [ociManifest('1.0.0', later), ociManifest('1.0.2', utf8('not here'))]);
+  const notes = [pushed, foreign, utf8('not here')].map((manifest, i) => ociManifest(`1.0.${i}`, manifest));
+  await oci.publish(PACKAGE, releases, [content], [...notes, ociManifest('1.0.0', later)]);
   assert.deepEqual((await manifestOf('1.0.0')).bytes, pushed);
   for (const derived of ['1.0.1', '1.0.2']) {
     const { layers, annotations } = readManifest((await manifestOf(derived)).bytes, OCI_MEDIA_TYPE.manifest);
@@ -320,17 +320,31 @@ test('blobs of another package are not here until they are linked, and ranges ar
   assert.deepEqual(Buffer.concat(chunks), Buffer.from(own.subarray(1, 4)));
 });
 
-test('an annotation that was withdrawn chooses no manifest', async () => {
-  const content = wasmOf('withdrawn');
-  const pushed = pushedManifest(content, 'withdrawn');
-  await oci.store(PACKAGE, digestOf(pushed), pushed, OCI_MEDIA_TYPE.manifest);
-  await oci.publish(PACKAGE, [releaseOf('1.0.0', content)], [content]);
-  const derived = await manifestOf('1.0.0');
-  const recordId = await oci.publish(PACKAGE, [], [], [ociManifest('1.0.0', pushed)]);
-  assert.equal((await manifestOf('1.0.0')).digest, digestOf(pushed));
+test('O1: no annotation but one of the record that released it moves a tag, and no withdrawal does', async () => {
+  const content = wasmOf('moved');
+  const [before, first, second, after] = ['before', 'first', 'second', 'after'].map((note) =>
+    pushedManifest(content, note),
+  );
+  assert.ok(before && first && second && after);
+  for (const bytes of [before, first, second, after]) {
+    await oci.store(PACKAGE, digestOf(bytes), bytes, OCI_MEDIA_TYPE.manifest);
+  }
+  await oci.publish(PACKAGE, [], [], [ociManifest('1.0.0', before), ociManifest('1.0.1', before)]);
+  const notes = [ociManifest('1.0.0', first), ociManifest('1.0.0', second)];
+  const recordId = await oci.publish(
+    PACKAGE,
+    ['1.0.0', '1.0.1'].map((version) => releaseOf(version, content)),
+    [content],
+    notes,
+  );
+  const derived = await manifestOf('1.0.1');
+  assert.deepEqual((await manifestOf('1.0.0')).bytes, first);
+  await oci.publish(PACKAGE, [], [], [ociManifest('1.0.0', after), ociManifest('1.0.1', after)]);
   const target = annotationIdOf(recordId, 0);
   await oci.publish(PACKAGE, [], [], [encodeAnnotation({ type: 'withdrawal', target })]);
-  assert.equal((await manifestOf('1.0.0')).digest, derived.digest);
+  assert.deepEqual((await manifestOf('1.0.0')).bytes, first);
+  assert.deepEqual((await manifestOf('1.0.1')).bytes, derived.bytes);
+  assert.equal((await manifestOf(digestOf(after))).digest, digestOf(after));
 });
 
 test('a fallback tag is what was pushed there, and no other word is a tag', async () => {

@@ -44,9 +44,14 @@ import type { ContentPolicy } from '../../../src/core/content.ts';
 import { Gateway } from '../../../src/core/gateway/gateway.ts';
 import type { GatewayKeys } from '../../../src/core/gateway/gateway-keys.ts';
 import type { BlobStore, OciStore } from '../../../src/core/oci-ports.ts';
+import { GovernanceGate } from '../../../src/core/governance-gate.ts';
 import { OciLeases } from '../../../src/core/oci/oci-leases.ts';
 import type { ManifestPush, PushedManifest } from '../../../src/core/oci/oci-registry.ts';
 import { PackagePushing } from '../../../src/core/oci/package-pushing.ts';
+import { PackageReading } from '../../../src/core/oci/package-reading.ts';
+import { Proving } from '../../../src/core/proving.ts';
+import { Reading } from '../../../src/core/reading.ts';
+import { TreeTakedowns } from '../../../src/core/tree-takedowns.ts';
 import { emptyOciMemoryState, OciMemoryStore } from '../../../src/storage/oci-memory/oci-memory-store.ts';
 import { holderOfKeys } from '../../governance.ts';
 import { testHomeOf } from '../../home.ts';
@@ -91,7 +96,10 @@ export class PushingCore {
   readonly blobs: BlobStore;
   readonly #uploads: ReturnType<typeof openOciMemory>['uploads'];
   readonly gateway: Gateway;
+  readonly reading: PackageReading;
   readonly pushing: PackagePushing;
+  /** As the server's folder of keys has it. */
+  gatewayKey: (namespace: string) => PrivateKey = gatewayKeyOf;
   #governed: RecordId | null = null;
 
   private constructor(core: RegistryCore, { isOn = true, contentPolicy = 'wasm' }: PushingOptions) {
@@ -101,12 +109,35 @@ export class PushingCore {
     this.#uploads = uploads;
     const { content, states, publishing } = core;
     this.blobs = { ...blobs, giveToContent: (digest) => this.#give(digest) };
-    const keys: GatewayKeys = { keyOf: (namespace) => Promise.resolve(gatewayKeyOf(namespace)) };
-    this.gateway = new Gateway({ isOn, keys, states, publishing, homeOf: testHomeOf, clock, random: randomBytes });
+    const keys: GatewayKeys = { keyOf: (namespace) => Promise.resolve(this.gatewayKey(namespace)) };
+    this.gateway = new Gateway({
+      isOn,
+      keys,
+      store: core.store,
+      states,
+      publishing,
+      homeOf: testHomeOf,
+      clock,
+      random: randomBytes,
+    });
+    const { store, sequencer } = core;
+    const logLength = (): number => sequencer.length;
+    this.reading = new PackageReading({
+      store,
+      oci: this.store,
+      blobs,
+      content,
+      logLength,
+      homeOf: testHomeOf,
+      proving: new Proving(store, new Reading({ store, sequencer, operator: states.operator })),
+      gate: new GovernanceGate(states.governance),
+      trees: new TreeTakedowns({ store, content, governance: states.governance, logLength }),
+    });
     this.pushing = new PackagePushing({
       store: this.store,
       blobs: this.blobs,
       content,
+      reading: this.reading,
       states,
       gateway: this.gateway,
       contentPolicy,
@@ -124,6 +155,13 @@ export class PushingCore {
     const upload = await this.core.content.startUpload();
     for await (const chunk of this.blobs.read(ociDigest(digest), { start: 0, end: size })) await upload.write(chunk);
     await upload.keep(digest);
+  }
+
+  /** Gives bytes to the log's content, as if they had been uploaded for a record. */
+  async keep(bytes: Uint8Array): Promise<void> {
+    const upload = await this.core.content.startUpload();
+    await upload.write(bytes);
+    await upload.keep(digestOf(bytes));
   }
 
   /** Uploads a blob, as a client does before it pushes what names it. */
