@@ -57,6 +57,7 @@ import { holderOfKeys } from '../../governance.ts';
 import { testHomeOf } from '../../home.ts';
 import { keyOf } from '../../publisher.ts';
 import { openCore, type CoreOptions, type RegistryCore } from '../registry-core.ts';
+import { NO_PRIVATES } from '../../all-open.ts';
 
 /** A descriptor as a client writes it. */
 export interface Named {
@@ -129,7 +130,7 @@ export class PushingCore {
       content,
       logLength,
       homeOf: testHomeOf,
-      proving: new Proving(store, new Reading({ store, sequencer, operator: states.operator })),
+      proving: new Proving(store, new Reading({ store, sequencer, operator: states.operator, privates: NO_PRIVATES })),
       gate: new GovernanceGate(states.governance),
       trees: new TreeTakedowns({ store, content, governance: states.governance, logLength }),
     });
