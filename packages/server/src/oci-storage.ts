@@ -74,7 +74,7 @@ function watchUploads(uploads: UploadStore, onFatal: OnFatal): UploadStore {
   return {
     start: (session) => watched(uploads.start(session), onFatal),
     find: (id) => uploads.find(id),
-    append: (id, body, bytesMax) => watched(uploads.append(id, body, bytesMax), onFatal),
+    append: (id, body, bytesMax, isLast) => watched(uploads.append(id, body, bytesMax, isLast), onFatal),
     truncate: (id, length) => watched(uploads.truncate(id, length), onFatal),
     finish: (id, digest) => watched(uploads.finish(id, digest), onFatal),
     cancel: (id) => watched(uploads.cancel(id), onFatal),

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { link, lstat, mkdir, open, type FileHandle } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, RegistryError } from '@waybill/protocol';
 import { hasSystemCode, withFileFailures } from './file-failure.ts';
@@ -17,6 +17,18 @@ export async function ensureFolder(folder: string): Promise<void> {
   }
   // Also when it was there: another upload may have made it just now, and not be as far as this.
   await syncFolder(path.dirname(folder));
+}
+
+/**
+ * The 256 folders that files named by a digest lie in, all of them at once: made one by one, each would have its first file wait
+ * for the disk twice.
+ */
+export async function ensureDigestFolders(parent: string): Promise<readonly string[]> {
+  const names = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+  const found = new Set(await readdir(parent));
+  for (const name of names) if (!found.has(name)) await mkdir(path.join(parent, name), { mode: FOLDER_MODE });
+  await syncFolder(parent);
+  return names.map((name) => path.join(parent, name));
 }
 
 /** Does `work`, then syncs the folder, which is open by then: nothing but the sync can fail after the work. */

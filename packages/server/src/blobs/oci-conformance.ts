@@ -46,7 +46,15 @@ export function ociBlobSuite(driver: string, open: () => Promise<OciBlobHarness>
     });
   };
   describe(`BlobStore and UploadStore: ${driver}`, () => {
-    for (const group of [checkAbsence, checkPushing, checkResuming, checkRefusals, checkReading, checkSharing])
+    for (const group of [
+      checkAbsence,
+      checkPushing,
+      checkLast,
+      checkResuming,
+      checkRefusals,
+      checkReading,
+      checkSharing,
+    ])
       group(check);
   });
 }
@@ -84,6 +92,16 @@ export async function pushBlob(
   const { id } = await uploads.start(SESSION);
   await uploads.append(id, chunksOf(bytes), BYTES_MAX);
   const digest = ociDigestOf(bytes, algorithm);
+  assert.equal(await uploads.finish(id, digest), bytes.length);
+  return digest;
+}
+
+/** Pushes a blob whose last bytes come with the request that ends it. */
+export async function pushAtOnce({ uploads }: Pick<OciBlobs, 'uploads'>, bytes: Uint8Array): Promise<OciDigest> {
+  const { id } = await uploads.start(SESSION);
+  const length = await uploads.append(id, chunksOf(bytes, 10_000), BYTES_MAX, true);
+  assert.equal((await uploads.find(id))?.length, length);
+  const digest = ociDigestOf(bytes);
   assert.equal(await uploads.finish(id, digest), bytes.length);
   return digest;
 }
@@ -177,6 +195,49 @@ function checkPushing(check: Check): void {
   );
 }
 
+/** Of those that fit into memory, one at the edge, and one beyond. */
+const LAST_BYTES = [0, 1, 65_535, 65_536, 65_537, 130_000, LARGE_BYTES];
+
+function checkLast(check: Check): void {
+  for (const length of LAST_BYTES) {
+    check(
+      `a blob of ${length} bytes that comes with the request that ends it is there, and after a restart`,
+      async (harness) => {
+        const bytes = sampleBlob(length);
+        const digest = await pushAtOnce(harness, bytes);
+        const { blobs, uploads } = await harness.reopen();
+        assert.deepEqual(await readBlob(blobs, digest, { start: 0, end: length }), bytes);
+        assert.deepEqual(await collect(uploads.list()), []);
+        await blobs.makeDurable([digest]);
+      },
+    );
+  }
+
+  for (const length of [0, 10, 50_000, 130_000]) {
+    check(`last bytes that break off after ${length} stay, and a restart takes none of them`, async (harness) => {
+      const bytes = sampleBlob(150_000);
+      const { id } = await harness.uploads.start(SESSION);
+      const broken = cutOff(bytes.subarray(0, length));
+      await assert.rejects(harness.uploads.append(id, broken, BYTES_MAX, true), /cut off/);
+      assert.equal((await harness.uploads.find(id))?.length, length);
+      const { uploads } = length === 0 ? harness : await harness.reopen();
+      assert.equal(await uploads.append(id, chunksOf(bytes.subarray(length)), BYTES_MAX, true), bytes.length);
+      assert.equal(await uploads.finish(id, ociDigestOf(bytes)), bytes.length);
+    });
+  }
+
+  check('last bytes that are too many, or others than announced, are set back', async ({ uploads }) => {
+    const { id } = await uploads.start(SESSION);
+    await assert.rejects(uploads.append(id, chunksOf(sampleBlob(51), 10), 50, true), failsWith('oci/size'));
+    await uploads.truncate(id, 0);
+    await uploads.append(id, chunksOf(utf8('four')), 50, true);
+    await uploads.truncate(id, 1);
+    assert.equal((await uploads.find(id))?.length, 1);
+    await assert.rejects(uploads.finish(id, ociDigestOf(utf8('four'))), failsWith('oci/digest-mismatch'));
+    assert.equal(await uploads.find(id), null);
+  });
+}
+
 function checkResuming(check: Check): void {
   check('an upload goes on after each chunk, and after a restart', async (harness) => {
     const bytes = sampleBlob(LARGE_BYTES);
@@ -248,6 +309,10 @@ function checkRefusals(check: Check): void {
 
   check('an upload that is cancelled is gone', async ({ uploads, reopen }) => {
     const sessions: UploadSession[] = [await uploads.start(SESSION), await uploads.start(SESSION)];
+    for (const { id } of sessions) await uploads.append(id, chunksOf(utf8('x')), 1);
+    const empty = await uploads.start(SESSION);
+    assert.equal(await uploads.cancel(empty.id), true);
+    assert.equal(await uploads.find(empty.id), null);
     const [gone, stays] = sessions.map(({ id }) => id);
     assert.ok(gone !== undefined && stays !== undefined && gone !== stays);
     assert.equal(await uploads.cancel(gone), true);

@@ -138,7 +138,7 @@ export interface ContentLinks {
   keepFile(digest: Digest, file: string): Promise<void>;
 }
 
-/** An unfinished upload: its bytes outlive the process. */
+/** An unfinished upload: its bytes outlive the process. While it has none, it need not. */
 export interface UploadSession {
   /** A random UUID. */
   readonly id: string;
@@ -160,9 +160,10 @@ export interface UploadStore {
   find(id: string): Promise<UploadSession | null>;
   /**
    * Adds chunks; what was written before a failure stays. Resolves with the new length. Throws `oci/size` before the session
-   * would have more than `bytesMax` bytes, `storage/full`, `oci/upload-unknown`.
+   * would have more than `bytesMax` bytes, `storage/full`, `oci/upload-unknown`. `isLast`: the session is finished, cancelled or
+   * set back next, and until then what is added need not outlive the process.
    */
-  append(id: string, body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<number>;
+  append(id: string, body: AsyncIterable<Uint8Array>, bytesMax: number, isLast?: boolean): Promise<number>;
   /** Sets a session back to fewer bytes: of a chunk that was refused on its way nothing stays. */
   truncate(id: string, length: number): Promise<void>;
   /**

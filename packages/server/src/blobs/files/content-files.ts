@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants, lstatSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, rm, utimes, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, utimes, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { digestHex, parseDigest, RegistryError, type Digest } from '@waybill/protocol';
 import type { ContentLinks } from '../../core/oci-ports.ts';
@@ -31,6 +31,7 @@ export async function openContentFiles(root: string): Promise<ContentStore & Con
   await withFileFailures(root, () => prepareFolders(root, uploads));
   const { size, ...others } = readContentFiles(root);
   const naming = new Naming();
+  const folders = new KnownFolders();
   return {
     ...others,
     keptAtMs: async (digest) => (await findContent(root, digest))?.keptAtMs ?? null,
@@ -41,7 +42,7 @@ export async function openContentFiles(root: string): Promise<ContentStore & Con
     plainFile: async (digest) => (findPlain(root, digest) === null ? null : fileOf(root, digest).file),
     keepFile: async (digest, file) => {
       await naming.settled(digest);
-      await naming.watch(digest, keepFile(root, digest, file));
+      await naming.watch(digest, keepFile(root, { digest, from: file, folders }));
     },
     startUpload: async () => {
       const upload = await startUpload(root, path.join(uploads, randomUUID()));
@@ -208,23 +209,46 @@ export async function startUpload(root: string, temporary: string): Promise<File
   return new FileUpload(root, temporary, await withFileFailures(temporary, () => open(temporary, 'wx', FILE_MODE)));
 }
 
+interface KeptFile {
+  readonly digest: Digest;
+  readonly from: string;
+  readonly folders: KnownFolders;
+}
+
 /** See {@link ContentLinks.keepFile}. */
-async function keepFile(root: string, digest: Digest, from: string): Promise<void> {
+async function keepFile(root: string, { digest, from, folders }: KeptFile): Promise<void> {
   const { folder, file } = fileOf(root, digest);
-  const temporary = path.join(root, 'uploads', randomUUID());
   await withFileFailures(
     from,
     async () => {
-      const { size } = await lstat(from);
-      if (findPlain(root, digest)?.size === size) return;
-      if (!(await linkUnlessRefused(from, temporary))) return copyFrom(root, from, { temporary, digest });
-      await ensureFolder(folder);
-      await syncFolder(folder, () => rename(temporary, file));
+      const standing = findPlain(root, digest);
+      if (standing !== null && lstatSync(from).size === standing.size) return;
+      await folders.ensure(folder);
+      const isNew = standing === null;
+      const temporary = isNew ? file : path.join(root, 'uploads', randomUUID());
+      let isLinked = false;
+      await syncFolder(folder, async () => {
+        isLinked = await linkUnlessRefused(from, temporary);
+        // In place of what is damaged.
+        if (isLinked && !isNew) await rename(temporary, file);
+      });
+      if (!isLinked) await copyFrom(root, from, { temporary: path.join(root, 'uploads', randomUUID()), digest });
       // Where both were names of one file already, the renaming did nothing.
-      await rm(temporary, { force: true });
+      if (!isNew) await rm(temporary, { force: true });
     },
     'storage/failed',
   );
+}
+
+/** Folders that this process has made durable: each has to wait for that once. */
+class KnownFolders {
+  readonly #known = new Set<string>();
+
+  async ensure(folder: string): Promise<void> {
+    if (this.#known.has(folder)) return;
+    await ensureFolder(folder);
+    this.#known.add(folder);
+  }
 }
 
 async function copyFrom(

@@ -38,10 +38,11 @@ export class BlobDurability {
   readonly #naming = new OneByOne<OciDigest>();
   readonly #turns = new Turns(GROUPS_MAX);
   /** Folders whose own names are durable. */
-  readonly #knownFolders = new Set<string>();
+  readonly #knownFolders: Set<string>;
 
-  constructor(root: string) {
+  constructor(root: string, durableFolders: readonly string[]) {
     this.#root = root;
+    this.#knownFolders = new Set(durableFolders);
   }
 
   /**

@@ -3,19 +3,27 @@ import { RegistryError } from '@waybill/protocol';
 import type { ByteRange } from '../../core/ports.ts';
 import { withFileFailures } from '../file-failure.ts';
 
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 512 * 1024;
+/** Of readers beyond {@link LARGE_MAX} buffers, so that many slow ones do not take the memory. */
+const SMALL_CHUNK_BYTES = 64 * 1024;
+const LARGE_MAX = 64;
 /** Free ones that are kept: what more readers at once had is given back. */
-const FREE_MAX = 32;
+const FREE_MAX = 16;
 
 /** A gigabyte that is read leaves no garbage of its own size. */
 const free: Uint8Array[] = [];
+let lent = 0;
 
 /** No `Buffer`, whose `slice` would copy nothing. */
-function takeBuffer(): Uint8Array {
+function takeBuffer(length: number): Uint8Array {
+  if (length <= SMALL_CHUNK_BYTES || lent >= LARGE_MAX) return new Uint8Array(Math.min(length, SMALL_CHUNK_BYTES));
+  lent++;
   return free.pop() ?? new Uint8Array(CHUNK_BYTES);
 }
 
 function giveBuffer(buffer: Uint8Array): void {
+  if (buffer.length !== CHUNK_BYTES) return;
+  lent--;
   if (free.length < FREE_MAX) free.push(buffer);
 }
 
@@ -28,7 +36,9 @@ export async function* fileChunks(
   file: string,
   { start, end }: ByteRange,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let [current, other] = [takeBuffer(), takeBuffer()];
+  let current = takeBuffer(end - start);
+  // What fits into one needs no other.
+  let other = takeBuffer(Math.max(0, end - start - current.length));
   const begin = (buffer: Uint8Array, position: number): Promise<number> => {
     const reading = readInto(handle, file, { buffer, position, end });
     // Told when it is waited for, which a reader that stops never does.

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError, type Digest } from '@waybill/protocol';
 import { parseOciDigest, type OciDigest } from '@waybill/protocol/oci';
@@ -8,8 +8,10 @@ import type { ByteRange, ContentStore } from '../../core/ports.ts';
 import { FILE_MODE, FOLDER_MODE, linkUnlessRefused, openUnlessGone } from '../durable-files.ts';
 import { hasSystemCode, withFileFailures } from '../file-failure.ts';
 import { BlobDurability, unknownBlob } from './blob-durability.ts';
+import { writeAt, writeNew } from './block-writer.ts';
 import { fileChunks } from './file-chunks.ts';
 import { blobFileOf, findBlob, surveyOciFiles, uploadsFolder } from './oci-places.ts';
+import { RecentBlobs } from './recent-blobs.ts';
 
 /** The log's content, with which blobs share files. */
 export type SharedContentStore = ContentLinks & Pick<ContentStore, 'size' | 'read'>;
@@ -19,11 +21,12 @@ export class OciBlobFiles implements BlobStore {
   readonly #root: string;
   readonly #content: SharedContentStore;
   readonly #durability: BlobDurability;
+  readonly #recent = new RecentBlobs();
 
-  constructor(root: string, content: SharedContentStore) {
+  constructor(root: string, content: SharedContentStore, durableFolders: readonly string[]) {
     this.#root = root;
     this.#content = content;
-    this.#durability = new BlobDurability(root);
+    this.#durability = new BlobDurability(root, durableFolders);
   }
 
   async size(digest: OciDigest): Promise<number | null> {
@@ -36,6 +39,11 @@ export class OciBlobFiles implements BlobStore {
 
   /** A power cut may have left other bytes under the name, of the same length even: those are nobody's. */
   async *read(digest: OciDigest, range: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
+    const recent = this.#recent.get(digest);
+    if (recent !== null && range.end <= recent.length && findBlob(this.#root, digest) !== null) {
+      if (range.end > range.start) yield recent.subarray(range.start, range.end);
+      return;
+    }
     if (!(await this.#durability.checkWhole(digest))) throw unknownBlob(digest);
     yield* readBlobFile(this.#root, digest, range);
   }
@@ -45,6 +53,7 @@ export class OciBlobFiles implements BlobStore {
   }
 
   delete(digest: OciDigest): Promise<void> {
+    this.#recent.delete(digest);
     return this.#durability.delete(digest);
   }
 
@@ -54,6 +63,18 @@ export class OciBlobFiles implements BlobStore {
     const giveName = (): Promise<void> =>
       withFileFailures(file, () => renameInto(folder, { from: temporary, to: file }), 'storage/failed');
     await this.#durability.replace(digest, temporary, giveName);
+  }
+
+  /** {@link take} of bytes that are in memory, by way of a file that is not there yet. */
+  async keep(temporary: string, digest: OciDigest, bytes: Uint8Array): Promise<void> {
+    try {
+      await writeNew(temporary, bytes);
+      await this.take(temporary, digest);
+      this.#recent.set(digest, bytes);
+    } catch (failure) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw failure;
+    }
   }
 
   makeDurable(digests: readonly OciDigest[]): Promise<void> {
@@ -120,19 +141,6 @@ export async function* readBlobFile(
   } finally {
     await handle.close();
   }
-}
-
-/** All of a chunk. Throws `storage/full`, `storage/failed`. */
-export async function writeAt(
-  handle: FileHandle,
-  { file, chunk, position }: { readonly file: string; readonly chunk: Uint8Array; readonly position: number },
-): Promise<void> {
-  const write = async (): Promise<void> => {
-    for (let done = 0; done < chunk.length;) {
-      done += (await handle.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
-    }
-  };
-  await withFileFailures(file, write, 'storage/failed');
 }
 
 /** 256 folders for each algorithm: once they are there, nothing is asked before. */

@@ -1,15 +1,20 @@
 import { createHash, randomUUID, type Hash } from 'node:crypto';
 import { constants, lstatSync, type Stats } from 'node:fs';
-import { open, readdir, readFile, rm, truncate, writeFile, type FileHandle } from 'node:fs/promises';
+import { open, readdir, readFile, rm, truncate, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { isRegistryError, parseJson, RegistryError } from '@waybill/protocol';
-import { algorithmOf, parseRepository, type OciAlgorithm, type OciDigest } from '@waybill/protocol/oci';
+import { concatBytes, isRegistryError, parseJson, RegistryError, utf8 } from '@waybill/protocol';
+import { algorithmOf, ociDigestOf, parseRepository, type OciAlgorithm, type OciDigest } from '@waybill/protocol/oci';
 import type { UploadSession, UploadStore } from '../../core/oci-ports.ts';
-import { FILE_MODE, noFollow, openUnlessGone } from '../durable-files.ts';
+import { noFollow, openUnlessGone } from '../durable-files.ts';
 import { withFileFailures, withFileFailuresSync } from '../file-failure.ts';
+import { BlockWriter, writeNew } from './block-writer.ts';
 import { fileChunks } from './file-chunks.ts';
-import { writeAt, type OciBlobFiles } from './oci-blob-files.ts';
+import { type OciBlobFiles } from './oci-blob-files.ts';
 import { isSessionId, uploadsFolder } from './oci-places.ts';
+
+/** Most configurations and many components: until its end such an upload is memory, and then one file is written. */
+const HELD_BYTES_MAX = 64 * 1024;
+const NO_BYTES = new Uint8Array(0);
 
 /** What does not change while a session lasts. */
 type SessionFacts = Pick<UploadSession, 'id' | 'repository' | 'account' | 'startedAtMs'>;
@@ -30,67 +35,111 @@ interface Hashing {
 /** Unfinished uploads as files: the bytes, and beside them who began it. Both outlive the process, neither a power cut. */
 export class OciUploadFiles implements UploadStore {
   readonly #folder: string;
-  readonly #blobs: Pick<OciBlobFiles, 'take'>;
+  readonly #blobs: Pick<OciBlobFiles, 'take' | 'keep'>;
   readonly #facts = new Map<string, SessionFacts>();
   readonly #hashing = new Map<string, Hashing>();
+  /** Bytes of sessions that have no file: of those just begun, and of small ones whose last bytes have come. */
+  readonly #held = new Map<string, Uint8Array>();
 
-  constructor(root: string, blobs: Pick<OciBlobFiles, 'take'>) {
+  constructor(root: string, blobs: Pick<OciBlobFiles, 'take' | 'keep'>) {
     this.#folder = uploadsFolder(root);
     this.#blobs = blobs;
   }
 
+  /** Nothing is written before there are bytes: nobody has lost anything with a session that has none. */
   async start({ repository, account }: Pick<UploadSession, 'repository' | 'account'>): Promise<UploadSession> {
     const facts = { id: randomUUID(), repository, account, startedAtMs: Date.now() };
-    const file = this.#fileOf(facts.id);
-    const make = async (): Promise<void> => {
-      await writeFile(file, '', { flag: 'wx', mode: FILE_MODE });
-      // A crash on either side leaves a file without the other, which the next start removes.
-      await writeFile(`${file}.json`, JSON.stringify(facts), { flag: 'wx', mode: FILE_MODE });
-    };
-    try {
-      await withFileFailures(file, make, 'storage/failed');
-    } catch (failure) {
-      await this.#remove(facts.id).catch(() => undefined);
-      throw failure;
-    }
     this.#facts.set(facts.id, facts);
-    const now = { hash: createHash('sha256'), length: 0 };
-    this.#hashing.set(facts.id, { now, before: null });
+    this.#held.set(facts.id, NO_BYTES);
     return { ...facts, touchedAtMs: facts.startedAtMs, length: 0 };
   }
 
   async find(id: string): Promise<UploadSession | null> {
+    const known = this.#facts.get(id);
+    const held = this.#held.get(id);
+    if (known !== undefined && held !== undefined)
+      return { ...known, touchedAtMs: known.startedAtMs, length: held.length };
     if (!isSessionId(id)) return null;
-    const facts = this.#facts.get(id) ?? (await readFacts(this.#fileOf(id), id));
-    const stat = facts && lstatUnlessGone(this.#fileOf(id));
-    if (facts === null || stat === null || !stat.isFile()) return null;
+    const stat = lstatUnlessGone(this.#fileOf(id));
+    if (stat === null || !stat.isFile()) return null;
+    const facts = known ?? (await readFacts(this.#fileOf(id), id));
+    if (facts === null) return null;
     this.#facts.set(id, facts);
     return { ...facts, touchedAtMs: Math.floor(stat.mtimeMs), length: stat.size };
   }
 
-  async append(id: string, body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<number> {
+  async append(id: string, body: AsyncIterable<Uint8Array>, bytesMax: number, isLast = false): Promise<number> {
     const { length } = await this.#require(id);
+    if (!this.#held.has(id)) return this.#appendToFile(id, body, { length, bytesMax });
+    const chunks = body[Symbol.asyncIterator]();
+    if (isLast && (await this.#hold(id, chunks, bytesMax))) return this.#held.get(id)?.length ?? length;
+    const written = await this.#writeHeld(id);
+    return this.#appendToFile(id, { [Symbol.asyncIterator]: () => chunks }, { length: written, bytesMax });
+  }
+
+  /** False when there is more than is held in memory: what came so far is held then. Of a body that breaks off, too. */
+  async #hold(id: string, chunks: AsyncIterator<Uint8Array>, bytesMax: number): Promise<boolean> {
+    const parts = [this.#held.get(id) ?? NO_BYTES];
+    let length = parts[0]?.length ?? 0;
+    try {
+      while (length < HELD_BYTES_MAX) {
+        const next = await chunks.next();
+        if (next.done === true) return true;
+        if (length + next.value.length > bytesMax) throw tooLong(bytesMax);
+        // A copy: the chunk is its sender's again when the next one is asked for.
+        parts.push(next.value.slice());
+        length += next.value.length;
+      }
+      return false;
+    } catch (failure) {
+      if (isRegistryError(failure, 'oci/size')) await chunks.return?.();
+      this.#held.set(id, concatBytes(...parts));
+      // Whoever goes on with it may do so after a restart.
+      if (length > 0) await this.#writeHeld(id);
+      throw failure;
+    } finally {
+      if (this.#held.has(id)) this.#held.set(id, concatBytes(...parts));
+    }
+  }
+
+  /** Gives a session its files. */
+  async #writeHeld(id: string): Promise<number> {
+    const held = this.#held.get(id) ?? NO_BYTES;
+    const file = this.#fileOf(id);
+    try {
+      await writeNew(file, held);
+      // A crash on either side leaves a file without the other, which the next start removes.
+      await writeNew(`${file}.json`, utf8(JSON.stringify(this.#facts.get(id))));
+    } catch (failure) {
+      for (const made of [file, `${file}.json`]) await rm(made, { force: true }).catch(() => undefined);
+      throw failure;
+    }
+    this.#held.delete(id);
+    const hash = createHash('sha256').update(held);
+    this.#hashing.set(id, { now: { hash, length: held.length }, before: null });
+    return held.length;
+  }
+
+  async #appendToFile(
+    id: string,
+    body: AsyncIterable<Uint8Array>,
+    { length, bytesMax }: { readonly length: number; readonly bytesMax: number },
+  ): Promise<number> {
     return this.#opened(id, async (handle, file) => {
       const before = await this.#hashedTo(id, { handle, file, length });
       const hash = before.hash.copy();
-      let position = length;
-      this.#hashing.set(id, { now: before, before: null });
-      for await (const chunk of body) {
-        if (position + chunk.length > bytesMax)
-          throw new RegistryError('oci/size', `a blob has at most ${bytesMax} bytes`, { bytesMax });
-        try {
-          const writing = writeAt(handle, { file, chunk, position });
-          hash.update(chunk);
-          await writing;
-        } catch (failure) {
-          // Nobody knows how much of the chunk is there: it is read again.
-          this.#hashing.delete(id);
-          throw failure;
-        }
-        position += chunk.length;
-        this.#hashing.set(id, { now: { hash, length: position }, before });
+      const writer = new BlockWriter({ handle, file, position: length, hash });
+      // Until all is written nobody knows how much of it is there: where writing fails, it is read again.
+      this.#hashing.delete(id);
+      try {
+        await fillBlocks(writer, body, bytesMax);
+      } finally {
+        await writer.end();
+        const isLonger = writer.length > length;
+        const after = isLonger ? { now: { hash, length: writer.length }, before } : { now: before, before: null };
+        this.#hashing.set(id, after);
       }
-      return position;
+      return writer.length;
     });
   }
 
@@ -98,6 +147,11 @@ export class OciUploadFiles implements UploadStore {
     const session = await this.#require(id);
     if (length > session.length)
       throw new RegistryError('oci/range', `the upload has ${session.length} bytes, not ${length}`);
+    const held = this.#held.get(id);
+    if (held !== undefined) {
+      this.#held.set(id, held.slice(0, length));
+      return;
+    }
     const known = this.#hashing.get(id);
     const kept = [known?.now, known?.before].find((hashed) => hashed?.length === length);
     this.#hashing.delete(id);
@@ -109,10 +163,22 @@ export class OciUploadFiles implements UploadStore {
   async finish(id: string, digest: OciDigest): Promise<number> {
     const { length } = await this.#require(id);
     const algorithm = algorithmOf(digest);
-    const found = await this.#opened(id, (handle, file) => this.#digestOf(id, { algorithm, handle, file, length }));
+    const held = this.#held.get(id);
+    const found =
+      held === undefined
+        ? await this.#opened(id, (handle, file) => this.#digestOf(id, { algorithm, handle, file, length }))
+        : ociDigestOf(algorithm, held);
     if (found !== digest) {
       await this.#remove(id);
       throw new RegistryError('oci/digest-mismatch', `what was uploaded is not ${digest}`, { digest, found });
+    }
+    if (held !== undefined) {
+      try {
+        await this.#blobs.keep(this.#fileOf(id), digest, held);
+      } finally {
+        await this.#forget(id);
+      }
+      return length;
     }
     await this.#blobs.take(this.#fileOf(id), digest);
     // A crash before this leaves a session without bytes, which the next start removes.
@@ -127,7 +193,8 @@ export class OciUploadFiles implements UploadStore {
   }
 
   async *list(): AsyncGenerator<UploadSession, void, undefined> {
-    for (const name of await withFileFailures(this.#folder, () => readdir(this.#folder))) {
+    const written = await withFileFailures(this.#folder, () => readdir(this.#folder));
+    for (const name of [...this.#held.keys(), ...written]) {
       const session = await this.find(name);
       if (session !== null) yield session;
     }
@@ -183,16 +250,28 @@ export class OciUploadFiles implements UploadStore {
   /** Who began it goes last: without it the bytes would not be found again before the next start. */
   async #remove(id: string): Promise<void> {
     const file = this.#fileOf(id);
-    await withFileFailures(file, () => rm(file, { force: true }), 'storage/failed');
+    if (!this.#held.has(id)) await withFileFailures(file, () => rm(file, { force: true }), 'storage/failed');
     await this.#forget(id);
   }
 
   async #forget(id: string): Promise<void> {
     this.#facts.delete(id);
     this.#hashing.delete(id);
+    if (this.#held.delete(id)) return;
     const file = `${this.#fileOf(id)}.json`;
     await withFileFailures(file, () => rm(file, { force: true }), 'storage/failed');
   }
+}
+
+async function fillBlocks(writer: BlockWriter, body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<void> {
+  for await (const chunk of body) {
+    if (writer.length + chunk.length > bytesMax) throw tooLong(bytesMax);
+    await writer.add(chunk);
+  }
+}
+
+function tooLong(bytesMax: number): RegistryError {
+  return new RegistryError('oci/size', `a blob has at most ${bytesMax} bytes`, { bytesMax });
 }
 
 interface Opened {

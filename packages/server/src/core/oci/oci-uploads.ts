@@ -74,7 +74,7 @@ export class OciUploads implements OciUploading {
     await this.#parts.access.requireChange(caller, repository, 'push');
     return this.#sessions.alone(id, async () => {
       const session = await this.#sessions.require(id, repository, ownerOf(caller));
-      return { id, length: await this.#take(session, body) };
+      return { id, length: await this.#take(session, body, false) };
     });
   }
 
@@ -87,7 +87,7 @@ export class OciUploads implements OciUploading {
     await this.#parts.access.requireChange(caller, repository, 'push');
     await this.#sessions.alone(id, async () => {
       const session = await this.#sessions.require(id, repository, ownerOf(caller));
-      await this.#take(session, body);
+      await this.#take(session, body, true);
       await this.#finish(session, digest);
     });
   }
@@ -101,7 +101,7 @@ export class OciUploads implements OciUploading {
     const session = await this.#sessions.start(repository, ownerOf(caller));
     await this.#sessions.alone(session.id, async () => {
       try {
-        await this.#take(session, body);
+        await this.#take(session, body, true);
         await this.#finish(session, digest);
       } catch (failure) {
         // Nobody was told its id, so nobody can go on with it.
@@ -125,7 +125,11 @@ export class OciUploads implements OciUploading {
   }
 
   /** A body that is refused leaves the session as it was; one whose line breaks leaves what came. */
-  async #take({ id, length: before }: UploadSession, { start, length, body }: UploadBody): Promise<number> {
+  async #take(
+    { id, length: before }: UploadSession,
+    { start, length, body }: UploadBody,
+    isLast: boolean,
+  ): Promise<number> {
     if (start !== null && start !== before) {
       throw new RegistryError('oci/range', `the upload has ${before} bytes: go on there`, { length: before });
     }
@@ -133,7 +137,7 @@ export class OciUploads implements OciUploading {
     if (length !== null && length > OCI_BLOB_BYTES_MAX - before) throw tooLarge();
     const { uploads } = this.#parts;
     try {
-      const after = await uploads.append(id, this.#sessions.counted(id, body), OCI_BLOB_BYTES_MAX);
+      const after = await uploads.append(id, this.#sessions.counted(id, body), OCI_BLOB_BYTES_MAX, isLast);
       if (length === null || after - before === length) return after;
       const message = `${length} bytes were announced, and ${after - before} came`;
       throw new RegistryError(start === null ? 'oci/size' : 'oci/range', message, { length: before });

@@ -128,8 +128,8 @@ export class PackagePushing implements OciPushing {
     requireLabelsAgree(manifest, await readConfig(found), { name, versions });
     if (open.length === 0) return this.#putAgain(push, found);
     const { mediaTypes, size, warning } = await this.#examine(push, layers, found);
-    await this.#makeDurable(push, found);
-    await this.#giveContent(layers, found);
+    // Each waits first until the blobs are durable.
+    await Promise.all([this.#makeDurable(push, found), this.#giveContent(layers, found)]);
     const said = { ...plan, mediaTypes, size, source: push.source, manifest: push.bytes };
     const placed = await this.#parts.gateway
       .release(name, (state, key) => speechFor(state, { ...said, key }), contentOf(layers, found))
