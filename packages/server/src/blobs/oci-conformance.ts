@@ -367,6 +367,16 @@ function checkSharing(check: Check): void {
     assert.equal(await harness.blobs.size(digest), LARGE_BYTES);
   });
 
+  check('many give the same blob to the content, and take the same content, at once', async (harness) => {
+    const bytes = sampleBlob(1_000);
+    const digest = await pushBlob(harness, bytes);
+    await Promise.all(Array.from({ length: 8 }, () => harness.blobs.giveToContent(digestOf(bytes))));
+    await harness.blobs.delete(digest);
+    await Promise.all(Array.from({ length: 8 }, () => harness.blobs.adoptContent(digestOf(bytes))));
+    assert.deepEqual(await readBlob(harness.blobs, digest, { start: 0, end: bytes.length }), bytes);
+    assert.deepEqual(await harness.readContent(digestOf(bytes)), bytes);
+  });
+
   check('a blob becomes content of the log, and stays it when the blob goes', async (harness) => {
     const bytes = sampleBlob(LARGE_BYTES);
     const digest = await pushBlob(harness, bytes);

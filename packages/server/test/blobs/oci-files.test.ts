@@ -158,6 +158,19 @@ test('content and a blob of the same bytes are one file', { skip: process.platfo
   assert.deepEqual(await namesIn(folder), []);
 });
 
+test('a blob is given to the content while the same bytes are uploaded there', async (context) => {
+  const folder = await dataFolder(context);
+  const content = await openContentFiles(contentRootOf(folder));
+  const { blobs, uploads } = await openOciFiles(rootOf(folder), content);
+  for (let round = 0; round < 20; round++) {
+    const bytes = sampleContent(500 + round);
+    await pushBlob({ uploads }, bytes);
+    await Promise.all([keepContent(content, bytes), blobs.giveToContent(digestOf(bytes))]);
+    assert.equal(await content.size(digestOf(bytes)), bytes.length);
+  }
+  assert.deepEqual(await readdir(path.join(contentRootOf(folder), 'uploads')), []);
+});
+
 test('what is in the wrong place is told from blobs', async (context) => {
   const folder = await dataFolder(context);
   await pushBlob(await open(folder), BYTES);

@@ -40,10 +40,7 @@ export async function openContentFiles(root: string): Promise<ContentStore & Con
       return size(digest);
     },
     plainFile: async (digest) => (findPlain(root, digest) === null ? null : fileOf(root, digest).file),
-    keepFile: async (digest, file) => {
-      await naming.settled(digest);
-      await naming.watch(digest, keepFile(root, { digest, from: file, folders }));
-    },
+    keepFile: (digest, file) => naming.inTurn(digest, () => keepFile(root, { digest, from: file, folders })),
     startUpload: async () => {
       const upload = await startUpload(root, path.join(uploads, randomUUID()));
       return {
@@ -66,6 +63,12 @@ class Naming {
     } finally {
       if (this.#underWay.get(digest) === named) this.#underWay.delete(digest);
     }
+  }
+
+  /** Does the work when nobody else is giving the digest its name. */
+  async inTurn(digest: Digest, work: () => Promise<void>): Promise<void> {
+    while (this.#underWay.has(digest)) await this.settled(digest);
+    await this.watch(digest, work());
   }
 
   async settled(digest: Digest): Promise<void> {
@@ -228,7 +231,11 @@ async function keepFile(root: string, { digest, from, folders }: KeptFile): Prom
       const temporary = isNew ? file : path.join(root, 'uploads', randomUUID());
       let isLinked = false;
       await syncFolder(folder, async () => {
-        isLinked = await linkUnlessRefused(from, temporary);
+        isLinked = await linkUnlessRefused(from, temporary).catch((failure: unknown) => {
+          // An upload of the same bytes, which are synced by then, has got the name first.
+          if (isNew && hasSystemCode(failure, 'EEXIST')) return true;
+          throw failure;
+        });
         // In place of what is damaged.
         if (isLinked && !isNew) await rename(temporary, file);
       });

@@ -121,7 +121,7 @@ test('a foreign file in place of a blob keeps no other one from going', NO_LINKS
     const world = await openWorld(clock, { drivers: drivers.storage });
     const loose = await pushBlob(world, 'plain/a', 'loose');
     const blobs = path.join(drivers.folder, 'oci', 'blobs', 'sha256');
-    await mkdir(path.join(blobs, '00'));
+    await mkdir(path.join(blobs, '00'), { recursive: true });
     // Before the other one.
     await symlink(drivers.folder, path.join(blobs, '00', '0'.repeat(64)));
     world.nowMs += LOOSE_LINK_MS + 1;
