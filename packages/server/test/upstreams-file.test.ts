@@ -17,17 +17,17 @@ after(() => rm(folder, { recursive: true }));
 async function read(text: string) {
   const file = path.join(folder, 'upstreams.toml');
   await writeFile(file, text);
-  return readUpstreamsFile(file, { GHCR_TOKEN: 'secret', EMPTY: '' });
+  return readUpstreamsFile(file, { UPSTREAM_TOKEN: 'secret', EMPTY: '' });
 }
 
 test('the upstreams file names a registry for each namespace', async () => {
   const text = `
 [namespace.wasi]
-registry = "ghcr.io"
+registry = "oci.example"
 prefix = "webassembly/"
 hosts = ["pkg-containers.githubusercontent.com"]
 username = "me"
-password_variable = "GHCR_TOKEN"
+password_variable = "UPSTREAM_TOKEN"
 
 [namespace.ba]
 registry = "127.0.0.1:5000"
@@ -37,7 +37,7 @@ networks = ["127.0.0.1"]
   assert.deepEqual(await read(text), [
     {
       namespace: 'wasi',
-      registry: 'ghcr.io',
+      registry: 'oci.example',
       prefix: 'webassembly/',
       isPlainHttp: false,
       hosts: ['pkg-containers.githubusercontent.com'],
