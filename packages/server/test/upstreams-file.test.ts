@@ -25,7 +25,7 @@ test('the upstreams file names a registry for each namespace', async () => {
 [namespace.wasi]
 registry = "oci.example"
 prefix = "webassembly/"
-hosts = ["pkg-containers.githubusercontent.com"]
+hosts = ["blobs.oci.example"]
 username = "me"
 password_variable = "UPSTREAM_TOKEN"
 
@@ -40,7 +40,7 @@ networks = ["127.0.0.1"]
       registry: 'oci.example',
       prefix: 'webassembly/',
       isPlainHttp: false,
-      hosts: ['pkg-containers.githubusercontent.com'],
+      hosts: ['blobs.oci.example'],
       networks: [],
       credentials: { username: 'me', password: 'secret' },
     },
