@@ -95,7 +95,10 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'storage/sqlite-module.ts': { parts: [], modules: ['npm', 'node'] },
       'storage/sqlite-columns.ts': { parts: ['storage/sqlite-module.ts'], modules: [] },
       'storage/sqlite-failure.ts': { parts: [], modules: [] },
-      'storage/sqlite-file.ts': { parts: ['storage/sqlite-module.ts', 'storage/sqlite-columns.ts'], modules: [] },
+      'storage/sqlite-file.ts': {
+        parts: ['storage/sqlite-module.ts', 'storage/sqlite-columns.ts', 'storage/sqlite-failure.ts'],
+        modules: [],
+      },
       'storage/*': {
         parts: [
           'core/ports.ts',
@@ -126,8 +129,9 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       },
       // What other registries serve, fetched from nowhere but where the operator says.
       upstream: { parts: ['core/upstream-ports.ts'], modules: ['npm', 'node'] },
-      'upstreams-file.ts': { parts: ['core', 'core/upstream-ports.ts', 'upstream'], modules: ['npm', 'node'] },
-      'publishers-file.ts': { parts: ['core'], modules: ['npm', 'node'] },
+      'toml-file.ts': { parts: [], modules: ['npm', 'node'] },
+      'upstreams-file.ts': { parts: ['core', 'core/upstream-ports.ts', 'upstream', 'toml-file.ts'], modules: ['npm'] },
+      'publishers-file.ts': { parts: ['core', 'toml-file.ts'], modules: ['npm'] },
       'key-file.ts': { parts: [], modules: ['node'] },
       'gateway-key-files.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
       'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },

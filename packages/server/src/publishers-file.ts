@@ -1,16 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import {
-  messageOf,
-  parseDigest,
-  parseNamespace,
-  parsePackageName,
-  RegistryError,
-  type Namespace,
-  type PackageName,
-} from '@waybill/protocol';
-import { parse } from 'smol-toml';
+import { parseDigest, parseNamespace, parsePackageName, type Namespace, type PackageName } from '@waybill/protocol';
 import * as z from 'zod/mini';
 import type { PublisherRule, Publishers } from './core/publishers.ts';
+import { readTomlFile } from './toml-file.ts';
 
 const ruleSchema = z.strictObject({
   keys: z._default(z.array(z.string()), []),
@@ -24,28 +15,15 @@ const fileSchema = z.strictObject({
 });
 
 /** Throws `usage/invalid`, naming the file and what is wrong in it. */
-export async function readPublishersFile(file: string): Promise<Publishers> {
-  try {
-    const { namespace, package: packages } = readShape(parse(await readFile(file, 'utf8')));
-    return {
+export function readPublishersFile(file: string): Promise<Publishers> {
+  return readTomlFile(file, {
+    sort: 'publishers',
+    schema: fileSchema,
+    read: ({ namespace, package: packages }) => ({
       namespaces: rulesBy<Namespace>(namespace, parseNamespace),
       packages: rulesBy<PackageName>(packages, parsePackageName),
-    };
-  } catch (cause) {
-    throw new RegistryError(
-      'usage/invalid',
-      `cannot use the publishers file ${file}: ${messageOf(cause)}`,
-      {},
-      { cause },
-    );
-  }
-}
-
-function readShape(tables: unknown): z.infer<typeof fileSchema> {
-  const outcome = fileSchema.safeParse(tables);
-  if (outcome.success) return outcome.data;
-  const [issue] = outcome.error.issues;
-  throw new TypeError(`${issue?.path.map(String).join('.') || 'the top'}: ${issue?.message ?? 'unexpected'}`);
+    }),
+  });
 }
 
 function rulesBy<K>(

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { messageOf, parseNamespace, RegistryError } from '@waybill/protocol';
+import { parseNamespace } from '@waybill/protocol';
 import { parseRepository } from '@waybill/protocol/oci';
-import { parse } from 'smol-toml';
 import * as z from 'zod/mini';
 import type { UpstreamPlace } from './core/upstream-ports.ts';
+import { readTomlFile } from './toml-file.ts';
 import { AddressRules } from './upstream/address-rules.ts';
 
 const text = z.string();
@@ -24,25 +23,12 @@ const fileSchema = z.strictObject({ namespace: z.record(z.string(), placeSchema)
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws `usage/invalid`, naming the file and what is wrong in it. */
-export async function readUpstreamsFile(file: string, env: Environment): Promise<readonly UpstreamPlace[]> {
-  try {
-    const { namespace } = readShape(parse(await readFile(file, 'utf8')));
-    return Object.entries(namespace).map(([name, place]) => placeOf(name, place, env));
-  } catch (cause) {
-    throw new RegistryError(
-      'usage/invalid',
-      `cannot use the upstreams file ${file}: ${messageOf(cause)}`,
-      {},
-      { cause },
-    );
-  }
-}
-
-function readShape(tables: unknown): z.infer<typeof fileSchema> {
-  const outcome = fileSchema.safeParse(tables);
-  if (outcome.success) return outcome.data;
-  const [issue] = outcome.error.issues;
-  throw new TypeError(`${issue?.path.map(String).join('.') || 'the top'}: ${issue?.message ?? 'unexpected'}`);
+export function readUpstreamsFile(file: string, env: Environment): Promise<readonly UpstreamPlace[]> {
+  return readTomlFile(file, {
+    sort: 'upstreams',
+    schema: fileSchema,
+    read: ({ namespace }) => Object.entries(namespace).map(([name, place]) => placeOf(name, place, env)),
+  });
 }
 
 function placeOf(name: string, place: z.infer<typeof placeSchema>, env: Environment): UpstreamPlace {

@@ -76,3 +76,8 @@ function meaningOf(thrown: unknown): Meaning | null {
   const result = 'errcode' in thrown && typeof thrown.errcode === 'number' ? thrown.errcode : 0;
   return MEANINGS.get(result) ?? MEANINGS.get(result % PRIMARY_CODES) ?? DAMAGED;
 }
+
+/** What a disk did after which nothing may be written: the process must end. */
+export function failedDisk({ message, cause }: Error): RegistryError {
+  return new RegistryError('storage/failed', message, {}, { cause });
+}

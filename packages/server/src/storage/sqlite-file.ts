@@ -1,5 +1,6 @@
 import { RegistryError } from '@waybill/protocol';
 import { numberOf } from './sqlite-columns.ts';
+import { endsWriting, failedDisk, withStorageFailures } from './sqlite-failure.ts';
 import { asRow, openDatabase, type SqliteAccess, type SqliteDatabase } from './sqlite-module.ts';
 
 /** One sort of store. */
@@ -131,4 +132,19 @@ function countTables(database: SqliteDatabase): number {
 
 function numberFrom(database: SqliteDatabase, sql: string, column: string): number {
   return numberOf(asRow(database.prepare(sql).get()) ?? {}, column);
+}
+
+/**
+ * Folds the write-ahead log into the file before a connection that wrote is closed. SQLite does this by itself at the last close,
+ * but the driver of Node 20 keeps its statements, and so the file, open. Throws `storage/failed` when the disk fails.
+ */
+export function foldJournal(database: SqliteDatabase, file: string): void {
+  try {
+    withStorageFailures(file, () => {
+      database.exec('PRAGMA synchronous = FULL; PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE);');
+    });
+  } catch (failure) {
+    // Without room, say, the write-ahead log goes on holding what it holds. Only a failed fsync must not be passed over.
+    if (failure instanceof Error && endsWriting(failure.cause)) throw failedDisk(failure);
+  }
 }

@@ -1,6 +1,5 @@
-import { RegistryError } from '@waybill/protocol';
-import { endsWriting, withStorageFailures } from '../sqlite-failure.ts';
-import { rollBack } from '../sqlite-file.ts';
+import { endsWriting, failedDisk, withStorageFailures } from '../sqlite-failure.ts';
+import { foldJournal, rollBack } from '../sqlite-file.ts';
 import {
   asRow,
   isRow,
@@ -98,21 +97,9 @@ export class OciConnection {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      if (this.#access === 'write' && this.#broken === null) this.#foldJournal();
+      if (this.#access === 'write' && this.#broken === null) foldJournal(this.#database, this.#file);
     } finally {
       this.#database.close();
-    }
-  }
-
-  /** SQLite does this by itself at the last close, but the driver of Node 20 keeps its statements, and so the file, open. */
-  #foldJournal(): void {
-    try {
-      withStorageFailures(this.#file, () => {
-        this.#database.exec('PRAGMA synchronous = FULL; PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE);');
-      });
-    } catch (failure) {
-      // Without room, say, the write-ahead log goes on holding what it holds. Only a failed fsync must not be passed over.
-      if (failure instanceof Error && endsWriting(failure.cause)) throw failedDisk(failure);
     }
   }
 
@@ -123,8 +110,4 @@ export class OciConnection {
     this.#statements.set(sql, fresh);
     return fresh;
   }
-}
-
-function failedDisk({ message, cause }: Error): RegistryError {
-  return new RegistryError('storage/failed', message, {}, { cause });
 }

@@ -26,8 +26,8 @@ import type {
 } from '../../core/ports.ts';
 import { groupOf, packMapPages, pageInRow, rowWithout } from '../map-rows.ts';
 import { bytesOf, numberOf, textOf } from '../sqlite-columns.ts';
-import { endsWriting, withStorageFailures } from '../sqlite-failure.ts';
-import { rollBack } from '../sqlite-file.ts';
+import { endsWriting, failedDisk, withStorageFailures } from '../sqlite-failure.ts';
+import { foldJournal, rollBack } from '../sqlite-file.ts';
 import {
   asRow,
   isRow,
@@ -368,21 +368,9 @@ export class SqliteEngine {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      if (this.#access === 'write' && this.#broken === null) this.#foldJournal();
+      if (this.#access === 'write' && this.#broken === null) foldJournal(this.#database, this.#file);
     } finally {
       this.#database.close();
-    }
-  }
-
-  /** SQLite does this by itself at the last close, but the driver of Node 20 keeps its statements, and so the file, open. */
-  #foldJournal(): void {
-    try {
-      withStorageFailures(this.#file, () => {
-        this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE);');
-      });
-    } catch (failure) {
-      // Without room, say, the write-ahead log goes on holding what it holds. Only a failed fsync must not be passed over.
-      if (failure instanceof Error && endsWriting(failure.cause)) throw failedDisk(failure);
     }
   }
 
@@ -443,10 +431,6 @@ export class SqliteEngine {
       .all(...values)
       .filter(isRow);
   }
-}
-
-function failedDisk({ message, cause }: Error): RegistryError {
-  return new RegistryError('storage/failed', message, {}, { cause });
 }
 
 function nullable<T>(row: SqliteRow | null, read: (row: SqliteRow) => T): T | null {
