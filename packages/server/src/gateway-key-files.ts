@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   formatPrivateKey,
@@ -10,6 +10,8 @@ import {
   type Namespace,
   type PrivateKey,
 } from '@waybill/protocol';
+import { syncFolder } from './blobs/durable-files.ts';
+import { withFileFailures } from './blobs/file-failure.ts';
 import type { GatewayKeys } from './core/gateway/gateway-keys.ts';
 import { KEY_FILE_MODE, writeKeyFile } from './key-file.ts';
 
@@ -50,7 +52,7 @@ export class GatewayKeyFiles implements GatewayKeys {
   async #make(file: string): Promise<PrivateKey> {
     const key = privateKeyFromRandom(randomBytes(32));
     if (key === null) return this.#make(file);
-    await mkdir(this.#folder, { recursive: true, mode: FOLDER_MODE });
+    await withFileFailures(this.#folder, () => mkdir(this.#folder, { recursive: true, mode: FOLDER_MODE }));
     await writeKeyFile(file, formatPrivateKey(key));
     // A package whose key is gone after a power cut could never be claimed.
     await syncFolder(this.#folder);
@@ -82,16 +84,5 @@ function parseKey(text: string, file: string): PrivateKey {
       {},
       { cause },
     );
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows cannot open a folder to sync it.
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -2,12 +2,12 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { digestOf, isRegistryError, messageOf, parseDigest, RegistryError, utf8, utf8Text } from '@waybill/protocol';
+import { FILE_MODE, syncFolder } from './blobs/durable-files.ts';
 import type { LastSigned, SignedMark } from './core/ports.ts';
 
 /** Two slots, written in turn: one that was torn by a crash leaves the other. */
 const SLOT_BYTES = 4_096;
 const SLOTS = 2;
-const FILE_MODE = 0o640;
 
 /**
  * What was last signed, in a file of its own: `file` belongs on another disk than the store and in no backup, so that it
@@ -135,16 +135,6 @@ function newestOf(slots: readonly Slot[]): SignedMark | null {
 async function writeWhole(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 
