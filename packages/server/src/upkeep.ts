@@ -7,6 +7,7 @@ import {
   HEAD_REFRESH_CHECK_MS,
   HOLDINGS_CHECK_MS,
   HOLDINGS_STEP_PAUSE_MS,
+  PACK_WORK_SHARE_MAX,
   PRUNE_STEP_PAUSE_MS,
   PRUNE_WALK_PAUSE_MS,
   SOURCING_SWEEP_MS,
@@ -64,7 +65,7 @@ export function startUpkeep({
     }),
     repeat(async () => ((await pruner.step()) ? PRUNE_STEP_PAUSE_MS : PRUNE_WALK_PAUSE_MS)),
     repeat(() => scrub.step()),
-    repeat(() => packing.step()),
+    repeat(() => takingShare(PACK_WORK_SHARE_MAX, () => packing.step())),
     repeat(() => ociSweep.step()),
     repeat(async () => ((await filling.step()) ? HOLDINGS_STEP_PAUSE_MS : HOLDINGS_CHECK_MS)),
     repeat(async () => {
@@ -76,4 +77,11 @@ export function startUpkeep({
     ending.abort();
     await Promise.all(tasks);
   };
+}
+
+/** As long as the step asks to pause, and longer where it took longer than its share of the time. */
+async function takingShare(share: number, step: () => Promise<number>): Promise<number> {
+  const startedMs = performance.now();
+  const pauseMs = await step();
+  return Math.max(pauseMs, (performance.now() - startedMs) * (1 / share - 1));
 }

@@ -1,6 +1,7 @@
-import type { ErrorCode, ErrorDetail, RecordId } from '@waybill/protocol';
+import type { RecordId } from '@waybill/protocol';
 import type { Batch, Committed } from '../core/committing.ts';
 import type { Holding, PendingRecord, PruneCursor, RecordRange, StoredHead, TokenUse } from '../core/ports.ts';
+import type { ThreadFailure } from '../thread-failure.ts';
 
 /* What passes between the main thread and the one that writes. Plain data: a class would lose its methods on the way. */
 
@@ -31,16 +32,9 @@ export type WriteAnswer =
   | { readonly type: 'committed'; readonly committed: Committed }
   | { readonly type: 'pruned'; readonly cursor: PruneCursor | null }
   | { readonly type: 'done' }
-  | { readonly type: 'failed'; readonly failure: WriteFailure };
+  | { readonly type: 'failed'; readonly failure: ThreadFailure };
 
 export interface WriteReply {
   readonly id: number;
   readonly answer: WriteAnswer;
-}
-
-/** A RegistryError on its way between threads; `code` is `null` for anything else that was thrown. */
-export interface WriteFailure {
-  readonly code: ErrorCode | null;
-  readonly message: string;
-  readonly detail: ErrorDetail;
 }

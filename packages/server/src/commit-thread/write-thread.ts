@@ -12,7 +12,8 @@ import type {
   TokenUse,
   TokenUseWriter,
 } from '../core/ports.ts';
-import type { WriteAnswer, WriteCommand, WriteFailure, WriteReply, WriterPlaces } from './messages.ts';
+import { unpackFailure } from '../thread-failure.ts';
+import type { WriteAnswer, WriteCommand, WriteReply, WriterPlaces } from './messages.ts';
 
 interface Waiting {
   readonly resolve: (answer: WriteAnswer) => void;
@@ -49,7 +50,7 @@ export class WriteThread implements Committer, PendingWriter, TokenUseWriter, Ho
     this.#worker.on('message', ({ id, answer }: WriteReply) => {
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
-      if (answer.type === 'failed') waiting?.reject(failureOf(answer.failure));
+      if (answer.type === 'failed') waiting?.reject(unpackFailure(answer.failure));
       else waiting?.resolve(answer);
     });
     this.#worker.on('error', (failure) => this.#end(failure));
@@ -151,10 +152,6 @@ export class WriteThread implements Committer, PendingWriter, TokenUseWriter, Ho
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();
   }
-}
-
-function failureOf({ code, message, detail }: WriteFailure): Error {
-  return code === null ? new Error(message) : new RegistryError(code, message, detail);
 }
 
 function unexpected({ type }: WriteAnswer): TypeError {

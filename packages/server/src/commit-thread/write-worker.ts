@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { isRegistryError, messageOf } from '@waybill/protocol';
-import type { WriteAnswer, WriteFailure, WriteRequest } from './messages.ts';
+import { packFailure } from '../thread-failure.ts';
+import type { WriteAnswer, WriteRequest } from './messages.ts';
 import { openWriteDesk, parsePlaces, type WriteDesk } from './write-desk.ts';
 
 /*
@@ -27,12 +27,6 @@ async function answer({ command }: WriteRequest): Promise<WriteAnswer> {
     if (desk === null) throw new TypeError('the first command opens');
     return await desk.run(command);
   } catch (failure) {
-    return { type: 'failed', failure: asMessage(failure) };
+    return { type: 'failed', failure: packFailure(failure) };
   }
-}
-
-function asMessage(failure: unknown): WriteFailure {
-  if (isRegistryError(failure)) return { code: failure.code, message: failure.message, detail: failure.detail };
-  const message = failure instanceof Error ? (failure.stack ?? failure.message) : messageOf(failure);
-  return { code: null, message, detail: {} };
 }

@@ -71,6 +71,8 @@ export const SKETCHES_MAX = 10_000;
 export const PACK_STEP_CONTENTS = 100;
 export const PACK_STEP_PAUSE_MS = 100;
 export const PACK_WALK_PAUSE_MS = 10_000;
+/** Of its time, at most: the requests are worth more. */
+export const PACK_WORK_SHARE_MAX = 0.1;
 
 /** Lists of parts that wait for being made; beyond it clients are told to come back (429), and take content whole. */
 export const LISTS_WAITING_MAX = 64;
@@ -188,6 +190,10 @@ export const OCI_TAGS_AT_ONCE_MAX = 100;
 /** Items of one answer that lists tags, where its client names no number (most read one page only), or repositories. */
 export const OCI_TAGS_PAGE_MAX = 50_000;
 export const OCI_CATALOG_PAGE_MAX = 1_000;
+
+/** Read at once of a pushed layer, before what is of no interest in it is passed over; up to the other where nothing is. */
+export const OUTLINE_STRETCH_BYTES = 64 * 1024;
+export const OUTLINE_STRETCH_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Tags read from the store in one turn of the event loop, and names that a manifest has looked for: some milliseconds. */
 export const OCI_TAGS_STEP = 1_000;

@@ -55,6 +55,20 @@ export class WasmOutlineReader {
     }
   }
 
+  /** So many of the bytes that come next are only counted: {@link skip} does for them. */
+  get skippable(): number {
+    return this.#open?.kept === null ? this.#open.left : 0;
+  }
+
+  /** As {@link update} with bytes that nobody need read, at most {@link skippable}. */
+  skip(bytes: number): void {
+    if (bytes > this.skippable) throw new RangeError('bytes that are read cannot be skipped');
+    if (this.#open === null) return;
+    this.#open.left -= bytes;
+    this.#offset += bytes;
+    this.#closeIfComplete();
+  }
+
   /** After the last byte. Throws `content/malformed`, `content/policy`. */
   finish(): WasmOutline {
     if (this.#preamble === null || this.#open !== null || this.#head.length > 0) {

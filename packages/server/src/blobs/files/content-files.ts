@@ -11,12 +11,12 @@ import {
   FILE_MODE,
   FOLDER_MODE,
   noFollow,
-  notOurs,
+  statNamed,
   openUnlessGone,
   syncFolder,
   syncHandle,
 } from '../durable-files.ts';
-import { hasSystemCode, withFileFailures, withFileFailuresSync } from '../file-failure.ts';
+import { hasSystemCode, withFileFailures } from '../file-failure.ts';
 import { readSharedHeader, stretchesOf, type SharedContent } from './shared-file.ts';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -194,18 +194,8 @@ export function findPlain(root: string, digest: Digest): FoundContent | null {
 }
 
 function findFile({ folder, file }: NamedFile): FoundContent | null {
-  try {
-    return withFileFailuresSync(file, () => {
-      // Both are nearly always in the system's memory: asking there costs less than having a thread ask.
-      if (!lstatSync(folder).isDirectory()) throw notOurs(folder);
-      const stat = lstatSync(file);
-      if (!stat.isFile()) throw notOurs(file);
-      return { size: stat.size, keptAtMs: Math.floor(stat.mtimeMs) };
-    });
-  } catch (failure) {
-    if (failure instanceof Error && hasSystemCode(failure.cause, 'ENOENT')) return null;
-    throw failure;
-  }
+  const stat = statNamed(folder, file);
+  return stat && { size: stat.size, keptAtMs: Math.floor(stat.mtimeMs) };
 }
 
 export async function startUpload(root: string, temporary: string): Promise<FileUpload> {

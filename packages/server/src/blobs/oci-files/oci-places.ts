@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { isRegistryError } from '@waybill/protocol';
 import { algorithmOf, parseOciDigest, type OciAlgorithm, type OciDigest } from '@waybill/protocol/oci';
-import { notOurs } from '../durable-files.ts';
+import { statNamed } from '../durable-files.ts';
 import { hasSystemCode, withFileFailures, withFileFailuresSync } from '../file-failure.ts';
 
 export const OCI_ALGORITHMS: readonly OciAlgorithm[] = ['sha256', 'sha512'];
@@ -50,20 +50,11 @@ const OWNER_MAY_WRITE = 0o200;
 
 export function findBlob(root: string, digest: OciDigest): FoundBlob | null {
   const { folder, file } = blobFileOf(root, digest);
-  try {
-    return withFileFailuresSync(file, () => {
-      // Both are nearly always in the system's memory: asking there costs less than having a thread ask.
-      if (!lstatSync(folder).isDirectory()) throw notOurs(folder);
-      const stat = lstatSync(file);
-      if (!stat.isFile()) throw notOurs(file);
-      const isDurable = process.platform !== 'win32' && (stat.mode & OWNER_MAY_WRITE) === 0;
-      // Content that was adopted has an older time of its own; getting a name, or a mode, tells this one.
-      return { file, folder, size: stat.size, keptAtMs: Math.floor(stat.ctimeMs), isDurable };
-    });
-  } catch (failure) {
-    if (failure instanceof Error && hasSystemCode(failure.cause, 'ENOENT')) return null;
-    throw failure;
-  }
+  const stat = statNamed(folder, file);
+  if (stat === null) return null;
+  const isDurable = process.platform !== 'win32' && (stat.mode & OWNER_MAY_WRITE) === 0;
+  // Content that was adopted has an older time of its own; getting a name, or a mode, tells this one.
+  return { file, folder, size: stat.size, keptAtMs: Math.floor(stat.ctimeMs), isDurable };
 }
 
 /** Which file has the name now; `null` for none. */

@@ -13,6 +13,7 @@ import {
   type WasmOutline,
 } from '@waybill/protocol/content';
 import type { ContentPolicy } from '../content.ts';
+import { OUTLINE_STRETCH_BYTES, OUTLINE_STRETCH_BYTES_MAX } from '../limits.ts';
 import type { ByteRange } from '../ports.ts';
 
 /** Bytes that were pushed, before they are the content of anything. */
@@ -66,32 +67,44 @@ interface Outlined {
   readonly outline: WasmOutline | null;
 }
 
-async function outlineOf({ size, read }: PushedBytes): Promise<Outlined> {
-  const check = kindCheckOf(WASM);
-  let reader: WasmOutlineReader | null = new WasmOutlineReader();
-  try {
-    for await (const chunk of read({ start: 0, end: size })) {
-      check.update(chunk);
-      const open: WasmOutlineReader | null = reader;
-      if (open !== null && !hasRead(() => open.update(chunk))) reader = null;
-    }
-    check.finish();
-  } catch (failure) {
-    if (isRegistryError(failure, 'content/policy')) return { isWasm: false, outline: null };
-    throw failure;
-  }
-  let outline: WasmOutline | null = null;
-  const whole = reader;
-  if (whole !== null) hasRead(() => (outline = whole.finish()));
-  return { isWasm: true, outline };
+async function outlineOf(bytes: PushedBytes): Promise<Outlined> {
+  const outline = await orNull(() => readOutline(bytes));
+  return { isWasm: outline !== null || (await isWasm(bytes)), outline };
 }
 
-function hasRead(work: () => unknown): boolean {
-  try {
-    work();
+/** Reads on where there is something to read: the code in a module is of no interest. */
+async function readOutline({ size, read }: PushedBytes): Promise<WasmOutline> {
+  const reader = new WasmOutlineReader();
+  let stretch = OUTLINE_STRETCH_BYTES;
+  for (let at = 0; at < size;) {
+    const end = Math.min(size, at + stretch);
+    for await (const chunk of read({ start: at, end })) reader.update(chunk);
+    const skipped = Math.min(reader.skippable, size - end);
+    reader.skip(skipped);
+    at = end + skipped;
+    // Where there is little to skip it costs less to read all.
+    stretch = skipped >= stretch ? OUTLINE_STRETCH_BYTES : Math.min(2 * stretch, OUTLINE_STRETCH_BYTES_MAX);
+  }
+  return reader.finish();
+}
+
+/** Claims nothing but sections that end where they should. */
+async function isWasm({ size, read }: PushedBytes): Promise<boolean> {
+  const check = kindCheckOf(WASM);
+  const passed = await orNull(async () => {
+    for await (const chunk of read({ start: 0, end: size })) check.update(chunk);
+    check.finish();
     return true;
+  });
+  return passed !== null;
+}
+
+/** `null` for bytes that are not what they were read as. */
+async function orNull<T>(work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
   } catch (failure) {
-    if (isRegistryError(failure, 'content/malformed', 'content/policy', 'content/not-analysed')) return false;
+    if (isRegistryError(failure, 'content/malformed', 'content/policy', 'content/not-analysed')) return null;
     throw failure;
   }
 }

@@ -1,6 +1,6 @@
-import type { ErrorCode, ErrorDetail } from '@waybill/protocol';
 import type { OciDigest, RepositoryName, TagName } from '@waybill/protocol/oci';
 import type { BlobLink, OciChange } from '../../core/oci-ports.ts';
+import type { ThreadFailure } from '../../thread-failure.ts';
 
 /* What passes between the main thread and the one that writes. Plain data: a class would lose its methods on the way. */
 
@@ -20,18 +20,11 @@ export interface OciRequest {
 export type OciAnswer =
   /** `hit`: something was there to be deleted. */
   | { readonly type: 'done'; readonly hit: boolean; readonly deleted: readonly BlobLink[] }
-  | { readonly type: 'failed'; readonly failure: OciFailure };
+  | { readonly type: 'failed'; readonly failure: ThreadFailure };
 
 export interface OciReply {
   readonly id: number;
   readonly answer: OciAnswer;
-}
-
-/** A RegistryError on its way between threads; `code` is `null` for anything else that was thrown. */
-export interface OciFailure {
-  readonly code: ErrorCode | null;
-  readonly message: string;
-  readonly detail: ErrorDetail;
 }
 
 /** What a worker was started with. */

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { RegistryError } from '@waybill/protocol';
-import type { OciAnswer, OciFailure, OciReply, OciRequest } from './oci-messages.ts';
+import { unpackFailure } from '../../thread-failure.ts';
+import type { OciAnswer, OciReply, OciRequest } from './oci-messages.ts';
 
 type Done = Extract<OciAnswer, { type: 'done' }>;
 
@@ -81,8 +82,8 @@ export class OciWriteThread {
       return;
     }
     // Whoever writes on might build on bytes that were lost (SECURITY.md D5).
-    if (answer.failure.code === 'storage/failed') this.#onFatal(failureOf(answer.failure));
-    waiting?.reject(failureOf(answer.failure));
+    if (answer.failure.code === 'storage/failed') this.#onFatal(unpackFailure(answer.failure));
+    waiting?.reject(unpackFailure(answer.failure));
   }
 
   #end(failure: unknown): void {
@@ -91,8 +92,4 @@ export class OciWriteThread {
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();
   }
-}
-
-function failureOf({ code, message, detail }: OciFailure): Error {
-  return code === null ? new Error(message) : new RegistryError(code, message, detail);
 }

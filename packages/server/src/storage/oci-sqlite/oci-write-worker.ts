@@ -1,7 +1,8 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { packFailure } from '../../thread-failure.ts';
 import { OciConnection } from './oci-connection.ts';
 import { parseOciFile, type OciAnswer, type OciCommand, type OciReply, type OciRequest } from './oci-messages.ts';
-import { asMessage, runCommands } from './oci-writing.ts';
+import { runCommands } from './oci-writing.ts';
 
 /*
  * The thread that writes the OCI side's store: the event loop that serves never waits for a disk. What gathered while one
@@ -65,5 +66,5 @@ function openOrClose(type: 'open' | 'close'): OciAnswer {
 }
 
 function failed(failure: unknown): OciAnswer {
-  return { type: 'failed', failure: asMessage(failure) };
+  return { type: 'failed', failure: packFailure(failure) };
 }

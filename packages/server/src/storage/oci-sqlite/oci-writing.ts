@@ -1,6 +1,7 @@
 import { RegistryError } from '@waybill/protocol';
 import type { OciDigest, RepositoryName } from '@waybill/protocol/oci';
 import type { BlobLink, OciChange, StoredManifest } from '../../core/oci-ports.ts';
+import { packFailure } from '../../thread-failure.ts';
 import type { OciAnswer, OciCommand } from './oci-messages.ts';
 import type { OciConnection } from './oci-connection.ts';
 import { digestOfRow, manifestValues } from './oci-rows.ts';
@@ -38,7 +39,7 @@ export function runCommands(connection: OciConnection, commands: readonly OciCom
       // Each its own answer: the disk may have room for some of them.
       return commands.flatMap((command) => runCommands(connection, [command]));
     }
-    return commands.map(() => ({ type: 'failed', failure: asMessage(failure) }));
+    return commands.map(() => ({ type: 'failed', failure: packFailure(failure) }));
   }
 }
 
@@ -48,12 +49,6 @@ function isDurable(command: OciCommand): boolean {
 
 function isBroken(failure: unknown): boolean {
   return failure instanceof RegistryError && failure.code === 'storage/failed';
-}
-
-export function asMessage(failure: unknown): Extract<OciAnswer, { type: 'failed' }>['failure'] {
-  if (failure instanceof RegistryError) return { code: failure.code, message: failure.message, detail: failure.detail };
-  const message = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
-  return { code: null, message, detail: {} };
 }
 
 function runCommand(connection: OciConnection, command: OciCommand): OciAnswer {
