@@ -41,6 +41,9 @@ export class OciUploadFiles implements UploadStore {
   /** Bytes of sessions that have no file: of those just begun, and of small ones whose last bytes have come. */
   readonly #held = new Map<string, Uint8Array>();
 
+  /** Sessions with a file of bytes, and none beside it of who began them. */
+  readonly #factless = new Set<string>();
+
   constructor(root: string, blobs: Pick<OciBlobFiles, 'take' | 'keep'>) {
     this.#folder = uploadsFolder(root);
     this.#blobs = blobs;
@@ -69,12 +72,20 @@ export class OciUploadFiles implements UploadStore {
   }
 
   async append(id: string, body: AsyncIterable<Uint8Array>, bytesMax: number, isLast = false): Promise<number> {
-    const { length } = await this.#require(id);
-    if (!this.#held.has(id)) return this.#appendToFile(id, body, { length, bytesMax });
-    const chunks = body[Symbol.asyncIterator]();
-    if (isLast && (await this.#hold(id, chunks, bytesMax))) return this.#held.get(id)?.length ?? length;
-    const written = await this.#writeHeld(id);
-    return this.#appendToFile(id, { [Symbol.asyncIterator]: () => chunks }, { length: written, bytesMax });
+    let [length, rest] = [(await this.#require(id)).length, body];
+    if (this.#held.has(id)) {
+      const chunks = body[Symbol.asyncIterator]();
+      if (isLast && (await this.#hold(id, chunks, bytesMax))) return this.#held.get(id)?.length ?? length;
+      length = await this.#writeBytes(id);
+      rest = { [Symbol.asyncIterator]: () => chunks };
+    }
+    if (!isLast) await this.#writeFacts(id);
+    try {
+      return await this.#appendToFile(id, rest, { length, bytesMax });
+    } catch (failure) {
+      await this.#writeFacts(id);
+      throw failure;
+    }
   }
 
   /** False when there is more than is held in memory: what came so far is held then. Of a body that breaks off, too. */
@@ -95,29 +106,34 @@ export class OciUploadFiles implements UploadStore {
       if (isRegistryError(failure, 'oci/size')) await chunks.return?.();
       this.#held.set(id, concatBytes(...parts));
       // Whoever goes on with it may do so after a restart.
-      if (length > 0) await this.#writeHeld(id);
+      if (length > 0) {
+        await this.#writeBytes(id);
+        await this.#writeFacts(id);
+      }
       throw failure;
     } finally {
       if (this.#held.has(id)) this.#held.set(id, concatBytes(...parts));
     }
   }
 
-  /** Gives a session its files. */
-  async #writeHeld(id: string): Promise<number> {
+  /**
+   * The bytes of a session get a file; {@link #writeFacts} gives it the other. A crash between them leaves one alone, which the next
+   * start removes: nobody goes on with a session whose last bytes are coming, unless they break off.
+   */
+  async #writeBytes(id: string): Promise<number> {
     const held = this.#held.get(id) ?? NO_BYTES;
-    const file = this.#fileOf(id);
-    try {
-      await writeNew(file, held);
-      // A crash on either side leaves a file without the other, which the next start removes.
-      await writeNew(`${file}.json`, utf8(JSON.stringify(this.#facts.get(id))));
-    } catch (failure) {
-      for (const made of [file, `${file}.json`]) await rm(made, { force: true }).catch(() => undefined);
-      throw failure;
-    }
+    await writeOrRemove(this.#fileOf(id), held);
     this.#held.delete(id);
+    this.#factless.add(id);
     const hash = createHash('sha256').update(held);
     this.#hashing.set(id, { now: { hash, length: held.length }, before: null });
     return held.length;
+  }
+
+  async #writeFacts(id: string): Promise<void> {
+    if (!this.#factless.has(id)) return;
+    await writeOrRemove(factsFile(this.#fileOf(id)), utf8(JSON.stringify(this.#facts.get(id))));
+    this.#factless.delete(id);
   }
 
   async #appendToFile(
@@ -257,9 +273,23 @@ export class OciUploadFiles implements UploadStore {
   async #forget(id: string): Promise<void> {
     this.#facts.delete(id);
     this.#hashing.delete(id);
-    if (this.#held.delete(id)) return;
-    const file = `${this.#fileOf(id)}.json`;
+    if (this.#held.delete(id) || this.#factless.delete(id)) return;
+    const file = factsFile(this.#fileOf(id));
     await withFileFailures(file, () => rm(file, { force: true }), 'storage/failed');
+  }
+}
+
+/** Who began a session, beside its bytes. */
+function factsFile(file: string): string {
+  return `${file}.json`;
+}
+
+async function writeOrRemove(file: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeNew(file, bytes);
+  } catch (failure) {
+    await rm(file, { force: true }).catch(() => undefined);
+    throw failure;
   }
 }
 
@@ -293,7 +323,7 @@ function lstatUnlessGone(file: string): Stats | null {
 
 /** `null` for what is missing, or was not written to its end. */
 async function readFacts(file: string, id: string): Promise<SessionFacts | null> {
-  const handle = await openUnlessGone(`${file}.json`);
+  const handle = await openUnlessGone(factsFile(file));
   if (handle === null) return null;
   try {
     return parseFacts(id, await withFileFailures(file, () => readFile(handle)));
