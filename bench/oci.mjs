@@ -1,6 +1,7 @@
 // OCI beside distribution v3, which has neither a log nor signatures: artifacts pushed and pulled by eight clients, into a plain
 // repository and into packages of the log; and one large blob, with the most memory that the server had. Each run is a fresh server on
-// a fresh folder; they take turns.
+// a fresh folder; they take turns, and have served for some seconds before anything is measured: a registry runs for weeks, and in its
+// first thousand requests a server on Node.js is still being compiled.
 import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { cpuSeconds, findPeer, median, memoryMb, runScript, startDistribution, startWaybill } from './servers.mjs';
@@ -8,12 +9,15 @@ import { cpuSeconds, findPeer, median, memoryMb, runScript, startDistribution, s
 const CLIENTS = 8;
 /** `artifacts`: of each client. */
 const LOADS = [
-  { name: '20 KB', bytes: 20_000, artifacts: 50, warmup: 5 },
-  { name: '2 MB', bytes: 2_000_000, artifacts: 8, warmup: 1 },
+  { name: '20 KB', bytes: 20_000, artifacts: 100, warmup: 5 },
+  { name: '2 MB', bytes: 2_000_000, artifacts: 16, warmup: 2 },
 ];
+/** Pushed and pulled before by each client, whatever is measured then. */
+const WARMUP = { bytes: 20_000, artifacts: 200 };
 const BLOB = { name: '1 GB', bytes: 2 ** 30 };
 const QUICK = {
   loads: [{ name: '20 KB', bytes: 20_000, artifacts: 3, warmup: 1 }],
+  warmup: { bytes: 20_000, artifacts: 2 },
   blob: { name: '16 MB', bytes: 2 ** 24 },
 };
 /** Where a target has its repositories. */
@@ -25,7 +29,7 @@ const TARGETS = [
 
 /** Medians of `runs` runs, by target; that of distribution is missing where it is not built. */
 export async function benchOci({ runs, folder, quick }) {
-  const { loads, blob } = quick ? QUICK : { loads: LOADS, blob: BLOB };
+  const { loads, blob, warmup } = quick ? QUICK : { loads: LOADS, blob: BLOB, warmup: WARMUP };
   const targets = TARGETS.filter(({ start }) => start === startOurs || findPeer('distribution') !== null);
   const rows = [
     ...loads.flatMap(({ name }) => [
@@ -40,7 +44,7 @@ export async function benchOci({ runs, folder, quick }) {
   const measured = Object.fromEntries(targets.map(({ name }) => [name, rows.map(() => [])]));
   for (let run = 0; run < runs; run++) {
     for (const target of rotated(targets, run)) {
-      const figures = await measureTarget(target, { folder, loads, blob });
+      const figures = await measureTarget(target, { folder, loads, blob, warmup });
       for (const [i, figure] of figures.entries()) measured[target.name][i].push(figure);
     }
   }
@@ -55,22 +59,24 @@ function rotated(list, by) {
   return list.map((_, i) => list[(i + by) % list.length]);
 }
 
-async function measureTarget({ start, prefix }, { folder, loads, blob }) {
+async function measureTarget({ start, prefix }, { folder, loads, blob, warmup: before }) {
   const figures = [];
   for (const { bytes, artifacts, warmup } of loads) {
     const options = { repositories: `${prefix}r`, clients: CLIENTS, artifacts, warmup, bytes };
-    const { pushPerSecond, pullPerSecond, cpuSeconds: cpu } = await onServer(start, folder, options);
+    const first = { ...before, repositories: `${prefix}before`, clients: CLIENTS, warmup: 0 };
+    const { pushPerSecond, pullPerSecond, cpuSeconds: cpu } = await onServer(start, folder, { first, options });
     figures.push(pushPerSecond, pullPerSecond, (cpu * 1_000) / (CLIENTS * (artifacts + warmup)));
   }
   const large = { repositories: `${prefix}r`, blob: blob.bytes };
-  const { upMbPerSecond, downMbPerSecond, peakMb } = await onServer(start, folder, large);
+  const { upMbPerSecond, downMbPerSecond, peakMb } = await onServer(start, folder, { first: null, options: large });
   return [...figures, upMbPerSecond, downMbPerSecond, peakMb];
 }
 
-async function onServer(start, folder, options) {
+async function onServer(start, folder, { first, options }) {
   const data = mkdtempSync(path.join(folder, 'oci-'));
   const server = await start(path.join(data, 'registry'));
   try {
+    if (first !== null) await runScript('oci-load.mjs', { url: server.url, ...first });
     const before = cpuSeconds(server.pid);
     const figures = await runScript('oci-load.mjs', { url: server.url, ...options });
     return { ...figures, cpuSeconds: cpuSeconds(server.pid) - before, peakMb: memoryMb(server.pid).peak };
