@@ -91,6 +91,8 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'storage/token-conformance.ts': { parts: ['core/ports.ts'], modules: ['npm', 'node'] },
       // Pages of the map as rows: the same for every driver.
       'storage/map-rows.ts': { parts: ['core/ports.ts'], modules: [] },
+      // What was thrown, on its way between threads.
+      'thread-failure.ts': { parts: [], modules: [] },
       // SQLite files of any schema.
       'storage/sqlite-module.ts': { parts: [], modules: ['npm', 'node'] },
       'storage/sqlite-columns.ts': { parts: ['storage/sqlite-module.ts'], modules: [] },
@@ -103,6 +105,7 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
         parts: [
           'core/ports.ts',
           'core/oci-ports.ts',
+          'thread-failure.ts',
           'storage/map-rows.ts',
           'storage/sqlite-module.ts',
           'storage/sqlite-columns.ts',
@@ -132,13 +135,16 @@ export const LAYOUT: Readonly<Record<string, PackageLayout>> = {
       'toml-file.ts': { parts: [], modules: ['npm', 'node'] },
       'upstreams-file.ts': { parts: ['core', 'core/upstream-ports.ts', 'upstream', 'toml-file.ts'], modules: ['npm'] },
       'publishers-file.ts': { parts: ['core', 'toml-file.ts'], modules: ['npm'] },
-      'key-file.ts': { parts: [], modules: ['node'] },
-      'gateway-key-files.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
+      'key-file.ts': { parts: ['blobs/durable-files.ts', 'blobs/file-failure.ts'], modules: ['node'] },
+      'gateway-key-files.ts': {
+        parts: ['core', 'key-file.ts', 'blobs/durable-files.ts', 'blobs/file-failure.ts'],
+        modules: ['npm', 'node'],
+      },
       'operator-key.ts': { parts: ['key-file.ts'], modules: ['npm', 'node'] },
       'log-keys.ts': { parts: ['core/ports.ts', 'key-file.ts'], modules: ['node'] },
       // What OCI clients show for their tokens.
       'oci-token-key.ts': { parts: ['core', 'key-file.ts'], modules: ['npm', 'node'] },
-      'last-signed-file.ts': { parts: ['core/ports.ts'], modules: ['node'] },
+      'last-signed-file.ts': { parts: ['core/ports.ts', 'blobs/durable-files.ts'], modules: ['node'] },
       'data-folder.ts': { parts: [], modules: ['node'] },
       // What is done to a data folder while no server, or another process, has it.
       'adopt.ts': { parts: ['*'], modules: [] },

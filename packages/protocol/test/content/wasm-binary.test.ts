@@ -32,6 +32,46 @@ function inChunks(contents: Uint8Array, size: number): WasmOutline {
   return reader.finish();
 }
 
+function skipping(contents: Uint8Array, size: number): { readonly outline: WasmOutline; readonly skipped: number } {
+  const reader = new WasmOutlineReader();
+  let skipped = 0;
+  for (let at = 0; at < contents.length;) {
+    const chunk = contents.subarray(at, at + size);
+    reader.update(chunk);
+    const passed = Math.min(reader.uninteresting, contents.length - at - chunk.length);
+    reader.passOver(passed);
+    skipped += passed;
+    at += chunk.length + passed;
+  }
+  return { outline: reader.finish(), skipped };
+}
+
+test('an outline is the same where bytes of no interest are passed over', () => {
+  const CODE = 10;
+  const large = module(importSection([]), section(CODE, new Uint8Array(10_000)), custom('x', new Uint8Array(5_000)));
+  for (const contents of [...Object.values(SAMPLES).map((sample) => sample()), large]) {
+    for (const size of [1, 7, 64]) assert.deepEqual(skipping(contents, size).outline, inChunks(contents, size));
+  }
+  assert.ok(skipping(large, 64).skipped > 14_000);
+});
+
+test('what is to be read cannot be passed over', () => {
+  const reader = new WasmOutlineReader();
+  reader.passOver(0);
+  assert.throws(() => reader.passOver(1), RangeError);
+  reader.update(module(importSection([])).subarray(0, 9));
+  assert.equal(reader.uninteresting, 0);
+  assert.throws(() => reader.passOver(1), RangeError);
+});
+
+test('a section that is passed over to the end of a file that is cut is still refused', () => {
+  const cut = module(section(10, new Uint8Array(1_000))).subarray(0, 500);
+  assert.throws(
+    () => skipping(cut, 64),
+    (thrown) => isRegistryError(thrown, 'content/malformed'),
+  );
+});
+
 test('a core module: imports and exports with their types, and what it says of itself', () => {
   const outline = readWasm(sampleModule());
   assert.equal(outline.kind, 'module');

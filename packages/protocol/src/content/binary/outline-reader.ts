@@ -55,14 +55,14 @@ export class WasmOutlineReader {
     }
   }
 
-  /** So many of the bytes that come next are only counted: {@link skip} does for them. */
-  get skippable(): number {
+  /** So many of the bytes that come next are only counted: {@link passOver} does for them. */
+  get uninteresting(): number {
     return this.#open?.kept === null ? this.#open.left : 0;
   }
 
-  /** As {@link update} with bytes that nobody need read, at most {@link skippable}. */
-  skip(bytes: number): void {
-    if (bytes > this.skippable) throw new RangeError('bytes that are read cannot be skipped');
+  /** As {@link update} with bytes that nobody need read, at most {@link uninteresting}. */
+  passOver(bytes: number): void {
+    if (bytes > this.uninteresting) throw new RangeError('bytes that are read cannot be skipped');
     if (this.#open === null) return;
     this.#open.left -= bytes;
     this.#offset += bytes;

@@ -69,7 +69,7 @@ interface Outlined {
 
 async function outlineOf(bytes: PushedBytes): Promise<Outlined> {
   const outline = await orNull(() => readOutline(bytes));
-  return { isWasm: outline !== null || (await isWasm(bytes)), outline };
+  return { isWasm: outline !== null || (await passesAsWasm(bytes)), outline };
 }
 
 /** Reads on where there is something to read: the code in a module is of no interest. */
@@ -79,8 +79,8 @@ async function readOutline({ size, read }: PushedBytes): Promise<WasmOutline> {
   for (let at = 0; at < size;) {
     const end = Math.min(size, at + stretch);
     for await (const chunk of read({ start: at, end })) reader.update(chunk);
-    const skipped = Math.min(reader.skippable, size - end);
-    reader.skip(skipped);
+    const skipped = Math.min(reader.uninteresting, size - end);
+    reader.passOver(skipped);
     at = end + skipped;
     // Where there is little to skip it costs less to read all.
     stretch = skipped >= stretch ? OUTLINE_STRETCH_BYTES : Math.min(2 * stretch, OUTLINE_STRETCH_BYTES_MAX);
@@ -89,7 +89,7 @@ async function readOutline({ size, read }: PushedBytes): Promise<WasmOutline> {
 }
 
 /** Claims nothing but sections that end where they should. */
-async function isWasm({ size, read }: PushedBytes): Promise<boolean> {
+async function passesAsWasm({ size, read }: PushedBytes): Promise<boolean> {
   const check = kindCheckOf(WASM);
   const passed = await orNull(async () => {
     for await (const chunk of read({ start: 0, end: size })) check.update(chunk);
