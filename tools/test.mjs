@@ -1,10 +1,11 @@
 // npm test: installs and builds what is missing, runs the tests, and ends with the totals alone on one line.
-// Options: --full (every case instead of a sample), --interop (the tests against other implementations),
-// --no-build (run what is built, with the Node.js that runs this file), and parts of file names to run only those.
+// Options: --full (every case instead of a sample), --scaled (only the tests that --full changes), --interop (the tests against
+// other implementations), --no-build (run what is built, with the Node.js that runs this file), and parts of file names to run
+// only those.
 import { randomInt } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT, filesBelow, prepare, run } from './workspace.mjs';
 
@@ -18,6 +19,7 @@ const CONCURRENT_FILES = 2;
 const { values: options, positionals: filters } = parseArgs({
   options: {
     full: { type: 'boolean', default: false },
+    scaled: { type: 'boolean', default: false },
     interop: { type: 'boolean', default: false },
     'no-build': { type: 'boolean', default: false },
   },
@@ -31,7 +33,9 @@ process.exitCode = totals.failed === 0 ? 0 : 1;
 
 async function main() {
   if (!options['no-build'] && !(await prepare())) return { passed: 0, failed: 1, skipped: 0 };
-  const files = testFiles().filter((file) => filters.every((part) => file.includes(part)));
+  const files = testFiles()
+    .filter((file) => filters.every((part) => file.includes(part)))
+    .filter((file) => !options.scaled || readsScale(file));
   if (files.length === 0) {
     console.log('No test file was found.');
     return { passed: 0, failed: 1, skipped: 0 };
@@ -52,6 +56,16 @@ function packageFolders() {
 /** A built test whose source is gone stays in dist/ until somebody deletes it, and must not run. */
 function hasSource(file) {
   return existsSync(file.replace(`${sep}dist${sep}`, sep).replace(/\.js$/, '.ts'));
+}
+
+/** Whether a test, or what it imports by a path, asks how many cases to run. */
+function readsScale(file, seen = new Set()) {
+  if (seen.has(file) || !existsSync(file)) return false;
+  seen.add(file);
+  const text = readFileSync(file, 'utf8');
+  if (/from '(?:@waybill\/tools\/test-scale|[./]+\/src\/test-scale\.js)'/.test(text)) return true;
+  const imported = [...text.matchAll(/from '(\.[^']+)'/g)].map(([, place]) => resolve(dirname(file), place));
+  return imported.some((other) => readsScale(other, seen));
 }
 
 async function runTests(files) {
