@@ -106,12 +106,15 @@ export class BlobDurability {
     let left = all;
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const { own, others } = await this.#beginSyncs(left);
+      if (own.length === 0 && others.length === 0) return;
       // All of them end before this does, also when one fails.
       await Promise.allSettled([...own, ...others]);
       await Promise.all([...own, ...others.map(unlessUnknown)]);
       if (process.platform === 'win32') return;
       // Those of which somebody else's attempt ended early, or another file has the name by now.
-      left = (await this.#notDurable(left)).map(({ digest }) => digest);
+      const still = new Set((await this.#notDurable(left)).map(({ digest }) => digest));
+      for (const digest of left) if (!still.has(digest)) this.#fresh.delete(digest);
+      left = [...still];
       if (left.length === 0) return;
     }
     throw new RegistryError('storage/busy', `${left[0]} is pushed again and again: try again`);
@@ -165,24 +168,21 @@ export class BlobDurability {
 
   /** The bytes of blobs of one folder, then their names; the mode says it last. */
   async #syncFolderOf(folder: string, digests: readonly OciDigest[]): Promise<void> {
-    const opened: { readonly digest: OciDigest; readonly handle: FileHandle }[] = [];
+    const opened: FileHandle[] = [];
     try {
       for (const digest of digests) {
         const { file } = blobFileOf(this.#root, digest);
         const handle = await openToSync(file);
         if (handle === null) throw unknownBlob(digest);
-        opened.push({ digest, handle });
+        opened.push(handle);
         if (!this.#fresh.has(digest) && !(await this.#isWhole(digest, handle))) throw unknownBlob(digest);
         await syncHandle(handle, file);
       }
       await this.syncNames(folder);
-      for (const { digest, handle } of opened) {
-        // Of the file that was synced: another one may have taken its name by now.
-        await markDurable(handle);
-        if (findBlob(this.#root, digest)?.isDurable === true) this.#fresh.delete(digest);
-      }
+      // Of the files that were synced: others may have taken their names by now.
+      for (const handle of opened) await markDurable(handle);
     } finally {
-      for (const { handle } of opened) await handle.close();
+      for (const handle of opened) await handle.close();
     }
   }
 

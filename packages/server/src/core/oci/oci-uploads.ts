@@ -152,13 +152,13 @@ export class OciUploads implements OciUploading {
   async #finish({ id, repository }: UploadSession, digest: OciDigest): Promise<void> {
     const { leases, uploads } = this.#parts;
     await leases.hold([digest], async () => {
-      try {
-        const size = await uploads.finish(id, digest);
-        // After a crash here the client pushes again: nothing names the blob, and the sweep takes it.
-        await this.#link(repository, digest, size);
-      } finally {
+      const size = await uploads.finish(id, digest).catch(async (failure: unknown) => {
         if ((await uploads.find(id)) === null) this.#sessions.forget(id);
-      }
+        throw failure;
+      });
+      this.#sessions.forget(id);
+      // After a crash here the client pushes again: nothing names the blob, and the sweep takes it.
+      await this.#link(repository, digest, size);
     });
   }
 

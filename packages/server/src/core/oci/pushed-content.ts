@@ -126,7 +126,8 @@ async function saidKinds(bytes: PushedBytes, outline: WasmOutline | null): Promi
 const NOT_ANALYSED: readonly ContentKind[] = [];
 
 function contradictedVersion(outline: WasmOutline | null, releases: readonly ReleaseName[]): string | null {
-  const said = versionOrNull(outline?.metadata.version?.trim() ?? '');
+  const text = outline?.metadata.version?.trim();
+  const said = text === undefined ? null : versionOrNull(text);
   const other = releases.find(({ version }) => said !== null && version !== said);
   return other === undefined
     ? null
