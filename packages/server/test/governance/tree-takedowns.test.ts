@@ -139,7 +139,7 @@ async function sharedFiles(): Promise<readonly string[]> {
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await isSo()); tries++) {
-    assert.ok(tries < 200, 'it does not come');
+    assert.ok(tries < 600, 'it does not come');
     await sleep(50);
   }
 }
