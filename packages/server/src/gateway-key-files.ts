@@ -52,7 +52,11 @@ export class GatewayKeyFiles implements GatewayKeys {
   async #make(file: string): Promise<PrivateKey> {
     const key = privateKeyFromRandom(randomBytes(32));
     if (key === null) return this.#make(file);
-    await withFileFailures(this.#folder, () => mkdir(this.#folder, { recursive: true, mode: FOLDER_MODE }));
+    await withFileFailures(
+      this.#folder,
+      () => mkdir(this.#folder, { recursive: true, mode: FOLDER_MODE }),
+      'storage/failed',
+    );
     await writeKeyFile(file, formatPrivateKey(key));
     // A package whose key is gone after a power cut could never be claimed.
     await syncFolder(this.#folder);

@@ -69,6 +69,7 @@ interface Outlined {
 
 async function outlineOf(bytes: PushedBytes): Promise<Outlined> {
   const outline = await orNull(() => readOutline(bytes));
+  // What has an outline passes: its preamble is right, and its sections end where they should.
   return { isWasm: outline !== null || (await passesAsWasm(bytes)), outline };
 }
 
