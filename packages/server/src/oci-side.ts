@@ -66,7 +66,10 @@ export async function openOciSide(config: Config, parts: OciSideParts): Promise<
     leases,
     uploads: uploading,
     sorts: { package: packages, plain: { reading: plain, pushing: plain } },
-    names: [(page) => store.listRepositories(page), ({ after, limit }) => reader.listNamePaths(after, limit)],
+    names: {
+      package: ({ after, limit }) => reader.listNamePaths(after, limit),
+      plain: (page) => store.listRepositories(page),
+    },
   });
   const sweep = new OciSweep({ store, blobs, uploads: uploading, leases, clock });
   return { view, sweep, unfinished: () => uploading.length };

@@ -47,6 +47,25 @@ test('a server keeps what it was pushed, in repositories of either sort', async 
   });
 });
 
+test('a repository is listed when it can be read: blobs alone make no package', async () => {
+  await withRegistry({ ociPrefixes: ['plain'] }, async (registry) => {
+    for (const repository of ['plain/a', 'test/a']) {
+      const body = MODULE;
+      await registry.post(`v2/${repository}/blobs/uploads/?digest=${digestOf(body)}`, { body });
+    }
+    assert.deepEqual(bodyOf(await registry.get('v2/_catalog')), { repositories: ['plain/a'] });
+    assert.deepEqual(await tagStatuses(registry), [200, 404]);
+    await pushImage(registry, 'test/a', '1.0.0');
+    assert.deepEqual(bodyOf(await registry.get('v2/_catalog')), { repositories: ['plain/a', 'test/a'] });
+    assert.deepEqual(await tagStatuses(registry), [200, 200]);
+  });
+});
+
+async function tagStatuses(registry: RunningRegistry): Promise<number[]> {
+  const lists = ['plain/a', 'test/a'].map((repository) => registry.get(`v2/${repository}/tags/list`));
+  return (await Promise.all(lists)).map(({ status }) => status);
+}
+
 test('a data folder of a build without OCI is served, and its releases are there', async () => {
   await withRegistry({}, async (registry) => {
     await pushImage(registry, 'test/a', '1.0.0');

@@ -44,9 +44,9 @@ export class OciAccess {
     return this.#readRefusal(caller, repository) === null ? this.#sorts.sortOf(repository) : null;
   }
 
-  /** Whether a list for the account has the repository, whatever its token was issued for. */
-  async isListed({ access }: OciCaller, repository: RepositoryName): Promise<boolean> {
-    return (await this.readable({ access, granted: null }, repository)) !== null;
+  /** {@link readable} for a list for the account, whatever its token was issued for. */
+  async listedAs({ access }: OciCaller, repository: RepositoryName): Promise<RepositorySort | null> {
+    return this.readable({ access, granted: null }, repository);
   }
 
   /**

@@ -27,7 +27,7 @@ import type {
   PushedManifest,
   ReferrerDescriptor,
 } from './oci-registry.ts';
-import type { RepositorySort } from './repository-sort.ts';
+import { REPOSITORY_SORTS, type RepositorySort } from './repository-sort.ts';
 
 /** Comes after each character of a name. */
 const BEHIND_ALL_NAMES = '\x7f';
@@ -35,14 +35,19 @@ const BEHIND_ALL_NAMES = '\x7f';
 /** Names after `after`, at most `limit`, in byte order. */
 export type NameSource = (page: NamePage) => Promise<readonly string[]>;
 
+interface ListedName {
+  readonly name: string;
+  readonly sorts: ReadonlySet<RepositorySort>;
+}
+
 export interface OciViewParts {
   readonly access: OciAccess;
   readonly uploads: OciUploading;
   readonly leases: OciLeases;
   /** One row says everything about a sort of repository. */
   readonly sorts: Readonly<Record<RepositorySort, { readonly reading: OciReading; readonly pushing: OciPushing }>>;
-  /** All repositories together; one that two know is listed once. */
-  readonly names: readonly NameSource[];
+  /** Where the names of each sort stand. A name counts where its own sort has it: a push that ended early left blobs, no package. */
+  readonly names: Readonly<Record<RepositorySort, NameSource>>;
 }
 
 /** Everything below `/v2/`: asks who may, and hands on to the sort of repository that it is about. */
@@ -51,7 +56,7 @@ export class OciView implements OciRegistry {
   readonly #access: OciAccess;
   readonly #leases: OciLeases;
   readonly #sorts: OciViewParts['sorts'];
-  readonly #names: readonly NameSource[];
+  readonly #names: OciViewParts['names'];
 
   constructor({ access, uploads, leases, sorts, names }: OciViewParts) {
     this.uploads = uploads;
@@ -103,8 +108,8 @@ export class OciView implements OciRegistry {
     let after = last;
     for (;;) {
       const step = await this.#namesAfter(after);
-      after = step.at(-1) ?? null;
-      for (const name of step) {
+      after = step.at(-1)?.name ?? null;
+      for (const { name, sorts } of step) {
         const end = this.#hiddenEnd(caller, name);
         if (end !== null) {
           after = end;
@@ -112,7 +117,9 @@ export class OciView implements OciRegistry {
         }
         const repository = repositoryNamed(name);
         // What a prefix that is not configured any more has left lies here still, and is not served.
-        if (repository === null || !(await this.#access.isListed(caller, repository))) continue;
+        if (repository === null) continue;
+        const sort = await this.#access.listedAs(caller, repository);
+        if (sort === null || !sorts.has(sort)) continue;
         if (items.length === asked) return { items, more: true };
         items.push(repository);
       }
@@ -162,12 +169,23 @@ export class OciView implements OciRegistry {
   }
 
   /** Those that come next in byte order, of all sources: up to where the one that stopped first has more. */
-  async #namesAfter(after: string | null): Promise<readonly string[]> {
-    const pages = await Promise.all(this.#names.map((source) => source({ after, limit: OCI_NAMES_STEP })));
-    const ends = pages.flatMap((page) => (page.length < OCI_NAMES_STEP ? [] : page.slice(-1)));
+  async #namesAfter(after: string | null): Promise<readonly ListedName[]> {
+    const pages = await Promise.all(
+      REPOSITORY_SORTS.map(async (sort) => ({
+        sort,
+        names: await this.#names[sort]({ after, limit: OCI_NAMES_STEP }),
+      })),
+    );
+    const ends = pages.flatMap(({ names }) => (names.length < OCI_NAMES_STEP ? [] : names.slice(-1)));
     const end = ends.toSorted(byBytes)[0] ?? null;
-    const names = [...new Set(pages.flat())].toSorted(byBytes);
-    return end === null ? names : names.filter((name) => name <= end);
+    const listed = new Map<string, Set<RepositorySort>>();
+    for (const { sort, names } of pages) {
+      for (const name of names) {
+        if (end !== null && name > end) break;
+        listed.set(name, (listed.get(name) ?? new Set<RepositorySort>()).add(sort));
+      }
+    }
+    return [...listed].map(([name, sorts]) => ({ name, sorts })).toSorted((a, b) => byBytes(a.name, b.name));
   }
 }
 

@@ -3,7 +3,9 @@ import { packageOf, type RepositoryName } from '@waybill/protocol/oci';
 import type { OperatorStates } from '../state-caches.ts';
 
 /** `package`: its tags are releases of the log. `plain`: whatever clients push, until they delete it. */
-export type RepositorySort = 'package' | 'plain';
+export const REPOSITORY_SORTS = ['package', 'plain'] as const;
+
+export type RepositorySort = (typeof REPOSITORY_SORTS)[number];
 
 /** Namespaces, and prefixes, that a refusal names. */
 const NAMED_MAX = 5;

@@ -17,7 +17,7 @@ import { OciLeases } from '../../../src/core/oci/oci-leases.ts';
 import type { OciCaller, OciPushing, OciReading, UploadBody } from '../../../src/core/oci/oci-registry.ts';
 import { OciSweep } from '../../../src/core/oci/oci-sweep.ts';
 import { OciUploads } from '../../../src/core/oci/oci-uploads.ts';
-import { OciView, type NameSource, unsupportedRepositories } from '../../../src/core/oci/oci-view.ts';
+import { OciView, type OciViewParts, unsupportedRepositories } from '../../../src/core/oci/oci-view.ts';
 import { PlainRepositories } from '../../../src/core/oci/plain-repositories.ts';
 import { RepositorySorts } from '../../../src/core/oci/repository-sort.ts';
 import { PrivateNamespaces } from '../../../src/core/private-namespaces.ts';
@@ -102,10 +102,11 @@ export async function openWorld(clock: TestClock, options: WorldOptions = {}): P
   const uploading = await OciUploads.open({ ...drivers, leases, access, reading, clock: clock.now });
   const bySort = { package: { reading: packages, pushing: packages }, plain: { reading: plain, pushing: plain } };
   const { packageNames = [] } = options;
-  const names: NameSource[] = [
-    (page) => drivers.store.listRepositories(page),
-    async ({ after: last, limit }) => packageNames.filter((name) => last === null || name > last).slice(0, limit),
-  ];
+  const names: OciViewParts['names'] = {
+    package: async ({ after: last, limit }) =>
+      packageNames.filter((name) => last === null || name > last).slice(0, limit),
+    plain: (page) => drivers.store.listRepositories(page),
+  };
   const view = new OciView({ access, leases, uploads: uploading, sorts: bySort, names });
   const sweep = new OciSweep({ ...drivers, uploads: uploading, leases, clock: clock.now });
   return {
