@@ -3,11 +3,16 @@ import { existsSync, rmSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isRegistryError } from '@waybill/protocol';
-import { algorithmOf, type OciDigest } from '@waybill/protocol/oci';
+import { algorithmOf, ociDigestOf, type OciDigest } from '@waybill/protocol/oci';
 import { blobFileOf, findBlob } from './blobs/oci-files/oci-places.ts';
 import { readBlobFile } from './blobs/oci-files/oci-blob-files.ts';
 import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
-import { copyOciSqlite, openOciInspection, type InspectedLink } from './storage/oci-sqlite/oci-inspection.ts';
+import {
+  copyOciSqlite,
+  openOciInspection,
+  type InspectedLink,
+  type OciInspection,
+} from './storage/oci-sqlite/oci-inspection.ts';
 import { openOciSqliteReader } from './storage/oci-sqlite/oci-sqlite-store.ts';
 
 const FOLDER_MODE = 0o750;
@@ -80,7 +85,7 @@ class OciCopy implements OciCopied {
           continue;
         }
         const { repository, digest, isNamed } = row.value;
-        const problem = await this.#take(row.value);
+        const problem = await this.#take(store, row.value);
         if (problem === null) continue;
         const isGone = (await live.readLink(repository, digest)) === null;
         isSteady &&= !isGone;
@@ -97,15 +102,18 @@ class OciCopy implements OciCopied {
   }
 
   /** Resolves with what is wrong with the blob; then there is no copy of it. */
-  async #take({ digest }: InspectedLink): Promise<string | null> {
+  async #take(store: OciInspection, { digest }: InspectedLink): Promise<string | null> {
     if (this.#taken.has(digest)) return null;
     try {
-      const found = findBlob(ociFolderOf(this.#from), digest);
-      if (found === null) return 'it is missing';
-      if (!(await this.#copy(digest, found.size))) return 'its bytes have another digest';
+      // It has come with the store.
+      const row = store.blob(digest);
+      const size = row?.length ?? findBlob(ociFolderOf(this.#from), digest)?.size;
+      if (size === undefined) return 'it is missing';
+      const isRight = row === null ? await this.#copy(digest, size) : ociDigestOf(algorithmOf(digest), row) === digest;
+      if (!isRight) return 'its bytes have another digest';
       this.#taken.add(digest);
       this.blobs++;
-      this.blobBytes += found.size;
+      this.blobBytes += size;
       return null;
     } catch (failure) {
       if (!isRegistryError(failure, 'storage/damaged') && !isRegistryError(failure, 'oci/blob-unknown')) throw failure;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { isRegistryError, messageOf } from '@waybill/protocol';
 import { algorithmOf, type OciDigest } from '@waybill/protocol/oci';
 import { readBlobFile } from './blobs/oci-files/oci-blob-files.ts';
-import { blobFileOf, findBlob, surveyOciFiles } from './blobs/oci-files/oci-places.ts';
+import { blobFileOf, blobsFolder, findBlob, surveyOciFiles } from './blobs/oci-files/oci-places.ts';
 import { Findings, type Flaw } from './core/fsck/findings.ts';
 import type { BlobLink } from './core/oci-ports.ts';
 import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
@@ -41,7 +41,7 @@ export async function checkOciSide(directory: string, options: OciCheckOptions):
     return { flaws, repaired: [], remarks };
   try {
     // Links first: a crash between the two leaves blobs that nothing names, which the server sweeps.
-    repairOciSqlite(ociStoreFileOf(directory), before.badLinks);
+    repairOciSqlite(ociStoreFileOf(directory), { links: before.badLinks, blobs: before.badBlobs });
     for (const digest of before.badBlobs) await rm(blobFileOf(ociFolderOf(directory), digest).file, { force: true });
   } catch (failure) {
     if (!isRegistryError(failure)) throw failure;
@@ -73,13 +73,12 @@ async function inspectSide(directory: string, content: boolean): Promise<SideIns
   const findings = new Findings();
   const root = ociFolderOf(directory);
   const file = ociStoreFileOf(directory);
-  let hasBlobs = false;
   for await (const { file: found, digest } of surveyOciFiles(root)) {
     if (digest === null) findings.remark(`oci/${path.relative(root, found)}: it has no business there`);
-    else hasBlobs = true;
   }
   if (!existsSync(file)) {
-    if (hasBlobs) findings.add('oci', 'oci.sqlite', 'it is missing, but there are blobs: take it from a backup');
+    if (existsSync(blobsFolder(root)))
+      findings.add('oci', 'oci.sqlite', 'it is missing, and with it all that was pushed: take it from a backup');
     return { findings, ...NO_BAD_PLACES, isMiscounted: false };
   }
   try {
@@ -132,7 +131,7 @@ async function inspectLinks(store: OciInspection, { root, findings, content }: S
       continue;
     }
     const link = row.value;
-    const blob = known.get(link.digest) ?? (await lookAtBlob(root, link.digest, content));
+    const blob = known.get(link.digest) ?? (await lookAtBlob({ store, root, content }, link.digest));
     known.set(link.digest, blob);
     const problem = 'problem' in blob ? blob.problem : sizeProblem(link, blob.size);
     if (problem === null) continue;
@@ -152,8 +151,16 @@ function sizeProblem({ size: said }: InspectedLink, size: number): string | null
 type LookedBlob = { readonly size: number } | { readonly problem: string };
 
 /** A blob, read to its end where `content` is asked for. */
-async function lookAtBlob(root: string, digest: OciDigest, content: boolean): Promise<LookedBlob> {
+async function lookAtBlob(
+  { store, root, content }: Pick<SideParts, 'root' | 'content'> & { readonly store: OciInspection },
+  digest: OciDigest,
+): Promise<LookedBlob> {
   try {
+    const row = store.blob(digest);
+    if (row !== null) {
+      const problem = content ? digestProblem(digest, row) : null;
+      return problem === null ? { size: row.length } : { problem };
+    }
     const found = findBlob(root, digest);
     if (found === null) return { problem: MISSING };
     const { size } = found;

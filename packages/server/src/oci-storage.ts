@@ -1,8 +1,8 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { RegistryError } from '@waybill/protocol';
 import type { SharedContentStore } from './blobs/oci-files/oci-blob-files.ts';
 import { openOciFiles } from './blobs/oci-files/oci-files.ts';
-import { surveyOciFiles } from './blobs/oci-files/oci-places.ts';
+import { blobsFolder } from './blobs/oci-files/oci-places.ts';
 import type { BlobStore, OciStore, UploadStore } from './core/oci-ports.ts';
 import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
 import { watched, type OnFatal } from './fatal-watch.ts';
@@ -26,10 +26,10 @@ export async function openOciStorage(
   onFatal: OnFatal,
   content: SharedContentStore,
 ): Promise<OciStorage> {
-  await refuseLostStore(dataDirectory);
+  refuseLostStore(dataDirectory);
   const store = await openOciSqlite(ociStoreFileOf(dataDirectory), onFatal);
   try {
-    const { blobs, uploads } = await openOciFiles(ociFolderOf(dataDirectory), content);
+    const { blobs, uploads } = await openOciFiles(ociFolderOf(dataDirectory), content, store.blobs);
     return {
       store,
       blobs: watchBlobs(blobs, onFatal),
@@ -42,19 +42,14 @@ export async function openOciStorage(
   }
 }
 
-/**
- * Over an empty store every blob would be garbage, and gone before anybody has missed the old one. Once there are blobs, there
- * was a store on the disk: it is there before the first of them.
- */
-async function refuseLostStore(dataDirectory: string): Promise<void> {
+/** Over an empty store every blob would be garbage, and gone before anybody has missed the old one. */
+function refuseLostStore(dataDirectory: string): void {
   const file = ociStoreFileOf(dataDirectory);
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
   const folder = ociFolderOf(dataDirectory);
-  for await (const { digest } of surveyOciFiles(folder)) {
-    if (digest === null) continue;
-    const message = `${file} is missing, but there are blobs: take it from a backup, or remove ${folder} to lose them`;
-    throw new RegistryError('storage/damaged', message);
-  }
+  if (!existsSync(blobsFolder(folder))) return;
+  const message = `${file} is missing, and with it all that was pushed: take it from a backup, or remove ${folder} to begin anew`;
+  throw new RegistryError('storage/damaged', message);
 }
 
 function watchBlobs(blobs: BlobStore, onFatal: OnFatal): BlobStore {

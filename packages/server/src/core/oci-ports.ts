@@ -103,6 +103,20 @@ export interface OciStore extends OciReader, OciSweepReader {
   close(): Promise<void>;
 }
 
+/**
+ * Small blobs, which the OCI side's store has as rows. What was put, or deleted, survives the death of the process, and with
+ * the next durable change of the store a power cut. Throws `storage/…`.
+ */
+export interface BlobRows {
+  find(digest: OciDigest): Promise<{ readonly size: number; readonly keptAtMs: number } | null>;
+  read(digest: OciDigest): Promise<Uint8Array | null>;
+  /** Whatever stands there is replaced. */
+  put(digest: OciDigest, bytes: Uint8Array, keptAtMs: number): Promise<void>;
+  delete(digest: OciDigest): Promise<void>;
+  /** At most `limit` that come after `after`, in byte order. */
+  list(after: OciDigest | null, limit: number): Promise<OciDigest[]>;
+}
+
 /** Blobs by the digest under which they were pushed. */
 export interface BlobStore {
   /** `null` when it is not here. */
@@ -113,8 +127,9 @@ export interface BlobStore {
    */
   read(digest: OciDigest, range: ByteRange): AsyncIterable<Uint8Array>;
   /**
-   * Makes the bytes and the names of blobs durable, if they are not known to be. One of which an earlier process left that open
-   * is read first: a power cut may have taken its bytes. Throws `oci/blob-unknown` for one that is missing, or was such.
+   * Makes the bytes and the names of blobs durable, if they are not known to be: when it resolves, or, of small ones, with the
+   * next durable change of the store. One of which an earlier process left that open is read first: a power cut may have taken
+   * its bytes. Throws `oci/blob-unknown` for one that is missing, or was such.
    */
   makeDurable(digests: readonly OciDigest[]): Promise<void>;
   list(): AsyncIterable<OciDigest>;

@@ -15,7 +15,7 @@ import fs, {
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { after as afterAll, test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { concatBytes, digestOf, isRegistryError, parseDigest, utf8, type ErrorCode } from '@waybill/protocol';
 import { parseRepository } from '@waybill/protocol/oci';
@@ -33,12 +33,38 @@ import {
 } from '../../src/blobs/oci-conformance.ts';
 import { openOciFiles } from '../../src/blobs/oci-files/oci-files.ts';
 import { blobFileOf, surveyOciFiles, uploadsFolder } from '../../src/blobs/oci-files/oci-places.ts';
+import type { BlobRows } from '../../src/core/oci-ports.ts';
+import { openOciSqlite, type OciSqliteStore } from '../../src/storage/oci-sqlite/oci-sqlite-store.ts';
+import { SMALL_BLOB_BYTES_MAX } from '../../src/blobs/oci-files/oci-blobs.ts';
 import { FileCalls } from './file-calls.ts';
 
 const rootOf = (folder: string): string => path.join(folder, 'oci');
 const contentRootOf = (folder: string): string => path.join(folder, 'content');
 const open = async (folder: string): Promise<OciBlobs> =>
-  openOciFiles(rootOf(folder), await openContentFiles(contentRootOf(folder)));
+  openOciFiles(rootOf(folder), await openContentFiles(contentRootOf(folder)), await rows());
+
+let opened: { readonly folder: string; readonly store: OciSqliteStore } | null = null;
+
+/** One store for all: to open one takes longer than most tests here. {@link removeFolder} empties it. */
+async function rows(): Promise<BlobRows> {
+  if (opened === null) {
+    const folder = await mkdtemp(path.join(tmpdir(), 'waybill-oci-'));
+    const onFatal = (failure: unknown): void => assert.fail(String(failure));
+    opened = { folder, store: await openOciSqlite(path.join(folder, 'oci.sqlite'), onFatal) };
+  }
+  return opened.store.blobs;
+}
+
+afterAll(async () => {
+  await opened?.store.close();
+  if (opened !== null) await rm(opened.folder, { recursive: true });
+});
+
+async function removeFolder(folder: string): Promise<void> {
+  const blobs = await rows();
+  for (const digest of await blobs.list(null, 1_000)) await blobs.delete(digest);
+  await rm(folder, { recursive: true, force: true });
+}
 
 ociBlobSuite('files', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'waybill-oci-'));
@@ -54,13 +80,13 @@ ociBlobSuite('files', async () => {
       for await (const chunk of content.read(digest, { start: 0, end: size })) chunks.push(chunk);
       return concatBytes(...chunks);
     },
-    dispose: () => rm(folder, { recursive: true }),
+    dispose: () => removeFolder(folder),
   };
 });
 
 async function dataFolder(context: TestContext): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'waybill-oci-'));
-  context.after(() => rm(folder, { recursive: true }));
+  context.after(() => removeFolder(folder));
   return folder;
 }
 
@@ -140,7 +166,7 @@ test('a blob that lost its bytes in a power cut is found out when it is to be du
 test('content and a blob of the same bytes are one file', { skip: process.platform === 'win32' }, async (context) => {
   const folder = await dataFolder(context);
   const content = await openContentFiles(contentRootOf(folder));
-  const { blobs, uploads } = await openOciFiles(rootOf(folder), content);
+  const { blobs, uploads } = await openOciFiles(rootOf(folder), content, await rows());
   const inode = async (file: string): Promise<number> => (await stat(file)).ino;
   const given = await keepContent(content, sampleContent(500));
   await utimes(fileOf(contentRootOf(folder), given).file, 1_000, 1_000);
@@ -161,7 +187,7 @@ test('content and a blob of the same bytes are one file', { skip: process.platfo
 test('a blob is given to the content while the same bytes are uploaded there', async (context) => {
   const folder = await dataFolder(context);
   const content = await openContentFiles(contentRootOf(folder));
-  const { blobs, uploads } = await openOciFiles(rootOf(folder), content);
+  const { blobs, uploads } = await openOciFiles(rootOf(folder), content, await rows());
   for (let round = 0; round < 20; round++) {
     const bytes = sampleContent(500 + round);
     await pushBlob({ uploads }, bytes);
@@ -169,6 +195,39 @@ test('a blob is given to the content while the same bytes are uploaded there', a
     assert.equal(await content.size(digestOf(bytes)), bytes.length);
   }
   assert.deepEqual(await readdir(path.join(contentRootOf(folder), 'uploads')), []);
+});
+
+test('a small blob that comes at once is a row, and no file; a larger one is a file', async (context) => {
+  const folder = await dataFolder(context);
+  const stores = await open(folder);
+  const [small, large] = [sampleBlob(SMALL_BLOB_BYTES_MAX - 1), sampleBlob(SMALL_BLOB_BYTES_MAX + 1)];
+  const [row, file] = [await pushAtOnce(stores, small), await pushAtOnce(stores, large)];
+  const blobFiles = async (): Promise<string[]> => {
+    const names = await readdir(path.join(rootOf(folder), 'blobs'), { recursive: true });
+    return names.filter((name) => /[0-9a-f]{64}$/.test(name));
+  };
+  assert.deepEqual(await blobFiles(), [
+    path.relative(path.join(rootOf(folder), 'blobs'), blobFileOf(rootOf(folder), file).file),
+  ]);
+  assert.deepEqual(await namesIn(folder), []);
+  const listed: string[] = [];
+  for await (const digest of stores.blobs.list()) listed.push(digest);
+  assert.deepEqual(listed, [file, row]);
+  const empty = await pushAtOnce(stores, new Uint8Array(0));
+  assert.equal(await stores.blobs.size(empty), 0);
+  assert.equal((await readBlob(stores.blobs, empty, { start: 0, end: 0 })).length, 0);
+  const range = { start: 5, end: small.length };
+  assert.deepEqual(await readBlob(stores.blobs, row, range), small.subarray(5));
+  const beyond = { start: 0, end: small.length + 1 };
+  await assert.rejects(readBlob(stores.blobs, row, beyond), failsWith('storage/damaged'));
+  // Pushed in parts it was a file already: both are one blob, and go together.
+  await pushBlob(stores, small);
+  assert.equal((await blobFiles()).length, 2);
+  await stores.blobs.makeDurable([row, file]);
+  await stores.blobs.delete(row);
+  assert.equal((await blobFiles()).length, 1);
+  assert.deepEqual([await stores.blobs.size(row), await stores.blobs.keptAtMs(row)], [null, null]);
+  await assert.rejects(stores.blobs.makeDurable([row]), failsWith('oci/blob-unknown'));
 });
 
 test('what is in the wrong place is told from blobs', async (context) => {
@@ -232,7 +291,13 @@ test('a failed fsync says so, and the blob does not count as durable', async (co
 
 const STEPS: readonly (readonly [string, (stores: OciBlobs) => Promise<unknown>])[] = [
   ['a push', (stores) => pushBlob(stores, BYTES)],
-  ['a push with one request', (stores) => pushAtOnce(stores, BYTES)],
+  [
+    'a push with one request, and a gift to the content',
+    async (stores) => {
+      await pushAtOnce(stores, BYTES);
+      await stores.blobs.giveToContent(parseDigest(DIGEST));
+    },
+  ],
   [
     'a push and a durable mark',
     async (stores) => {
@@ -265,6 +330,7 @@ for (const [title, work] of STEPS) {
           await calls.dispose();
         }
         await checkAfterDeath(folder);
+        await removeFolder(folder);
       }
     }
     assert.equal(hasCome, false, 'more calls than were tried');
@@ -273,7 +339,7 @@ for (const [title, work] of STEPS) {
 
 async function checkAfterDeath(folder: string): Promise<void> {
   const content = await openContentFiles(contentRootOf(folder));
-  const after = await openOciFiles(rootOf(folder), content);
+  const after = await openOciFiles(rootOf(folder), content, await rows());
   const wholeOrNone = async (size: number | null, read: () => Promise<Uint8Array>): Promise<void> => {
     if (size !== null) assert.deepEqual(await read(), BYTES);
   };
@@ -299,7 +365,7 @@ test('where the disk has no hard links content is copied, and so is what is give
     syncBuiltinESMExports();
   });
   const content = await openContentFiles(contentRootOf(folder));
-  const { blobs, uploads } = await openOciFiles(rootOf(folder), content);
+  const { blobs, uploads } = await openOciFiles(rootOf(folder), content, await rows());
   const adopted = await keepContent(content, sampleContent(300_001));
   await blobs.adoptContent(adopted);
   await pushBlob({ uploads }, BYTES);

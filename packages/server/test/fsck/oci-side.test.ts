@@ -7,7 +7,7 @@ import { utf8 } from '@waybill/protocol';
 import { parseRepository, parseTag, type OciDigest } from '@waybill/protocol/oci';
 import { backup, type BackupReport } from '../../src/backup.ts';
 import { openContentFiles } from '../../src/blobs/files/content-files.ts';
-import { ociDigestOf, pushBlob, sampleBlob } from '../../src/blobs/oci-conformance.ts';
+import { ociDigestOf, pushAtOnce, pushBlob, readBlob, sampleBlob } from '../../src/blobs/oci-conformance.ts';
 import { blobFileOf } from '../../src/blobs/oci-files/oci-places.ts';
 import { openOciStorage, type OciStorage } from '../../src/oci-storage.ts';
 import { ociChange, sampleLink, sampleManifest } from '../../src/storage/oci-conformance.ts';
@@ -18,6 +18,8 @@ const [DEMO, OTHER] = [parseRepository('demo/app'), parseRepository('other')];
 const MANIFEST = utf8('{"layers":[]}');
 const NAMED = sampleBlob(300_000);
 const LOOSE = sampleBlob(10);
+/** A row, where the others are files. */
+const ROW = sampleBlob(2_000);
 
 let sample: SampleRegistry;
 
@@ -38,19 +40,21 @@ async function withStorage<T>(data: string, work: (storage: OciStorage) => Promi
   }
 }
 
-/** A manifest, the blob that it names in two repositories, a blob that none names, and an upload on its way. */
+/** A manifest, the blobs that it names, one of them in two repositories, a blob that none names, and an upload on its way. */
 async function push(data: string): Promise<void> {
   await withStorage(data, async (storage) => {
     const named = await pushBlob(storage, NAMED, 'sha512');
     const loose = await pushBlob(storage, LOOSE);
+    const row = await pushAtOnce(storage, ROW);
     const digest = ociDigestOf(MANIFEST);
     const links = [
       { ...sampleLink(DEMO, named), size: NAMED.length },
       { ...sampleLink(OTHER, named), size: NAMED.length },
       { ...sampleLink(DEMO, loose), size: LOOSE.length },
+      { ...sampleLink(DEMO, row), size: ROW.length },
     ];
-    await storage.blobs.makeDurable([named]);
-    const manifests = [sampleManifest(DEMO, digest, { bytes: MANIFEST, names: [named] })];
+    await storage.blobs.makeDurable([named, row]);
+    const manifests = [sampleManifest(DEMO, digest, { bytes: MANIFEST, names: [named, row] })];
     const tags = [{ repository: DEMO, tag: parseTag('v1'), digest }];
     await storage.store.write(ociChange({ links, manifests, tags }), true);
     await storage.uploads.start({ repository: DEMO, account: null });
@@ -100,6 +104,27 @@ const CASES: readonly {
     harm: (data) => writeFile(looseFile(data), 'x'),
     flaws: 0,
     remarks: 1,
+    left: 0,
+  },
+  {
+    title: 'a small blob is gone',
+    harm: (data) => sql(data, 'DELETE FROM blobs'),
+    flaws: 1,
+    remarks: 0,
+    left: 0,
+  },
+  {
+    title: 'a small blob has other bytes',
+    harm: (data) => sql(data, 'UPDATE blobs SET bytes = zeroblob(length(bytes))'),
+    flaws: 1,
+    remarks: 0,
+    left: 0,
+  },
+  {
+    title: 'a small blob is cut off',
+    harm: (data) => sql(data, 'UPDATE blobs SET bytes = substr(bytes, 2)'),
+    flaws: 1,
+    remarks: 0,
     left: 0,
   },
   {
@@ -212,7 +237,7 @@ test('a backup has what was pushed, no unfinished upload, and names what is dama
   const data = await sample.copy();
   await push(data);
   const whole = await backupOf(data, `${data}-whole`);
-  assert.deepEqual([whole.blobs, whole.blobBytes, whole.damaged], [2, NAMED.length + LOOSE.length, []]);
+  assert.deepEqual([whole.blobs, whole.blobBytes, whole.damaged], [3, NAMED.length + LOOSE.length + ROW.length, []]);
   const checked = await check(whole.out);
   assert.deepEqual(
     checked.flaws.map(({ kind }) => kind),
@@ -221,15 +246,17 @@ test('a backup has what was pushed, no unfinished upload, and names what is dama
   await assert.rejects(readdir(path.join(whole.out, 'oci', 'uploads')));
   await withStorage(whole.out, async ({ store, blobs }) => {
     assert.equal(await store.readTag(DEMO, parseTag('v1')), ociDigestOf(MANIFEST));
-    await blobs.makeDurable([ociDigestOf(NAMED, 'sha512'), ociDigestOf(LOOSE)]);
+    await blobs.makeDurable([ociDigestOf(NAMED, 'sha512'), ociDigestOf(LOOSE), ociDigestOf(ROW)]);
+    assert.deepEqual(await readBlob(blobs, ociDigestOf(ROW), { start: 0, end: ROW.length }), ROW);
   });
   await damage(namedFile(data));
   await rm(looseFile(data));
+  sql(data, 'UPDATE blobs SET bytes = zeroblob(length(bytes))');
   const damaged = await backupOf(data, `${data}-damaged`);
   assert.equal(damaged.blobs, 0);
   assert.deepEqual(
-    damaged.damaged.map(({ at }) => at),
-    [ociDigestOf(NAMED, 'sha512')],
+    damaged.damaged.map(({ at }) => at).toSorted(),
+    [ociDigestOf(NAMED, 'sha512'), ociDigestOf(ROW)].toSorted(),
   );
 });
 

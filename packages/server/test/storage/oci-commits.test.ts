@@ -54,6 +54,12 @@ const put = (n: number, durable: boolean): OciCommand => ({
   change: ociChange({ links: [sampleLink(DEMO, sampleOciDigest(n))] }),
   durable,
 });
+const putBlob = (n: number): OciCommand => ({
+  type: 'put-blob',
+  digest: sampleOciDigest(n),
+  bytes: Uint8Array.of(n),
+  keptAtMs: n,
+});
 const take = (n: number): OciCommand => ({ type: 'delete-link', repository: DEMO, digest: sampleOciDigest(n) });
 
 /** Groups of commands, and which of them wait for the disk. */
@@ -63,6 +69,8 @@ const GROUPS: readonly (readonly [string, readonly OciCommand[], 'FULL' | 'NORMA
   ['a durable change', [put(1, true)], 'FULL'],
   ['one durable change among others', [put(1, false), put(2, true), put(3, false)], 'FULL'],
   ['a deletion', [take(1)], 'FULL'],
+  ['a small blob, put and taken away', [putBlob(1), { type: 'delete-blob', digest: sampleOciDigest(1) }], 'NORMAL'],
+  ['a small blob, and a durable change that names it', [putBlob(1), put(1, true)], 'FULL'],
 ];
 
 for (const [title, commands, durability] of GROUPS) {
@@ -115,7 +123,7 @@ test('neither store takes the other’s file, nor a newer one', async (context) 
     failsWith('storage/damaged'),
   );
   const database = openDatabase(file, 'write');
-  database.exec('PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE);');
+  database.exec('PRAGMA user_version = 3; PRAGMA wal_checkpoint(TRUNCATE);');
   database.close();
   await assert.rejects(
     openOciSqlite(file, () => undefined),

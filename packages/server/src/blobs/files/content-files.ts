@@ -42,7 +42,7 @@ export async function openContentFiles(root: string): Promise<ContentStore & Con
     plainFile: async (digest) => (findPlain(root, digest) === null ? null : fileOf(root, digest).file),
     keepFile: (digest, file) => naming.inTurn(digest, () => keepFile(root, { digest, from: file, folders })),
     startUpload: async () => {
-      const upload = await startUpload(root, path.join(uploads, randomUUID()));
+      const upload = await startUpload(root, path.join(uploads, randomUUID()), folders);
       return {
         write: (chunk) => upload.write(chunk),
         keep: (digest) => naming.watch(digest, upload.keep(digest)),
@@ -198,8 +198,9 @@ function findFile({ folder, file }: NamedFile): FoundContent | null {
   return stat && { size: stat.size, keptAtMs: Math.floor(stat.mtimeMs) };
 }
 
-export async function startUpload(root: string, temporary: string): Promise<FileUpload> {
-  return new FileUpload(root, temporary, await withFileFailures(temporary, () => open(temporary, 'wx', FILE_MODE)));
+export async function startUpload(root: string, temporary: string, folders = new KnownFolders()): Promise<FileUpload> {
+  const handle = await withFileFailures(temporary, () => open(temporary, 'wx', FILE_MODE));
+  return new FileUpload(root, temporary, handle, folders);
 }
 
 interface KeptFile {
@@ -270,11 +271,18 @@ export class FileUpload implements ContentUpload {
   readonly #root: string;
   readonly #temporary: string;
   readonly #handle: Pick<FileHandle, 'write' | 'sync' | 'close'>;
+  readonly #folders: KnownFolders;
 
-  constructor(root: string, temporary: string, handle: Pick<FileHandle, 'write' | 'sync' | 'close'>) {
+  constructor(
+    root: string,
+    temporary: string,
+    handle: Pick<FileHandle, 'write' | 'sync' | 'close'>,
+    folders = new KnownFolders(),
+  ) {
     this.#root = root;
     this.#temporary = temporary;
     this.#handle = handle;
+    this.#folders = folders;
   }
 
   write(chunk: Uint8Array): Promise<void> {
@@ -300,7 +308,7 @@ export class FileUpload implements ContentUpload {
       }
       await syncHandle(this.#handle, this.#temporary);
       await this.#handle.close();
-      await ensureFolder(folder);
+      await this.#folders.ensure(folder);
       await syncFolder(folder, async () => {
         await rename(this.#temporary, file);
         // Visible. A crash before the sync leaves the file or an upload, never half of it.

@@ -8,20 +8,18 @@ import type { ByteRange, ContentStore } from '../../core/ports.ts';
 import { FILE_MODE, FOLDER_MODE, linkUnlessRefused, openUnlessGone } from '../durable-files.ts';
 import { hasSystemCode, withFileFailures } from '../file-failure.ts';
 import { BlobDurability, unknownBlob } from './blob-durability.ts';
-import { writeAt, writeNew } from './block-writer.ts';
+import { writeAt } from './block-writer.ts';
 import { fileChunks } from './file-chunks.ts';
 import { blobFileOf, findBlob, surveyOciFiles, uploadsFolder } from './oci-places.ts';
-import { RecentBlobs } from './recent-blobs.ts';
 
 /** The log's content, with which blobs share files. */
-export type SharedContentStore = ContentLinks & Pick<ContentStore, 'size' | 'read'>;
+export type SharedContentStore = ContentLinks & Pick<ContentStore, 'size' | 'read' | 'startUpload'>;
 
 /** Blobs as files named by digest. Paths come from parsed digests only, and a link in place of one is refused. */
 export class OciBlobFiles implements BlobStore {
   readonly #root: string;
   readonly #content: SharedContentStore;
   readonly #durability: BlobDurability;
-  readonly #recent = new RecentBlobs();
 
   constructor(root: string, content: SharedContentStore, durableFolders: readonly string[]) {
     this.#root = root;
@@ -39,11 +37,6 @@ export class OciBlobFiles implements BlobStore {
 
   /** A power cut may have left other bytes under the name, of the same length even: those are nobody's. */
   async *read(digest: OciDigest, range: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
-    const recent = this.#recent.get(digest);
-    if (recent !== null && range.end <= recent.length && findBlob(this.#root, digest) !== null) {
-      if (range.end > range.start) yield recent.subarray(range.start, range.end);
-      return;
-    }
     if (!(await this.#durability.checkWhole(digest))) throw unknownBlob(digest);
     yield* readBlobFile(this.#root, digest, range);
   }
@@ -53,7 +46,6 @@ export class OciBlobFiles implements BlobStore {
   }
 
   delete(digest: OciDigest): Promise<void> {
-    this.#recent.delete(digest);
     return this.#durability.delete(digest);
   }
 
@@ -63,18 +55,6 @@ export class OciBlobFiles implements BlobStore {
     const giveName = (): Promise<void> =>
       withFileFailures(file, () => renameInto(folder, { from: temporary, to: file }), 'storage/failed');
     await this.#durability.replace(digest, temporary, giveName);
-  }
-
-  /** {@link take} of bytes that are in memory, by way of a file that is not there yet. */
-  async keep(temporary: string, digest: OciDigest, bytes: Uint8Array): Promise<void> {
-    try {
-      await writeNew(temporary, bytes);
-      await this.take(temporary, digest);
-      this.#recent.set(digest, bytes);
-    } catch (failure) {
-      await rm(temporary, { force: true }).catch(() => undefined);
-      throw failure;
-    }
   }
 
   makeDurable(digests: readonly OciDigest[]): Promise<void> {

@@ -21,7 +21,12 @@ export function uploadsFolder(root: string): string {
 }
 
 export function algorithmFolder(root: string, algorithm: OciAlgorithm): string {
-  return path.join(root, 'blobs', algorithm);
+  return path.join(blobsFolder(root), algorithm);
+}
+
+/** Made after the store, on the disk: where it is, there was one. */
+export function blobsFolder(root: string): string {
+  return path.join(root, 'blobs');
 }
 
 /** 256 folders for each algorithm, so that none of them grows too long to list. */
@@ -74,9 +79,9 @@ export async function* surveyOciFiles(
     if (!isSessionId(name.replace(/\.(?:json|adopted)$/, '')))
       yield { file: path.join(uploadsFolder(root), name), digest: null };
   }
-  for (const algorithm of await namesIn(path.join(root, 'blobs'))) {
+  for (const algorithm of await namesIn(blobsFolder(root))) {
     const known = OCI_ALGORITHMS.find((one) => one === algorithm);
-    if (known === undefined) yield { file: path.join(root, 'blobs', algorithm), digest: null };
+    if (known === undefined) yield { file: path.join(blobsFolder(root), algorithm), digest: null };
     else yield* surveyBlobs(root, known);
   }
 }

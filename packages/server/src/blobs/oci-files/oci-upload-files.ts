@@ -9,11 +9,9 @@ import { noFollow, openUnlessGone } from '../durable-files.ts';
 import { withFileFailures, withFileFailuresSync } from '../file-failure.ts';
 import { BlockWriter, writeNew } from './block-writer.ts';
 import { fileChunks } from './file-chunks.ts';
-import { type OciBlobFiles } from './oci-blob-files.ts';
+import { SMALL_BLOB_BYTES_MAX, type OciBlobs } from './oci-blobs.ts';
 import { isSessionId, uploadsFolder } from './oci-places.ts';
 
-/** Most configurations and many components: until its end such an upload is memory, and then one file is written. */
-const HELD_BYTES_MAX = 64 * 1024;
 const NO_BYTES = new Uint8Array(0);
 
 /** What does not change while a session lasts. */
@@ -35,7 +33,7 @@ interface Hashing {
 /** Unfinished uploads as files: the bytes, and beside them who began it. Both outlive the process, neither a power cut. */
 export class OciUploadFiles implements UploadStore {
   readonly #folder: string;
-  readonly #blobs: Pick<OciBlobFiles, 'take' | 'keep'>;
+  readonly #blobs: Pick<OciBlobs, 'take' | 'keep'>;
   readonly #facts = new Map<string, SessionFacts>();
   readonly #hashing = new Map<string, Hashing>();
   /** Bytes of sessions that have no file: of those just begun, and of small ones whose last bytes have come. */
@@ -44,7 +42,7 @@ export class OciUploadFiles implements UploadStore {
   /** Sessions with a file of bytes, and none beside it of who began them. */
   readonly #factless = new Set<string>();
 
-  constructor(root: string, blobs: Pick<OciBlobFiles, 'take' | 'keep'>) {
+  constructor(root: string, blobs: Pick<OciBlobs, 'take' | 'keep'>) {
     this.#folder = uploadsFolder(root);
     this.#blobs = blobs;
   }
@@ -93,7 +91,7 @@ export class OciUploadFiles implements UploadStore {
     const parts = [this.#held.get(id) ?? NO_BYTES];
     let length = parts[0]?.length ?? 0;
     try {
-      while (length < HELD_BYTES_MAX) {
+      while (length < SMALL_BLOB_BYTES_MAX) {
         const next = await chunks.next();
         if (next.done === true) return true;
         if (length + next.value.length > bytesMax) throw tooLong(bytesMax);
@@ -190,7 +188,7 @@ export class OciUploadFiles implements UploadStore {
     }
     if (held !== undefined) {
       try {
-        await this.#blobs.keep(this.#fileOf(id), digest, held);
+        await this.#blobs.keep(digest, held);
       } finally {
         await this.#forget(id);
       }

@@ -5,6 +5,7 @@ import { bytesOf, numberOf } from '../sqlite-columns.ts';
 import type { SqliteRow } from '../sqlite-module.ts';
 import { OciConnection } from './oci-connection.ts';
 import type { OciCommand } from './oci-messages.ts';
+import { readBlobRow } from './oci-reading.ts';
 import { digestOfRow, linkOfRow, repositoryOfRow } from './oci-rows.ts';
 import { runCommands } from './oci-writing.ts';
 
@@ -49,6 +50,8 @@ export interface OciInspection {
   countMiscounted(): number;
   links(): Iterable<OciInspected<InspectedLink>>;
   manifests(): Iterable<OciInspected<InspectedManifest>>;
+  /** `null` for a blob that is no row. Throws `storage/damaged`. */
+  blob(digest: OciDigest): Uint8Array | null;
   close(): void;
 }
 
@@ -72,6 +75,7 @@ export function openOciInspection(file: string): OciInspection {
         (...after) => all('manifests', ...after),
         (row) => ({ repository: repositoryOfRow(row), digest: digestOfRow(row), bytes: bytesOf(row, 'bytes') }),
       ),
+    blob: (digest) => readBlobRow(connection, digest),
     close: () => connection.close(),
   };
 }
@@ -101,11 +105,17 @@ function inspected<T>(at: string, read: () => T): OciInspected<T> {
   }
 }
 
-/** Takes links away whose blobs are not right, and counts anew; nobody else may have the store open. Throws `storage/…`. */
-export function repairOciSqlite(file: string, links: readonly BlobLink[]): void {
+/** Takes away what is not right, and counts links anew; nobody else may have the store open. Throws `storage/…`. */
+export function repairOciSqlite(
+  file: string,
+  { links, blobs }: { readonly links: readonly BlobLink[]; readonly blobs: Iterable<OciDigest> },
+): void {
   const connection = OciConnection.open(file, 'write');
   try {
-    const commands = links.map(({ repository, digest }): OciCommand => ({ type: 'delete-link', repository, digest }));
+    const commands = [
+      ...links.map(({ repository, digest }): OciCommand => ({ type: 'delete-link', repository, digest })),
+      ...[...blobs].map((digest): OciCommand => ({ type: 'delete-blob', digest })),
+    ];
     for (const answer of runCommands(connection, commands)) {
       if (answer.type === 'failed')
         throw new RegistryError(answer.failure.code ?? 'storage/damaged', answer.failure.message);

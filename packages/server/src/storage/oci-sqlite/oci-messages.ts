@@ -4,13 +4,15 @@ import type { ThreadFailure } from '../../thread-failure.ts';
 
 /* What passes between the main thread and the one that writes. Plain data: a class would lose its methods on the way. */
 
-/** One change of the store: all of it or nothing. Whatever takes something away is durable. */
+/** One change of the store: all of it or nothing. Whatever takes something away is durable, but for bytes that nothing names. */
 export type OciCommand =
   | { readonly type: 'write'; readonly change: OciChange; readonly durable: boolean }
   | { readonly type: 'delete-manifest'; readonly repository: RepositoryName; readonly digest: OciDigest }
   | { readonly type: 'delete-tag'; readonly repository: RepositoryName; readonly tag: TagName }
   | { readonly type: 'delete-link'; readonly repository: RepositoryName; readonly digest: OciDigest }
-  | { readonly type: 'delete-loose-links'; readonly links: readonly BlobLink[] };
+  | { readonly type: 'delete-loose-links'; readonly links: readonly BlobLink[] }
+  | { readonly type: 'put-blob'; readonly digest: OciDigest; readonly bytes: Uint8Array; readonly keptAtMs: number }
+  | { readonly type: 'delete-blob'; readonly digest: OciDigest };
 
 export interface OciRequest {
   readonly id: number;

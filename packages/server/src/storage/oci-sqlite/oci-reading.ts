@@ -1,6 +1,7 @@
 import { utf8 } from '@waybill/protocol';
 import type { OciDigest, RepositoryName } from '@waybill/protocol/oci';
-import type { NamePage, OciReader, OciSweepReader } from '../../core/oci-ports.ts';
+import type { BlobRows, NamePage, OciReader, OciSweepReader } from '../../core/oci-ports.ts';
+import { bytesOf, numberOf } from '../sqlite-columns.ts';
 import type { SqliteValue } from '../sqlite-module.ts';
 import type { OciConnection } from './oci-connection.ts';
 import { digestOfRow, linkOfRow, manifestOfRow, referrerOfRow, repositoryOfRow, tagOfRow } from './oci-rows.ts';
@@ -27,6 +28,12 @@ const SQL = {
   loose: `SELECT repository, digest, size, linked_at_ms FROM links WHERE is_named = 0 AND linked_at_ms < ?1
     AND (linked_at_ms, repository, digest) > (?2, ?3, ?4) ORDER BY linked_at_ms, repository, digest LIMIT ?5`,
   isLinked: 'SELECT 1 FROM links WHERE digest = ? LIMIT 1',
+} as const;
+
+const BLOB_SQL = {
+  find: 'SELECT length(bytes) AS size, kept_at_ms FROM blobs WHERE digest = ?',
+  read: 'SELECT bytes FROM blobs WHERE digest = ?',
+  list: 'SELECT digest FROM blobs WHERE digest > ? ORDER BY digest LIMIT ?',
 } as const;
 
 /** Comes before all names. */
@@ -69,6 +76,24 @@ export function readsOf(connection: OciConnection): OciReader & OciSweepReader {
     },
     isLinked: async (digest: OciDigest) => one('isLinked', digest) !== null,
   };
+}
+
+/** As {@link readsOf}. */
+export function blobReadsOf(connection: OciConnection): Pick<BlobRows, 'find' | 'read' | 'list'> {
+  return {
+    find: async (digest) => {
+      const row = connection.read(() => connection.one(BLOB_SQL.find, digest));
+      return row && { size: numberOf(row, 'size'), keptAtMs: numberOf(row, 'kept_at_ms') };
+    },
+    read: async (digest) => readBlobRow(connection, digest),
+    list: async (after, limit) =>
+      connection.read(() => connection.all(BLOB_SQL.list, after ?? BEFORE_ALL, limit)).map((row) => digestOfRow(row)),
+  };
+}
+
+export function readBlobRow(connection: OciConnection, digest: OciDigest): Uint8Array | null {
+  const row = connection.read(() => connection.one(BLOB_SQL.read, digest));
+  return row && bytesOf(row, 'bytes');
 }
 
 function listRepositories(connection: OciConnection, { after, limit }: NamePage): RepositoryName[] {

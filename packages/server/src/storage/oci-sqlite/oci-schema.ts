@@ -42,6 +42,9 @@ const SCHEMA: SqliteSchema = {
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX links_by_digest ON links (digest, repository);
      CREATE INDEX loose_links ON links (linked_at_ms) WHERE is_named = 0;`,
+    `CREATE TABLE blobs ( -- small ones: the others are files
+       digest TEXT NOT NULL PRIMARY KEY, kept_at_ms INTEGER NOT NULL, bytes BLOB NOT NULL
+     ) STRICT;`,
   ],
   cacheKib: { write: 8 * 1024, read: 8 * 1024 },
 };

@@ -1,14 +1,18 @@
-import type { OciReader, OciStore, OciSweepReader } from '../../core/oci-ports.ts';
+import type { BlobRows, OciReader, OciStore, OciSweepReader } from '../../core/oci-ports.ts';
 import { OciConnection } from './oci-connection.ts';
-import { readsOf } from './oci-reading.ts';
+import { blobReadsOf, readsOf } from './oci-reading.ts';
 import { OciWriteThread } from './oci-write-thread.ts';
+
+export interface OciSqliteStore extends OciStore {
+  readonly blobs: BlobRows;
+}
 
 /**
  * The OCI side's state in one SQLite file. Writes go through a thread of their own, reads through a connection of the caller's
  * thread; each read is synchronous, so that it sees committed data only. `onFatal` hears of a disk that failed. Throws
  * `storage/damaged` for a file that is foreign, newer than this program or damaged, `storage/busy`, `storage/full`.
  */
-export async function openOciSqlite(file: string, onFatal: (failure: unknown) => void): Promise<OciStore> {
+export async function openOciSqlite(file: string, onFatal: (failure: unknown) => void): Promise<OciSqliteStore> {
   const thread = await OciWriteThread.start(file, onFatal);
   try {
     const connection = OciConnection.open(file, 'read');
@@ -19,6 +23,11 @@ export async function openOciSqlite(file: string, onFatal: (failure: unknown) =>
         (await thread.ask({ type: 'delete-manifest', repository, digest })).hit,
       deleteTag: async (repository, tag) => (await thread.ask({ type: 'delete-tag', repository, tag })).hit,
       deleteLink: async (repository, digest) => (await thread.ask({ type: 'delete-link', repository, digest })).hit,
+      blobs: {
+        ...blobReadsOf(connection),
+        put: async (digest, bytes, keptAtMs) => void (await thread.ask({ type: 'put-blob', digest, bytes, keptAtMs })),
+        delete: async (digest) => void (await thread.ask({ type: 'delete-blob', digest })),
+      },
       deleteLooseLinks: async (links) => [...(await thread.ask({ type: 'delete-loose-links', links })).deleted],
       close: async () => {
         connection.close();

@@ -18,6 +18,7 @@ export class OciWriteThread {
   readonly #worker: Worker;
   readonly #onFatal: (failure: unknown) => void;
   readonly #waiting = new Map<number, Waiting>();
+  #outbox: OciRequest[] = [];
   #lastId = 0;
   #ended: unknown = null;
   #closing: Promise<void> | null = null;
@@ -56,8 +57,16 @@ export class OciWriteThread {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, command } satisfies OciRequest);
+      this.#outbox.push({ id, command });
+      if (this.#outbox.length === 1) setImmediate(() => this.#send());
     });
+  }
+
+  /** What gathered in a turn of the event loop goes together: each message wakes the other thread. */
+  #send(): void {
+    const requests = this.#outbox;
+    this.#outbox = [];
+    this.#worker.postMessage(requests satisfies OciRequest[]);
   }
 
   /** Everything asked before has been answered when this resolves. Closing again does nothing more. */

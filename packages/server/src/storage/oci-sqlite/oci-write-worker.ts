@@ -22,10 +22,9 @@ interface Asked {
   readonly command: OciCommand;
 }
 
-port.on('message', (first: OciRequest) => {
+port.on('message', (first: readonly OciRequest[]) => {
   let group: Asked[] = [];
-  for (let request: OciRequest | null = first; request !== null; request = nextRequest()) {
-    const { id, command } = request;
+  for (const { id, command } of requestsFrom(first)) {
     const isLast = command.type === 'open' || command.type === 'close';
     if (!isLast) group.push({ id, command });
     if (!isLast && group.length < COMMANDS_MAX) continue;
@@ -36,10 +35,15 @@ port.on('message', (first: OciRequest) => {
   answer(group);
 });
 
-function nextRequest(): OciRequest | null {
-  if (port === null) return null;
-  const received: { readonly message: OciRequest } | undefined = receiveMessageOnPort(port);
-  return received?.message ?? null;
+/** With those of the messages that have come meanwhile. */
+function* requestsFrom(first: readonly OciRequest[]): Generator<OciRequest, void, undefined> {
+  yield* first;
+  for (;;) {
+    if (port === null) return;
+    const received: { readonly message: readonly OciRequest[] } | undefined = receiveMessageOnPort(port);
+    if (received === undefined) return;
+    yield* received.message;
+  }
 }
 
 function answer(group: readonly Asked[]): void {

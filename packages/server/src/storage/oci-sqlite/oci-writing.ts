@@ -23,6 +23,8 @@ const SQL = {
   deleteLink: 'DELETE FROM links WHERE repository = ? AND digest = ?',
   recount: `UPDATE links SET is_named = EXISTS (SELECT 1 FROM names WHERE repository = ?1 AND digest = ?2)
     WHERE repository = ?1 AND digest = ?2`,
+  putBlob: 'INSERT OR REPLACE INTO blobs VALUES (?, ?, ?)',
+  deleteBlob: 'DELETE FROM blobs WHERE digest = ?',
   isLoose: `SELECT 1 FROM links WHERE repository = ? AND digest = ? AND linked_at_ms = ? AND is_named = 0`,
 } as const;
 
@@ -44,7 +46,8 @@ export function runCommands(connection: OciConnection, commands: readonly OciCom
 }
 
 function isDurable(command: OciCommand): boolean {
-  return command.type !== 'write' || command.durable;
+  if (command.type === 'write') return command.durable;
+  return command.type !== 'put-blob' && command.type !== 'delete-blob';
 }
 
 function isBroken(failure: unknown): boolean {
@@ -72,6 +75,12 @@ function runCommand(connection: OciConnection, command: OciCommand): OciAnswer {
       const deleted = command.links.filter((link) => deleteLoose(connection, link));
       return { type: 'done', hit: deleted.length > 0, deleted };
     }
+    case 'put-blob':
+      connection.run(SQL.putBlob, command.digest, command.keptAtMs, command.bytes);
+      return HIT;
+    case 'delete-blob':
+      connection.run(SQL.deleteBlob, command.digest);
+      return HIT;
   }
 }
 

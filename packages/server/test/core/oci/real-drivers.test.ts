@@ -39,6 +39,15 @@ async function withDrivers(work: (drivers: RealDrivers, clock: TestClock) => Pro
   }
 }
 
+/** Of more bytes than a row has. */
+const LARGE = 'layer'.repeat(20_000);
+
+async function kept({ storage }: RealDrivers): Promise<string[]> {
+  const digests: string[] = [];
+  for await (const digest of storage.blobs.list()) digests.push(digest);
+  return digests;
+}
+
 async function filesBelow(folder: string): Promise<string[]> {
   const found = await readdir(folder, { recursive: true, withFileTypes: true });
   return found.filter((entry) => entry.isFile()).map(({ name }) => name);
@@ -83,17 +92,19 @@ test('everything that was pushed is there after a restart, and an upload goes on
 test('what nothing names leaves no file, nor does an upload that nobody goes on with', async () => {
   await withDrivers(async (drivers, clock) => {
     const world = await openWorld(clock, { drivers: drivers.storage });
-    await putImage(world, 'plain/a', 'x', { layers: ['layer'] });
+    await putImage(world, 'plain/a', 'x', { layers: [LARGE] });
+    await pushBlob(world, 'other/b', LARGE.toUpperCase());
     await pushBlob(world, 'other/b', 'loose');
     const { id } = await world.view.uploads.start(ANYONE, REPOSITORY, 'sha256');
     await world.view.uploads.append(ANYONE, REPOSITORY, id, bodyOf(['abc']));
     clock.nowMs += LOOSE_LINK_MS + RECENT_BLOB_MS + UPLOAD_IDLE_MS;
     await sweepAll(world);
-    const named = ['{}', 'layer'].map((content) => digestOf(content).slice('sha256:'.length));
-    assert.deepEqual((await filesBelow(path.join(drivers.folder, 'oci'))).toSorted(), named.toSorted());
-    await world.view.deleteManifest(ANYONE, REPOSITORY, { digest: digestOf(imageOf(['layer'])) });
+    assert.deepEqual(await filesBelow(path.join(drivers.folder, 'oci')), [digestOf(LARGE).slice('sha256:'.length)]);
+    assert.deepEqual((await kept(drivers)).toSorted(), ['{}', LARGE].map((content) => digestOf(content)).toSorted());
+    await world.view.deleteManifest(ANYONE, REPOSITORY, { digest: digestOf(imageOf([LARGE])) });
     await sweepAll(world);
     assert.deepEqual(await filesBelow(path.join(drivers.folder, 'oci')), []);
+    assert.deepEqual(await kept(drivers), []);
     assert.deepEqual((await world.view.catalog(ANYONE, { last: null, limit: null })).items, []);
   });
 });
@@ -101,18 +112,18 @@ test('what nothing names leaves no file, nor does an upload that nobody goes on 
 test('a manifest whose layer a power cut has changed is refused, and its layer can be pushed again', async () => {
   await withDrivers(async (drivers, clock) => {
     const before = await openWorld(clock, { drivers: drivers.storage });
-    for (const blob of ['{}', 'layer']) await pushBlob(before, 'plain/a', blob);
-    const { file } = blobFileOf(path.join(drivers.folder, 'oci'), digestOf('layer'));
-    await writeFile(file, 'LAYER');
+    for (const blob of ['{}', LARGE]) await pushBlob(before, 'plain/a', blob);
+    const { file } = blobFileOf(path.join(drivers.folder, 'oci'), digestOf(LARGE));
+    await writeFile(file, LARGE.toUpperCase());
     const world = await openWorld(clock, { drivers: await drivers.restart() });
-    const push = { reference: { tag: tag('x') }, tags: [], contentType: IMAGE, bytes: imageOf(['layer']) };
+    const push = { reference: { tag: tag('x') }, tags: [], contentType: IMAGE, bytes: imageOf([LARGE]) };
     const put = (): Promise<unknown> => world.view.putManifest(ANYONE, REPOSITORY, push);
     for (let attempt = 0; attempt < 2; attempt++) {
       await assert.rejects(put(), (thrown) => isRegistryError(thrown, 'oci/manifest-blob'));
     }
-    await pushBlob(world, 'plain/a', 'layer');
+    await pushBlob(world, 'plain/a', LARGE);
     await put();
-    assert.equal(await readBlob(world, 'plain/a', digestOf('layer')), 'layer');
+    assert.equal(await readBlob(world, 'plain/a', digestOf(LARGE)), LARGE);
   });
 });
 
