@@ -1,7 +1,7 @@
 // npm test: installs and builds what is missing, runs the tests, and ends with the totals alone on one line.
-// Options: --full (every case instead of a sample), --scaled (only the tests that --full changes), --interop (the tests against
-// other implementations), --no-build (run what is built, with the Node.js that runs this file), and parts of file names to run
-// only those.
+// Options: --full (every case instead of a sample), --scaled (only the tests that --full changes), --share K/N (of the files
+// that are left every Nth, from the Kth on, counted from 0), --interop (the tests against other implementations), --no-build
+// (run what is built, with the Node.js that runs this file), and parts of file names to run only those.
 import { randomInt } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,6 +20,7 @@ const { values: options, positionals: filters } = parseArgs({
   options: {
     full: { type: 'boolean', default: false },
     scaled: { type: 'boolean', default: false },
+    share: { type: 'string', default: '0/1' },
     interop: { type: 'boolean', default: false },
     'no-build': { type: 'boolean', default: false },
   },
@@ -35,7 +36,8 @@ async function main() {
   if (!options['no-build'] && !(await prepare())) return { passed: 0, failed: 1, skipped: 0 };
   const files = testFiles()
     .filter((file) => filters.every((part) => file.includes(part)))
-    .filter((file) => !options.scaled || readsScale(file));
+    .filter((file) => !options.scaled || readsScale(file))
+    .filter(isInShare(options.share));
   if (files.length === 0) {
     console.log('No test file was found.');
     return { passed: 0, failed: 1, skipped: 0 };
@@ -46,6 +48,12 @@ async function main() {
 function testFiles() {
   const folders = options.interop ? [join(ROOT, 'interop')] : packageFolders();
   return folders.flatMap((folder) => filesBelow(join(folder, 'dist'), '.test.js').filter(hasSource));
+}
+
+function isInShare(text) {
+  const [, first, step] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  if (!(Number(first) < Number(step))) throw new Error(`--share is K/N with K below N, not ${text}`);
+  return (_, i) => i % Number(step) === Number(first);
 }
 
 function packageFolders() {
