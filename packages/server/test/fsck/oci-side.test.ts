@@ -219,6 +219,56 @@ test('a repair takes no blob away that is right, whatever one of its links says'
   }
 });
 
+test('a store of a build that had no small blobs is checked and copied as it is', async () => {
+  const data = await sample.copy();
+  const bytes = sampleBlob(500);
+  const digest = await withStorage(data, async (storage) => {
+    const pushed = await pushBlob(storage, bytes);
+    const link = { ...sampleLink(DEMO, pushed), size: bytes.length };
+    const manifests = [sampleManifest(DEMO, ociDigestOf(MANIFEST), { bytes: MANIFEST, names: [pushed] })];
+    await storage.store.write(ociChange({ links: [link], manifests }), true);
+    return pushed;
+  });
+  sql(data, 'DROP TABLE blobs; PRAGMA user_version = 1;');
+  assert.deepEqual((await check(data)).flaws, []);
+  const { blobs, damaged, out } = await backupOf(data, `${data}-old`);
+  assert.deepEqual([blobs, damaged], [1, []]);
+  assert.deepEqual((await check(data, { repair: true })).repaired, []);
+  for (const folder of [data, out]) {
+    await withStorage(folder, async (storage) => {
+      assert.deepEqual(await storage.store.listLinked(digest, { after: null, limit: 10 }), [DEMO]);
+      assert.deepEqual(await readBlob(storage.blobs, digest, { start: 0, end: bytes.length }), bytes);
+    });
+  }
+});
+
+/** A small blob that came in both ways: the row counts. */
+async function pushRowAndFile(data: string): Promise<void> {
+  await push(data);
+  await withStorage(data, async (storage) => {
+    await pushBlob(storage, ROW);
+    await storage.blobs.makeDurable([ociDigestOf(ROW)]);
+  });
+}
+
+for (const [title, harm] of [
+  ['has other bytes', 'UPDATE blobs SET bytes = zeroblob(length(bytes))'],
+  ['is cut off', 'UPDATE blobs SET bytes = substr(bytes, 2)'],
+] as const) {
+  test(`a repair keeps a right file of a small blob whose row ${title}`, async () => {
+    const data = await sample.copy();
+    await pushRowAndFile(data);
+    sql(data, harm);
+    assert.equal((await check(data)).flaws.length, 1);
+    const repaired = await check(data, { repair: true });
+    assert.deepEqual([repaired.flaws.length, repaired.repaired.length], [0, 1]);
+    await withStorage(data, async ({ store, blobs }) => {
+      assert.deepEqual(await store.listLinked(ociDigestOf(ROW), { after: null, limit: 10 }), [DEMO]);
+      assert.deepEqual(await readBlob(blobs, ociDigestOf(ROW), { start: 0, end: ROW.length }), ROW);
+    });
+  });
+}
+
 test('what a repair took away can be pushed again', async () => {
   const data = await sample.copy();
   await push(data);
