@@ -394,3 +394,55 @@ test('a backup has everything that stays, however often something is swept under
   });
   for (const digest of stays) await stat(blobFile(out, digest));
 });
+
+/** The small blob is swept, and pushed again in the other way, while another is copied; a third has the store copied again. */
+for (const [from, to] of [
+  ['row', 'file'],
+  ['file', 'row'],
+] as const) {
+  test(`a backup has a small blob that was a ${from} and is a ${to} by the time it is copied`, async () => {
+    const data = await sample.copy();
+    const ways = { row: pushAtOnce, file: pushBlob };
+    const [first, moves, victim] = [sampleBlob(70_000), sampleBlob(900), sampleBlob(901)];
+    await withStorage(data, async (storage) => {
+      const { store, blobs } = storage;
+      // Blobs are copied in the order of these names.
+      const place = async (name: string, bytes: Uint8Array, way: typeof pushBlob): Promise<OciDigest> => {
+        const digest = await way(storage, bytes);
+        const repository = parseRepository(`moved/${name}`);
+        const manifest = sampleManifest(repository, ociDigestOf(MANIFEST), { bytes: MANIFEST, names: [digest] });
+        const links = [{ ...sampleLink(repository, digest), size: bytes.length }];
+        await store.write(ociChange({ links, manifests: [manifest] }), true);
+        return digest;
+      };
+      const move = async (): Promise<void> => {
+        await blobs.delete(ociDigestOf(moves));
+        await place('b', moves, ways[to]);
+      };
+      const early = await place(from === 'file' ? 'a' : 'c', first, pushBlob);
+      await place('b', moves, ways[from]);
+      const gone = await place('d', victim, pushBlob);
+      let hasMoved = false;
+      const restore = watchOpens(async (file) => {
+        if (file.startsWith(`${data}${path.sep}`) || !file.endsWith(early.slice(7)) || hasMoved) return;
+        hasMoved = true;
+        await move();
+        if (from === 'file') return;
+        await store.deleteManifest(parseRepository('moved/d'), ociDigestOf(MANIFEST));
+        await store.deleteLink(parseRepository('moved/d'), gone);
+        await blobs.delete(gone);
+      });
+      try {
+        const { damaged } = await backupOf(data, `${data}-moved`);
+        assert.deepEqual(damaged, []);
+      } finally {
+        restore();
+      }
+      assert.ok(hasMoved);
+    });
+    await withStorage(`${data}-moved`, async ({ blobs }) => {
+      const range = { start: 0, end: moves.length };
+      assert.deepEqual(await readBlob(blobs, ociDigestOf(moves), range), moves);
+    });
+  });
+}
