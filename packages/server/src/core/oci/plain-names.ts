@@ -1,4 +1,5 @@
 import type { RepositoryName } from '@waybill/protocol/oci';
+import { nextTurn } from '../next-turn.ts';
 import type { NamePage } from '../oci-ports.ts';
 import type { NameSource } from './oci-view.ts';
 
@@ -19,6 +20,7 @@ export function namesBelow(prefixes: readonly RepositoryName[], source: NameSour
       if (after !== null && after >= `${start}${BEHIND_ALL_NAMES}`) continue;
       const left = limit - names.length;
       if (left === 0) break;
+      if (start !== distinct[0]) await nextTurn();
       const page = await source({ after: after !== null && after > start ? after : start, limit: left });
       for (const name of page) if (name.startsWith(start)) names.push(name);
     }
