@@ -54,6 +54,8 @@ export class OciWriteThread {
 
   ask(command: OciRequest['command']): Promise<Done> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
+    // The thread is ended behind the closing, in whatever it does then: on Node 20 that may end the process.
+    if (this.#closing !== null) return Promise.reject(new RegistryError('storage/failed', 'the store is closed'));
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
       this.#waiting.set(id, { resolve, reject });
