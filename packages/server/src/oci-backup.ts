@@ -59,22 +59,40 @@ function copyStore(from: string, to: string): string | null {
   }
 }
 
+const MISSING = 'it is missing';
+const OTHER_BYTES = 'its bytes have another digest';
+/** A small blob can be pushed again in the other way: the copy of the store has no row of it, and its file went meanwhile. */
+const MOVED = 'it was deleted and pushed again while the copy was made';
+
 class OciCopy implements OciCopied {
-  blobs = 0;
-  blobBytes = 0;
   damaged: { at: string; problem: string }[] = [];
   readonly #from: string;
   readonly #to: string;
-  readonly #taken = new Set<OciDigest>();
+  /** Bytes of blobs that were copied, and of those that came with the newest copy of the store. */
+  readonly #files = new Map<OciDigest, number>();
+  readonly #rows = new Map<OciDigest, number>();
 
   constructor(from: string, to: string) {
     this.#from = from;
     this.#to = to;
   }
 
+  get blobs(): number {
+    return this.#sizes().size;
+  }
+
+  get blobBytes(): number {
+    return [...this.#sizes().values()].reduce((sum, size) => sum + size, 0);
+  }
+
+  #sizes(): ReadonlyMap<OciDigest, number> {
+    return new Map([...this.#files, ...this.#rows]);
+  }
+
   /** All that is there. False when links went meanwhile whose blobs were to be copied; those that a manifest names are told of. */
   async takeLinked(): Promise<boolean> {
     this.damaged = [];
+    this.#rows.clear();
     let isSteady = true;
     const store = openOciInspection(ociStoreFileOf(this.#to));
     const live = openOciSqliteReader(ociStoreFileOf(this.#from));
@@ -88,7 +106,7 @@ class OciCopy implements OciCopied {
         const problem = await this.#take(store, row.value);
         if (problem === null) continue;
         const isGone = (await live.readLink(repository, digest)) === null;
-        isSteady &&= !isGone;
+        isSteady &&= !isGone && problem !== MOVED;
         // A power cut may take what no manifest names.
         if (!isNamed) continue;
         const why = isGone ? 'it was deleted while the copy was made' : problem;
@@ -103,21 +121,40 @@ class OciCopy implements OciCopied {
 
   /** Resolves with what is wrong with the blob; then there is no copy of it. */
   async #take(store: OciInspection, { digest }: InspectedLink): Promise<string | null> {
-    if (this.#taken.has(digest)) return null;
+    if (this.#rows.has(digest)) return null;
     try {
       // It has come with the store.
       const row = store.blob(digest);
-      const size = row?.length ?? findBlob(ociFolderOf(this.#from), digest)?.size;
-      if (size === undefined) return 'it is missing';
-      const isRight = row === null ? await this.#copy(digest, size) : ociDigestOf(algorithmOf(digest), row) === digest;
-      if (!isRight) return 'its bytes have another digest';
-      this.#taken.add(digest);
-      this.blobs++;
-      this.blobBytes += size;
+      if (row === null) return await this.#takeFile(digest);
+      if (ociDigestOf(algorithmOf(digest), row) !== digest) return OTHER_BYTES;
+      this.#rows.set(digest, row.length);
       return null;
     } catch (failure) {
-      if (!isRegistryError(failure, 'storage/damaged') && !isRegistryError(failure, 'oci/blob-unknown')) throw failure;
+      if (!isRegistryError(failure, 'storage/damaged')) throw failure;
       return failure.message;
+    }
+  }
+
+  async #takeFile(digest: OciDigest): Promise<string | null> {
+    if (this.#files.has(digest)) return null;
+    const size = findBlob(ociFolderOf(this.#from), digest)?.size;
+    try {
+      if (size === undefined) return this.#isRowNow(digest) ? MOVED : MISSING;
+      if (!(await this.#copy(digest, size))) return OTHER_BYTES;
+    } catch (failure) {
+      if (!isRegistryError(failure, 'oci/blob-unknown')) throw failure;
+      return this.#isRowNow(digest) ? MOVED : failure.message;
+    }
+    this.#files.set(digest, size);
+    return null;
+  }
+
+  #isRowNow(digest: OciDigest): boolean {
+    const live = openOciInspection(ociStoreFileOf(this.#from));
+    try {
+      return live.blob(digest) !== null;
+    } finally {
+      live.close();
     }
   }
 

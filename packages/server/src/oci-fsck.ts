@@ -29,6 +29,7 @@ interface OciCheckOptions {
 }
 
 const MISSING = 'it is missing';
+const OTHER_BYTES = 'its bytes have another digest';
 
 /**
  * Checks what the OCI side keeps beside the log, in a data folder that this process holds. The repair takes away blobs that
@@ -37,11 +38,12 @@ const MISSING = 'it is missing';
 export async function checkOciSide(directory: string, options: OciCheckOptions): Promise<OciChecked> {
   const before = await inspectSide(directory, options.content);
   const { flaws, remarks } = before.findings;
-  if (!options.repair || (before.badLinks.length === 0 && !before.isMiscounted))
+  const blobs = new Set([...before.badBlobs, ...before.badRows]);
+  if (!options.repair || (before.badLinks.length === 0 && blobs.size === 0 && !before.isMiscounted))
     return { flaws, repaired: [], remarks };
   try {
     // Links first: a crash between the two leaves blobs that nothing names, which the server sweeps.
-    repairOciSqlite(ociStoreFileOf(directory), { links: before.badLinks, blobs: before.badBlobs });
+    repairOciSqlite(ociStoreFileOf(directory), { links: before.badLinks, blobs });
     for (const digest of before.badBlobs) await rm(blobFileOf(ociFolderOf(directory), digest).file, { force: true });
   } catch (failure) {
     if (!isRegistryError(failure)) throw failure;
@@ -62,6 +64,8 @@ function nameOf({ at, problem }: Flaw): string {
 interface BadPlaces {
   readonly badLinks: readonly BlobLink[];
   readonly badBlobs: ReadonlySet<OciDigest>;
+  /** Of small blobs that have a right file, too: it counts once the row is gone. */
+  readonly badRows: ReadonlySet<OciDigest>;
 }
 
 interface SideInspection extends BadPlaces {
@@ -95,7 +99,7 @@ async function inspectSide(directory: string, content: boolean): Promise<SideIns
   }
 }
 
-const NO_BAD_PLACES: BadPlaces = { badLinks: [], badBlobs: new Set() };
+const NO_BAD_PLACES: BadPlaces = { badLinks: [], badBlobs: new Set(), badRows: new Set() };
 
 interface SideParts {
   readonly root: string;
@@ -118,12 +122,12 @@ async function inspectStore(store: OciInspection, parts: SideParts): Promise<Sid
 function digestProblem(digest: OciDigest, bytes: Uint8Array): string | null {
   const algorithm = algorithmOf(digest);
   const found = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
-  return found === digest ? null : 'its bytes have another digest';
+  return found === digest ? null : OTHER_BYTES;
 }
 
 async function inspectLinks(store: OciInspection, { root, findings, content }: SideParts): Promise<BadPlaces> {
   const badLinks: BlobLink[] = [];
-  const badBlobs = new Set<OciDigest>();
+  const [badBlobs, badRows] = [new Set<OciDigest>(), new Set<OciDigest>()];
   const known = new Map<OciDigest, LookedBlob>();
   for (const row of store.links()) {
     if ('problem' in row) {
@@ -133,6 +137,10 @@ async function inspectLinks(store: OciInspection, { root, findings, content }: S
     const link = row.value;
     const blob = known.get(link.digest) ?? (await lookAtBlob({ store, root, content }, link.digest));
     known.set(link.digest, blob);
+    if ('rowProblem' in blob && !badRows.has(link.digest)) {
+      badRows.add(link.digest);
+      findings.add('oci', `row of ${link.digest}`, `${blob.rowProblem}, and its file is right`, true);
+    }
     const problem = 'problem' in blob ? blob.problem : sizeProblem(link, blob.size);
     if (problem === null) continue;
     badLinks.push(link);
@@ -141,37 +149,47 @@ async function inspectLinks(store: OciInspection, { root, findings, content }: S
     if (link.isNamed) findings.add('oci', `blob ${row.at}`, `${problem}: push it again`);
     else findings.remark(`blob ${row.at}: ${problem}; no manifest names it, and a power cut may take such a blob`);
   }
-  return { badLinks, badBlobs };
+  return { badLinks, badBlobs, badRows };
 }
 
 function sizeProblem({ size: said }: InspectedLink, size: number): string | null {
   return size === said ? null : `it has ${size} bytes, not ${said}`;
 }
 
-type LookedBlob = { readonly size: number } | { readonly problem: string };
+type LookedBlob =
+  | { readonly size: number }
+  | { readonly size: number; readonly rowProblem: string }
+  | { readonly problem: string };
 
-/** A blob, read to its end where `content` is asked for. */
+/** A blob, read to its end where `content` is asked for; a row always is. */
 async function lookAtBlob(
   { store, root, content }: Pick<SideParts, 'root' | 'content'> & { readonly store: OciInspection },
   digest: OciDigest,
 ): Promise<LookedBlob> {
   try {
     const row = store.blob(digest);
-    if (row !== null) {
-      const problem = content ? digestProblem(digest, row) : null;
-      return problem === null ? { size: row.length } : { problem };
-    }
-    const found = findBlob(root, digest);
-    if (found === null) return { problem: MISSING };
-    const { size } = found;
-    if (!content) return { size };
-    const algorithm = algorithmOf(digest);
-    const hash = createHash(algorithm);
-    for await (const chunk of readBlobFile(root, digest, { start: 0, end: size })) hash.update(chunk);
-    const isRight = `${algorithm}:${hash.digest('hex')}` === digest;
-    return isRight ? { size } : { problem: 'its bytes have another digest' };
+    if (row === null) return await lookAtFile(root, digest, content);
+    const rowProblem = digestProblem(digest, row);
+    if (rowProblem === null) return { size: row.length };
+    const file = await lookAtFile(root, digest, true);
+    return 'problem' in file ? { problem: rowProblem } : { ...file, rowProblem };
   } catch (failure) {
     if (!isRegistryError(failure)) throw failure;
     return { problem: messageOf(failure) };
   }
+}
+
+async function lookAtFile(
+  root: string,
+  digest: OciDigest,
+  content: boolean,
+): Promise<{ readonly size: number } | { readonly problem: string }> {
+  const found = findBlob(root, digest);
+  if (found === null) return { problem: MISSING };
+  const { size } = found;
+  if (!content) return { size };
+  const algorithm = algorithmOf(digest);
+  const hash = createHash(algorithm);
+  for await (const chunk of readBlobFile(root, digest, { start: 0, end: size })) hash.update(chunk);
+  return `${algorithm}:${hash.digest('hex')}` === digest ? { size } : { problem: OTHER_BYTES };
 }

@@ -12,6 +12,7 @@ import { OciUploads } from './core/oci/oci-uploads.ts';
 import { OciView } from './core/oci/oci-view.ts';
 import { PackagePushing } from './core/oci/package-pushing.ts';
 import { PackageReading } from './core/oci/package-reading.ts';
+import { namesBelow } from './core/oci/plain-names.ts';
 import { PlainRepositories } from './core/oci/plain-repositories.ts';
 import { RepositorySorts } from './core/oci/repository-sort.ts';
 import { UpstreamImports, type UpstreamObserver } from './core/oci/upstream-imports.ts';
@@ -68,7 +69,7 @@ export async function openOciSide(config: Config, parts: OciSideParts): Promise<
     sorts: { package: packages, plain: { reading: plain, pushing: plain } },
     names: {
       package: ({ after, limit }) => reader.listNamePaths(after, limit),
-      plain: (page) => store.listRepositories(page),
+      plain: namesBelow(config.ociPrefixes, (page) => store.listRepositories(page)),
     },
   });
   const sweep = new OciSweep({ store, blobs, uploads: uploading, leases, clock });

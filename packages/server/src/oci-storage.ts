@@ -6,7 +6,7 @@ import { blobsFolder } from './blobs/oci-files/oci-places.ts';
 import type { BlobStore, OciStore, UploadStore } from './core/oci-ports.ts';
 import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
 import { watched, type OnFatal } from './fatal-watch.ts';
-import { openOciSqlite } from './storage/oci-sqlite/oci-sqlite-store.ts';
+import { isEmptyOciSqlite, openOciSqlite } from './storage/oci-sqlite/oci-sqlite-store.ts';
 
 /** Where the OCI side keeps what is beside the log. */
 export interface OciStorage {
@@ -42,13 +42,16 @@ export async function openOciStorage(
   }
 }
 
-/** Over an empty store every blob would be garbage, and gone before anybody has missed the old one. */
+/**
+ * Over an empty store every blob would be garbage, and gone before anybody has missed the old one. Also one without tables is
+ * no store: so it looks where it was copied without its write-ahead log.
+ */
 function refuseLostStore(dataDirectory: string): void {
-  const file = ociStoreFileOf(dataDirectory);
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
   const folder = ociFolderOf(dataDirectory);
   if (!existsSync(blobsFolder(folder))) return;
-  const message = `${file} is missing, and with it all that was pushed: take it from a backup, or remove ${folder} to begin anew`;
+  const file = ociStoreFileOf(dataDirectory);
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0 && !isEmptyOciSqlite(file)) return;
+  const message = `${file} is missing or empty, and with it all that was pushed: take it from a backup, or remove ${folder} to begin anew`;
   throw new RegistryError('storage/damaged', message);
 }
 

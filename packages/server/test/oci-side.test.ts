@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { isRegistryError } from '@waybill/protocol';
+import { openDatabase } from '../src/storage/sqlite-module.ts';
 import { digestOf, IMAGE, imageOf } from './core/oci/oci-world.ts';
 import { bodyOf, RunningRegistry, type Answer } from './running-registry.ts';
 
@@ -82,10 +83,11 @@ test('a data folder of a build without OCI is served, and its releases are there
   });
 });
 
-for (const [title, empty] of [
-  ['gone', false],
-  ['empty', true],
-] as const) {
+for (const [title, leave] of [
+  ['gone', () => undefined],
+  ['empty', (store) => writeFile(store, '')],
+  ['a copy without its write-ahead log', noTables],
+] as const satisfies readonly (readonly [string, (store: string) => Promise<void> | void])[]) {
   test(`a server whose store is ${title} and whose blobs are not does not start, and sweeps none`, async () => {
     await withRegistry({ ociPrefixes: ['plain'] }, async (registry) => {
       await pushImage(registry, 'plain/a', '1.0.0');
@@ -93,7 +95,7 @@ for (const [title, empty] of [
       const store = registry.data('oci.sqlite');
       const kept = await readFile(store);
       await rm(store);
-      if (empty) await writeFile(store, '');
+      await leave(store);
       await assert.rejects(registry.restart(), (thrown) => isRegistryError(thrown, 'storage/damaged'));
       await writeFile(store, kept);
       await registry.restart();
@@ -102,6 +104,23 @@ for (const [title, empty] of [
     });
   });
 }
+
+/** All that a store is has been in its write-ahead log until now. */
+function noTables(store: string): void {
+  const database = openDatabase(store, 'write');
+  database.exec('PRAGMA journal_mode = WAL');
+  database.close();
+}
+
+test('a first start that died before the store was whole is made good by the next', async () => {
+  await withRegistry({ ociPrefixes: ['plain'] }, async (registry) => {
+    await registry.stopKeepingFiles();
+    for (const name of ['oci.sqlite', 'oci']) await rm(registry.data(name), { recursive: true });
+    noTables(registry.data('oci.sqlite'));
+    await registry.restart();
+    await pushImage(registry, 'plain/a', '1.0.0');
+  });
+});
 
 test('a prefix that is a namespace of packages keeps a server from starting, and holds nothing', async () => {
   await assert.rejects(RunningRegistry.start({ ociPrefixes: ['plain', 'test/more'] }), (thrown) =>

@@ -17,7 +17,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after as afterAll, test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { concatBytes, digestOf, isRegistryError, parseDigest, utf8, type ErrorCode } from '@waybill/protocol';
+import {
+  concatBytes,
+  digestOf,
+  isRegistryError,
+  parseDigest,
+  RegistryError,
+  utf8,
+  type ErrorCode,
+} from '@waybill/protocol';
 import { parseRepository } from '@waybill/protocol/oci';
 import { keepContent, sampleContent } from '../../src/blobs/conformance.ts';
 import { fileOf, openContentFiles } from '../../src/blobs/files/content-files.ts';
@@ -228,6 +236,75 @@ test('a small blob that comes at once is a row, and no file; a larger one is a f
   assert.equal((await blobFiles()).length, 1);
   assert.deepEqual([await stores.blobs.size(row), await stores.blobs.keptAtMs(row)], [null, null]);
   await assert.rejects(stores.blobs.makeDurable([row]), failsWith('oci/blob-unknown'));
+});
+
+const DAMAGE: readonly (readonly [string, (bytes: Uint8Array) => Uint8Array])[] = [
+  ['has other bytes', (bytes) => bytes.map((byte) => byte ^ 1)],
+  ['is cut off', (bytes) => bytes.subarray(1)],
+];
+
+for (const [title, harm] of DAMAGE) {
+  test(`a row that ${title} is right again when its blob is pushed or adopted, in whichever way`, async (context) => {
+    const folder = await dataFolder(context);
+    const content = await openContentFiles(contentRootOf(folder));
+    const stores = await openOciFiles(rootOf(folder), content, await rows());
+    const bytes = sampleContent(500);
+    const digest = await pushAtOnce(stores, bytes);
+    const adopted = await keepContent(content, bytes);
+    const again = {
+      'at once': () => pushAtOnce(stores, bytes),
+      'in parts': () => pushBlob(stores, bytes),
+      'from the content': () => stores.blobs.adoptContent(adopted),
+    };
+    for (const [way, push] of Object.entries(again)) {
+      await (await rows()).put(digest, harm(bytes), 1);
+      await push();
+      assert.equal(await stores.blobs.size(digest), bytes.length, way);
+      assert.deepEqual(await readBlob(stores.blobs, digest, { start: 0, end: bytes.length }), bytes, way);
+    }
+  });
+
+  test(`a row that ${title} is not given to the content: the log would have it for ever`, async (context) => {
+    const folder = await dataFolder(context);
+    const content = await openContentFiles(contentRootOf(folder));
+    const stores = await openOciFiles(rootOf(folder), content, await rows());
+    const bytes = sampleContent(501);
+    const digest = await pushAtOnce(stores, bytes);
+    await (await rows()).put(digest, harm(bytes), 1);
+    const give = (): Promise<void> => stores.blobs.giveToContent(parseDigest(digest));
+    await assert.rejects(give(), failsWith('oci/blob-unknown'));
+    assert.deepEqual([await content.size(parseDigest(digest)), await stores.blobs.size(digest)], [null, null]);
+    await pushAtOnce(stores, bytes);
+    await give();
+    assert.equal(await content.size(parseDigest(digest)), bytes.length);
+  });
+}
+
+test('others have their turn while many small blobs are made durable', async (context) => {
+  const stores = await open(await dataFolder(context));
+  const digests = await Promise.all(Array.from({ length: 600 }, (_, n) => pushAtOnce(stores, utf8(`small ${n}`))));
+  let turns = 0;
+  const count = (): void => {
+    turns++;
+    timer = setImmediate(count);
+  };
+  let timer = setImmediate(count);
+  await stores.blobs.makeDurable(digests);
+  clearImmediate(timer);
+  assert.ok(turns > 1);
+});
+
+test('a full disk keeps a row, but not the file beside it', async (context) => {
+  const folder = await dataFolder(context);
+  const full = new RegistryError('storage/full', 'made up');
+  const fullRows = { ...(await rows()), delete: () => Promise.reject(full) };
+  const stores = await openOciFiles(rootOf(folder), await openContentFiles(contentRootOf(folder)), fullRows);
+  const digest = await pushAtOnce(stores, BYTES);
+  await pushBlob(stores, BYTES);
+  const { file } = blobFileOf(rootOf(folder), digest);
+  await stat(file);
+  await assert.rejects(stores.blobs.delete(digest), failsWith('storage/full'));
+  await assert.rejects(stat(file));
 });
 
 test('what is in the wrong place is told from blobs', async (context) => {

@@ -219,6 +219,56 @@ test('a repair takes no blob away that is right, whatever one of its links says'
   }
 });
 
+test('a store of a build that had no small blobs is checked and copied as it is', async () => {
+  const data = await sample.copy();
+  const bytes = sampleBlob(500);
+  const digest = await withStorage(data, async (storage) => {
+    const pushed = await pushBlob(storage, bytes);
+    const link = { ...sampleLink(DEMO, pushed), size: bytes.length };
+    const manifests = [sampleManifest(DEMO, ociDigestOf(MANIFEST), { bytes: MANIFEST, names: [pushed] })];
+    await storage.store.write(ociChange({ links: [link], manifests }), true);
+    return pushed;
+  });
+  sql(data, 'DROP TABLE blobs; PRAGMA user_version = 1;');
+  assert.deepEqual((await check(data)).flaws, []);
+  const { blobs, damaged, out } = await backupOf(data, `${data}-old`);
+  assert.deepEqual([blobs, damaged], [1, []]);
+  assert.deepEqual((await check(data, { repair: true })).repaired, []);
+  for (const folder of [data, out]) {
+    await withStorage(folder, async (storage) => {
+      assert.deepEqual(await storage.store.listLinked(digest, { after: null, limit: 10 }), [DEMO]);
+      assert.deepEqual(await readBlob(storage.blobs, digest, { start: 0, end: bytes.length }), bytes);
+    });
+  }
+});
+
+/** A small blob that came in both ways: the row counts. */
+async function pushRowAndFile(data: string): Promise<void> {
+  await push(data);
+  await withStorage(data, async (storage) => {
+    await pushBlob(storage, ROW);
+    await storage.blobs.makeDurable([ociDigestOf(ROW)]);
+  });
+}
+
+for (const [title, harm] of [
+  ['has other bytes', 'UPDATE blobs SET bytes = zeroblob(length(bytes))'],
+  ['is cut off', 'UPDATE blobs SET bytes = substr(bytes, 2)'],
+] as const) {
+  test(`a repair keeps a right file of a small blob whose row ${title}`, async () => {
+    const data = await sample.copy();
+    await pushRowAndFile(data);
+    sql(data, harm);
+    assert.equal((await check(data)).flaws.length, 1);
+    const repaired = await check(data, { repair: true });
+    assert.deepEqual([repaired.flaws.length, repaired.repaired.length], [0, 1]);
+    await withStorage(data, async ({ store, blobs }) => {
+      assert.deepEqual(await store.listLinked(ociDigestOf(ROW), { after: null, limit: 10 }), [DEMO]);
+      assert.deepEqual(await readBlob(blobs, ociDigestOf(ROW), { start: 0, end: ROW.length }), ROW);
+    });
+  });
+}
+
 test('what a repair took away can be pushed again', async () => {
   const data = await sample.copy();
   await push(data);
@@ -344,3 +394,55 @@ test('a backup has everything that stays, however often something is swept under
   });
   for (const digest of stays) await stat(blobFile(out, digest));
 });
+
+/** The small blob is swept, and pushed again in the other way, while another is copied; a third has the store copied again. */
+for (const [from, to] of [
+  ['row', 'file'],
+  ['file', 'row'],
+] as const) {
+  test(`a backup has a small blob that was a ${from} and is a ${to} by the time it is copied`, async () => {
+    const data = await sample.copy();
+    const ways = { row: pushAtOnce, file: pushBlob };
+    const [first, moves, victim] = [sampleBlob(70_000), sampleBlob(900), sampleBlob(901)];
+    await withStorage(data, async (storage) => {
+      const { store, blobs } = storage;
+      // Blobs are copied in the order of these names.
+      const place = async (name: string, bytes: Uint8Array, way: typeof pushBlob): Promise<OciDigest> => {
+        const digest = await way(storage, bytes);
+        const repository = parseRepository(`moved/${name}`);
+        const manifest = sampleManifest(repository, ociDigestOf(MANIFEST), { bytes: MANIFEST, names: [digest] });
+        const links = [{ ...sampleLink(repository, digest), size: bytes.length }];
+        await store.write(ociChange({ links, manifests: [manifest] }), true);
+        return digest;
+      };
+      const move = async (): Promise<void> => {
+        await blobs.delete(ociDigestOf(moves));
+        await place('b', moves, ways[to]);
+      };
+      const early = await place(from === 'file' ? 'a' : 'c', first, pushBlob);
+      await place('b', moves, ways[from]);
+      const gone = await place('d', victim, pushBlob);
+      let hasMoved = false;
+      const restore = watchOpens(async (file) => {
+        if (file.startsWith(`${data}${path.sep}`) || !file.endsWith(early.slice(7)) || hasMoved) return;
+        hasMoved = true;
+        await move();
+        if (from === 'file') return;
+        await store.deleteManifest(parseRepository('moved/d'), ociDigestOf(MANIFEST));
+        await store.deleteLink(parseRepository('moved/d'), gone);
+        await blobs.delete(gone);
+      });
+      try {
+        const { damaged } = await backupOf(data, `${data}-moved`);
+        assert.deepEqual(damaged, []);
+      } finally {
+        restore();
+      }
+      assert.ok(hasMoved);
+    });
+    await withStorage(`${data}-moved`, async ({ blobs }) => {
+      const range = { start: 0, end: moves.length };
+      assert.deepEqual(await readBlob(blobs, ociDigestOf(moves), range), moves);
+    });
+  });
+}

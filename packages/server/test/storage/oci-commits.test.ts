@@ -135,6 +135,20 @@ test('a store that is closed takes nothing more, and its end is not fatal', asyn
   const failures: unknown[] = [];
   const store = await openOciSqlite(await storeFile(context), (failure) => failures.push(failure));
   await store.close();
-  await assert.rejects(store.write(ociChange({}), true), failsWith('storage/failed'));
+  await assert.rejects(store.write(ociChange({}), true), failsWith('storage/busy'));
   assert.deepEqual(failures, []);
+});
+
+test('a store that is being closed answers what was asked before, and refuses what comes after', async (context) => {
+  const file = await storeFile(context);
+  for (let round = 0; round < 5; round++) {
+    const store = await openOciSqlite(file, (failure) => assert.fail(String(failure)));
+    const keep = (n: number): Promise<void> => store.blobs.put(sampleOciDigest(n), new Uint8Array(60_000), round);
+    const before = Array.from({ length: 300 }, (_, n) => keep(n));
+    const closed = store.close();
+    const after = Array.from({ length: 300 }, (_, n) => assert.rejects(keep(n), failsWith('storage/busy')));
+    await Promise.all([...before, ...after]);
+    await closed;
+    await assert.rejects(keep(0), failsWith('storage/busy'));
+  }
 });

@@ -1,5 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegistryError, type Digest } from '@waybill/protocol';
-import { parseOciDigest, type OciDigest } from '@waybill/protocol/oci';
+import { algorithmOf, ociDigestOf, parseOciDigest, type OciDigest } from '@waybill/protocol/oci';
 import type { BlobRows, BlobStore } from '../../core/oci-ports.ts';
 import type { ByteRange } from '../../core/ports.ts';
 import type { OciBlobFiles, SharedContentStore } from './oci-blob-files.ts';
@@ -8,6 +9,8 @@ import type { OciBlobFiles, SharedContentStore } from './oci-blob-files.ts';
 export const SMALL_BLOB_BYTES_MAX = 64 * 1024;
 /** Rows listed at once. */
 const ROWS_PAGE = 256;
+/** Rows looked for in one turn of the event loop, which is some milliseconds. */
+const LOOKS_A_TURN = 256;
 
 /**
  * Blobs of every size: a small one is a row, which costs a push a tenth of what a file and its name do, and a large one is a
@@ -41,8 +44,9 @@ export class OciBlobs implements BlobStore {
   }
 
   /** A whole file becomes the blob: see {@link OciBlobFiles.take}. */
-  take(temporary: string, digest: OciDigest): Promise<void> {
-    return this.#files.take(temporary, digest);
+  async take(temporary: string, digest: OciDigest): Promise<void> {
+    await this.#files.take(temporary, digest);
+    await this.#wholeRow(digest);
   }
 
   /** Bytes that are in memory become the blob, fewer than {@link SMALL_BLOB_BYTES_MAX}. */
@@ -52,7 +56,10 @@ export class OciBlobs implements BlobStore {
 
   async makeDurable(digests: readonly OciDigest[]): Promise<void> {
     const large: OciDigest[] = [];
-    for (const digest of digests) if ((await this.#rows.find(digest)) === null) large.push(digest);
+    for (const [i, digest] of digests.entries()) {
+      if (i % LOOKS_A_TURN === LOOKS_A_TURN - 1) await nextTurn();
+      if ((await this.#rows.find(digest)) === null) large.push(digest);
+    }
     if (large.length > 0) await this.#files.makeDurable(large);
   }
 
@@ -67,17 +74,19 @@ export class OciBlobs implements BlobStore {
     }
   }
 
+  /** The file first: see {@link list}. */
   async delete(digest: OciDigest): Promise<void> {
-    if ((await this.#rows.find(digest)) !== null) await this.#rows.delete(digest);
     await this.#files.delete(digest);
+    if ((await this.#rows.find(digest)) !== null) await this.#rows.delete(digest);
   }
 
-  adoptContent(digest: Digest): Promise<void> {
-    return this.#files.adoptContent(digest);
+  async adoptContent(digest: Digest): Promise<void> {
+    await this.#files.adoptContent(digest);
+    await this.#wholeRow(parseOciDigest(digest));
   }
 
   async giveToContent(digest: Digest): Promise<void> {
-    const bytes = await this.#rows.read(parseOciDigest(digest));
+    const bytes = await this.#wholeRow(parseOciDigest(digest));
     if (bytes === null) return this.#files.giveToContent(digest);
     if ((await this.#content.size(digest)) === bytes.length) return;
     const upload = await this.#content.startUpload();
@@ -88,5 +97,14 @@ export class OciBlobs implements BlobStore {
       await upload.discard();
       throw failure;
     }
+  }
+  /** One whose bytes are not its digest's goes: it would count before a file that is right, and before content that is. */
+  async #wholeRow(digest: OciDigest): Promise<Uint8Array | null> {
+    const bytes = await this.#rows.read(digest);
+    if (bytes === null || ociDigestOf(algorithmOf(digest), bytes) === digest) return bytes;
+    // Whoever has just seen a row takes the blob for durable.
+    if ((await this.#files.size(digest)) !== null) await this.#files.makeDurable([digest]);
+    await this.#rows.delete(digest);
+    return null;
   }
 }

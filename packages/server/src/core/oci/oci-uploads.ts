@@ -177,8 +177,8 @@ export class OciUploads implements OciUploading {
     if (sort === null) return null;
     try {
       const { size } = await reading[sort].blob(source, digest);
-      // A package's may lie with the log's content only.
-      if ((await blobs.size(digest)) === null) {
+      // A package's may lie with the log's content only, or whole only there.
+      if ((await blobs.size(digest)) !== size) {
         if (algorithmOf(digest) !== 'sha256') return null;
         await blobs.adoptContent(parseDigest(digest));
       }

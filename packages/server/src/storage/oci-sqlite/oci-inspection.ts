@@ -24,7 +24,11 @@ const SQL = {
     (SELECT 1 FROM names WHERE names.repository = links.repository AND names.digest = links.digest)`,
   recount: `UPDATE links SET is_named = EXISTS
     (SELECT 1 FROM names WHERE names.repository = links.repository AND names.digest = links.digest)`,
+  version: 'PRAGMA user_version',
 } as const;
+
+/** The first schema that has small blobs: a store is inspected as it is, and an older build may have left it. */
+const BLOBS_SINCE = 2;
 
 /** A row, or why it makes no sense. */
 export type OciInspected<T> =
@@ -59,6 +63,7 @@ export function openOciInspection(file: string): OciInspection {
   const connection = OciConnection.open(file, 'read');
   const all = (name: keyof typeof SQL, ...after: readonly string[]): SqliteRow[] =>
     connection.read(() => connection.all(SQL[name], ...after));
+  const hasBlobs = all('version').some((row) => numberOf(row, 'user_version') >= BLOBS_SINCE);
   return {
     checkFile: () =>
       all('integrity')
@@ -75,7 +80,7 @@ export function openOciInspection(file: string): OciInspection {
         (...after) => all('manifests', ...after),
         (row) => ({ repository: repositoryOfRow(row), digest: digestOfRow(row), bytes: bytesOf(row, 'bytes') }),
       ),
-    blob: (digest) => readBlobRow(connection, digest),
+    blob: (digest) => (hasBlobs ? readBlobRow(connection, digest) : null),
     close: () => connection.close(),
   };
 }

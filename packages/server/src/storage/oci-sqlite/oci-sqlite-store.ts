@@ -45,3 +45,13 @@ export function openOciSqliteReader(file: string): OciReader & OciSweepReader & 
   const connection = OciConnection.open(file, 'read');
   return { ...readsOf(connection), close: () => connection.close() };
 }
+
+/** Whether nothing was ever written there. Throws as {@link openOciSqlite}. */
+export function isEmptyOciSqlite(file: string): boolean {
+  const connection = OciConnection.open(file, 'read');
+  try {
+    return connection.read(() => connection.one('SELECT 1 FROM sqlite_schema LIMIT 1')) === null;
+  } finally {
+    connection.close();
+  }
+}

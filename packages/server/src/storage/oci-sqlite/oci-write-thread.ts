@@ -53,6 +53,9 @@ export class OciWriteThread {
   }
 
   ask(command: OciRequest['command']): Promise<Done> {
+    // The thread is ended behind the closing, in whatever it does then: on Node 20 that may end the process. No disk has failed.
+    if (this.#closing !== null)
+      return Promise.reject(new RegistryError('storage/busy', 'the store is being closed: try again'));
     if (this.#ended !== null) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { OciReader, OciStore } from '../../../src/core/oci-ports.ts';
-import { OCI_NAMES_STEP, OCI_TAGS_STEP, REFERRERS_STEP } from '../../../src/core/limits.ts';
+import { OCI_NAMES_STEP, OCI_PREFIXES_MAX, OCI_TAGS_STEP, REFERRERS_STEP } from '../../../src/core/limits.ts';
 import { storedReferrers } from '../../../src/core/oci/stored-referrers.ts';
 import { ociChange, sampleLink, sampleManifest } from '../../../src/storage/oci-conformance.ts';
 import {
@@ -97,13 +97,24 @@ test('a whole list of tags is read in steps, is whole, and leaves turns to other
 });
 
 test('a catalog of what nobody may read any more leaves turns to others', async () => {
-  const world = await openWorld(new TestClock());
-  const links = Array.from({ length: 5 * OCI_NAMES_STEP }, (_, n) => sampleLink(repo(`former/n${n}`), digestOf('x')));
-  await world.store.write(ociChange({ links }), true);
+  const packageNames = Array.from({ length: 5 * OCI_NAMES_STEP }, (_, n) => `former/n${n}`).toSorted();
+  const world = await openWorld(new TestClock(), { packageNames });
   const turns = await turnsDuring(async () => {
     assert.deepEqual(await world.view.catalog(ANYONE, { last: null, limit: null }), { items: [], more: false });
   });
   assert.ok(turns >= 4, `${turns}`);
+});
+
+test('a catalog of many prefixes leaves turns to others', async () => {
+  const prefixes = Array.from({ length: OCI_PREFIXES_MAX }, (_, n) => `p${n}`);
+  const world = await openWorld(new TestClock(), { prefixes });
+  const links = prefixes.map((prefix) => sampleLink(repo(`${prefix}/a`), digestOf('x')));
+  await world.store.write(ociChange({ links }), true);
+  const turns = await turnsDuring(async () => {
+    const { items } = await world.view.catalog(ANYONE, { last: null, limit: null });
+    assert.equal(items.length, OCI_PREFIXES_MAX);
+  });
+  assert.ok(turns >= OCI_PREFIXES_MAX - 1, `${turns}`);
 });
 
 test('referrers are read a few at a time, however many a page has', async () => {

@@ -16,7 +16,7 @@ import {
   UPLOAD_SESSIONS_MAX,
 } from '../../../src/core/limits.ts';
 import type { UploadStore } from '../../../src/core/oci-ports.ts';
-import type { OciCaller, UploadBody } from '../../../src/core/oci/oci-registry.ts';
+import type { FoundBlob, OciCaller, UploadBody } from '../../../src/core/oci/oci-registry.ts';
 import { unsupportedRepositories } from '../../../src/core/oci/oci-view.ts';
 import {
   accountCaller,
@@ -370,4 +370,18 @@ test('a blob of a package that only the log has is adopted by whoever mounts it'
   assert.equal(await world.view.uploads.mount(ANYONE, repo('plain/a'), source), true);
   assert.equal(await readBlob(world, 'plain/a', digest), 'released');
   await putImage(world, 'plain/a', 'tagged', { layers: ['released'] });
+});
+
+test('a blob that lost some of its bytes is adopted anew by whoever mounts it', async () => {
+  const clock = new TestClock();
+  const digest = digestOf('released');
+  const memory = emptyOciBlobMemory();
+  memory.content.set(parseDigest(digest), Buffer.from('released'));
+  memory.blobs.set(digest, { bytes: Buffer.from('release'), keptAtMs: clock.nowMs });
+  const blob = async (): Promise<FoundBlob> => ({ digest, size: 8, read: () => assert.fail('nothing is read') });
+  const packages = { ...unsupportedRepositories, blob };
+  const world = await openWorld(clock, { drivers: memoryDrivers(clock, memory), packages });
+  const source = { digest, from: repo('test/package') };
+  assert.equal(await world.view.uploads.mount(ANYONE, repo('plain/a'), source), true);
+  assert.equal(await readBlob(world, 'plain/a', digest), 'released');
 });

@@ -18,6 +18,7 @@ import type { OciCaller, OciPushing, OciReading, UploadBody } from '../../../src
 import { OciSweep } from '../../../src/core/oci/oci-sweep.ts';
 import { OciUploads } from '../../../src/core/oci/oci-uploads.ts';
 import { OciView, type OciViewParts, unsupportedRepositories } from '../../../src/core/oci/oci-view.ts';
+import { namesBelow } from '../../../src/core/oci/plain-names.ts';
 import { PlainRepositories } from '../../../src/core/oci/plain-repositories.ts';
 import { RepositorySorts } from '../../../src/core/oci/repository-sort.ts';
 import { PrivateNamespaces } from '../../../src/core/private-namespaces.ts';
@@ -105,7 +106,7 @@ export async function openWorld(clock: TestClock, options: WorldOptions = {}): P
   const names: OciViewParts['names'] = {
     package: async ({ after: last, limit }) =>
       packageNames.filter((name) => last === null || name > last).slice(0, limit),
-    plain: (page) => drivers.store.listRepositories(page),
+    plain: namesBelow(prefixes.map(parseRepository), (page) => drivers.store.listRepositories(page)),
   };
   const view = new OciView({ access, leases, uploads: uploading, sorts: bySort, names });
   const sweep = new OciSweep({ ...drivers, uploads: uploading, leases, clock: clock.now });

@@ -14,10 +14,12 @@ import {
   IMAGE,
   imageOf,
   INDEX,
+  memoryDrivers,
   openWorld,
   pushBlob,
   putImage,
   repo,
+  storeWith,
   tag,
   TestClock,
   type OciWorld,
@@ -307,6 +309,33 @@ test('the catalog has packages, too, each once, however many there are', async (
     page = await world.view.catalog(ANYONE, { last: seen.at(-1) ?? null, limit: 77 });
   }
   assert.deepEqual(seen, all);
+});
+
+test('the catalog has repositories below each prefix, and reads past none that lie elsewhere', async () => {
+  const clock = new TestClock();
+  const drivers = memoryDrivers(clock);
+  let read = 0;
+  const store = storeWith(drivers.store, {
+    listRepositories: async (page) => {
+      const names = await drivers.store.listRepositories(page);
+      read += names.length;
+      return names;
+    },
+  });
+  const prefixes = ['z', 'p/q', 'p', 'p-q'];
+  const world = await openWorld(clock, { drivers: { ...drivers, store }, prefixes });
+  const served = ['p-q/a', 'p/a', ...Array.from({ length: 450 }, (_, n) => `p/q/${1_000 + n}`), 'p/z', 'z/a', 'z/b'];
+  // Blobs of packages that never came, and what prefixes have left.
+  const others = Array.from({ length: 3_000 }, (_, n) => `test/n${n}`).concat('a/x', 'p.q/x', 'pq/x', 'zz/x');
+  const names = [...served, ...others];
+  const links = names.map((name) => ({ repository: repo(name), digest: digestOf('x'), size: 1, linkedAtMs: 0 }));
+  await world.store.write({ links, manifests: [], tags: [] }, false);
+  assert.deepEqual(await world.view.catalog(ANYONE, ALL), { items: served, more: false });
+  assert.ok(read < 2_000, `${read} names were read`);
+  for (const last of ['p', 'p-q/a', 'p/q/1200', 'p/zz', 'test/n1', 'z/a', 'z/z']) {
+    const items = served.filter((name) => name > last);
+    assert.deepEqual((await world.view.catalog(ANYONE, { last, limit: null })).items, items, last);
+  }
 });
 
 test('of two pushes that race one tag, one is the last, and both manifests are there', async () => {
