@@ -129,7 +129,10 @@ class Race {
     if (this.#dice.oneIn(2) && (await uploads.mount(ANYONE, repository, { digest, from }))) return;
     if (this.#dice.oneIn(2)) return uploads.push(ANYONE, repository, { digest, body: bodyOf([layer]) });
     const { id } = await uploads.start(ANYONE, repository, 'sha256');
-    await uploads.finish(ANYONE, repository, id, { digest, body: bodyOf([layer]) });
+    // What comes in parts is a file, and what comes at once a row: one blob may be both.
+    const isInParts = this.#dice.oneIn(2);
+    if (isInParts) await uploads.append(ANYONE, repository, id, bodyOf([layer]));
+    await uploads.finish(ANYONE, repository, id, { digest, body: bodyOf(isInParts ? [] : [layer]) });
   }
 
   async #isHere(repository: RepositoryName, digest: OciDigest): Promise<boolean> {
