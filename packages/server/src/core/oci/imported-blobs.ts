@@ -32,7 +32,7 @@ export class ImportedBlobs {
       if ((await store.readLink(repository, digest)) !== null && (await blobs.size(digest)) === size) return;
       const { id } = await uploads.start({ repository, account: null });
       try {
-        await uploads.append(id, body(), size);
+        await uploads.append(id, body(), size, true);
         await uploads.finish(id, digest);
       } catch (failure) {
         await uploads.cancel(id);
