@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isRegistryError, messageOf } from '@waybill/protocol';
-import { algorithmOf, type OciDigest } from '@waybill/protocol/oci';
+import { algorithmOf, ociDigestOf, type OciDigest } from '@waybill/protocol/oci';
 import { readBlobFile } from './blobs/oci-files/oci-blob-files.ts';
 import { blobFileOf, blobsFolder, findBlob, surveyOciFiles } from './blobs/oci-files/oci-places.ts';
 import { Findings, type Flaw } from './core/fsck/findings.ts';
@@ -120,9 +120,7 @@ async function inspectStore(store: OciInspection, parts: SideParts): Promise<Sid
 }
 
 function digestProblem(digest: OciDigest, bytes: Uint8Array): string | null {
-  const algorithm = algorithmOf(digest);
-  const found = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
-  return found === digest ? null : OTHER_BYTES;
+  return ociDigestOf(algorithmOf(digest), bytes) === digest ? null : OTHER_BYTES;
 }
 
 async function inspectLinks(store: OciInspection, { root, findings, content }: SideParts): Promise<BadPlaces> {

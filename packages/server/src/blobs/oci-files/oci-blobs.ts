@@ -98,6 +98,7 @@ export class OciBlobs implements BlobStore {
       throw failure;
     }
   }
+
   /** One whose bytes are not its digest's goes: it would count before a file that is right, and before content that is. */
   async #wholeRow(digest: OciDigest): Promise<Uint8Array | null> {
     const bytes = await this.#rows.read(digest);

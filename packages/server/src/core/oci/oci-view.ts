@@ -30,7 +30,7 @@ import type {
 import { REPOSITORY_SORTS, type RepositorySort } from './repository-sort.ts';
 
 /** Comes after each character of a name. */
-const BEHIND_ALL_NAMES = '\x7f';
+export const BEHIND_ALL_NAMES = '\x7f';
 
 /** Names after `after`, at most `limit`, in byte order. */
 export type NameSource = (page: NamePage) => Promise<readonly string[]>;

@@ -1,10 +1,7 @@
 import type { RepositoryName } from '@waybill/protocol/oci';
 import { nextTurn } from '../next-turn.ts';
 import type { NamePage } from '../oci-ports.ts';
-import type { NameSource } from './oci-view.ts';
-
-/** Comes after each name below a prefix. */
-const BEHIND_ALL_NAMES = '\x7f';
+import { BEHIND_ALL_NAMES, type NameSource } from './oci-view.ts';
 
 /**
  * Names below the prefixes. What lies elsewhere is no plain repository, and may be very much: blobs of packages that never came,
