@@ -57,6 +57,7 @@ declare module 'node:crypto' {
     signature: Uint8Array,
     callback: (error: Error | null, result: boolean) => void,
   ): void;
+  export function sign(algorithm: string, data: Uint8Array, key: SigningKey): Uint8Array;
   export function sign(
     algorithm: string | null,
     data: Uint8Array,
