@@ -45,6 +45,7 @@ export function watchContent(content: ContentStore, onFatal: OnFatal): ContentSt
     readSlices: (digest, ranges) => content.readSlices(digest, ranges),
     list: () => content.list(),
     startUpload: async () => watchUpload(await content.startUpload(), onFatal),
+    keepBytes: (digest, bytes) => watched(content.keepBytes(digest, bytes), onFatal),
   };
 }
 

@@ -22,7 +22,15 @@ export function contentStoreSuite(driver: string, open: () => Promise<ContentHar
     test(title, () => runIn(open, run));
   };
   describe(`ContentStore: ${driver}`, () => {
-    for (const group of [checkAbsence, checkListing, checkKeeping, checkDiscarding, checkConcurrency, checkRanges])
+    for (const group of [
+      checkAbsence,
+      checkListing,
+      checkKeeping,
+      checkKeepingBytes,
+      checkDiscarding,
+      checkConcurrency,
+      checkRanges,
+    ])
       group(check);
   });
 }
@@ -134,6 +142,22 @@ function checkKeeping(check: Check): void {
     await upload.keep(digestOf(bytes));
     assert.deepEqual(await readContent(store, digestOf(bytes), 0, bytes.length), bytes);
   });
+}
+
+function checkKeepingBytes(check: Check): void {
+  for (const length of [0, 1, 65_536, LARGE_BYTES]) {
+    check(`${length} bytes in memory are kept, also over a restart and again`, async ({ store, reopen }) => {
+      const bytes = sampleContent(length);
+      const digest = digestOf(bytes);
+      await store.keepBytes(digest, bytes);
+      await Promise.all([store.keepBytes(digest, bytes), keepContent(store, bytes)]);
+      for (const each of [store, await reopen()]) {
+        assert.equal(await each.size(digest), length);
+        assert.deepEqual(await readContent(each, digest, 0, length), bytes);
+        assert.deepEqual(await listed(each), [digest]);
+      }
+    });
+  }
 }
 
 function checkDiscarding(check: Check): void {

@@ -1,6 +1,7 @@
-import { constants, lstatSync, type Stats } from 'node:fs';
-import { link, lstat, mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
+import { closeSync, constants, fsync, lstatSync, open as openFile, openSync, write, type Stats } from 'node:fs';
+import { link, lstat, mkdir, open, readdir, rename, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { messageOf, RegistryError } from '@waybill/protocol';
 import { hasSystemCode, withFileFailures, withFileFailuresSync } from './file-failure.ts';
 
@@ -44,10 +45,43 @@ export async function syncFolder(folder: string, work: () => Promise<void> = asy
   }
 }
 
-/** Whatever a failed fsync says, also that there is no room, what was written before it is in doubt (SECURITY.md D5). */
-export async function syncHandle(handle: Pick<FileHandle, 'sync'>, file: string): Promise<void> {
+/** Steps of threads, without the handle that `node:fs/promises` makes of each open file: that costs as much as a small file does. */
+const threads = { open: promisify(openFile), write: promisify(write), sync: promisify(fsync) };
+
+/** A new file of bytes that are in memory, durable under its name when this resolves; `temporary` is where it is before. */
+export async function writeDurably(
+  bytes: Uint8Array,
+  { temporary, folder, file }: { readonly temporary: string; readonly folder: string; readonly file: string },
+): Promise<void> {
+  await closing(await threads.open(temporary, 'wx', FILE_MODE), async (descriptor) => {
+    for (let done = 0; done < bytes.length;) done += (await threads.write(descriptor, bytes, done)).bytesWritten;
+    await syncOrFail(temporary, () => threads.sync(descriptor));
+  });
+  // As in {@link syncFolder}.
+  if (process.platform === 'win32') return rename(temporary, file);
+  await closing(openSync(folder, 'r'), async (descriptor) => {
+    await rename(temporary, file);
+    await syncOrFail(folder, () => threads.sync(descriptor));
+  });
+}
+
+/** Closes at once: after a sync nothing is left to be written. */
+async function closing(descriptor: number, work: (descriptor: number) => Promise<void>): Promise<void> {
   try {
-    await handle.sync();
+    await work(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+export function syncHandle(handle: Pick<FileHandle, 'sync'>, file: string): Promise<void> {
+  return syncOrFail(file, () => handle.sync());
+}
+
+/** Whatever a failed fsync says, also that there is no room, what was written before it is in doubt (SECURITY.md D5). */
+async function syncOrFail(file: string, sync: () => Promise<void>): Promise<void> {
+  try {
+    await sync();
   } catch (cause) {
     throw new RegistryError('storage/failed', `${file}: ${messageOf(cause)}`, {}, { cause });
   }

@@ -343,6 +343,8 @@ export interface ContentStore {
   /** When the content was kept, in Unix milliseconds; `null` when it is not here. */
   keptAtMs(digest: Digest): Promise<number | null>;
   startUpload(): Promise<ContentUpload>;
+  /** An upload of bytes that are in memory, and whose digest is known: see {@link ContentUpload.keep}. */
+  keepBytes(digest: Digest, bytes: Uint8Array): Promise<void>;
   /** Bytes `start` to `end` (exclusive) in chunks. Throws `content/not-found`. */
   read(digest: Digest, range: ByteRange): AsyncIterable<Uint8Array>;
   /** Many ranges in ascending order, one after another, at the cost of one look for the content. Throws as {@link read}. */

@@ -4,13 +4,15 @@ import {
   mkdir,
   mkdtemp,
   open,
+  readFile,
   readdir,
   rename,
   rm,
   stat,
   symlink,
-  writeFile,
+  truncate,
   type FileHandle,
+  writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -98,6 +100,30 @@ test('a link in place of a folder is refused', async (context) => {
   assert.deepEqual(await readdir(path.join(root, 'uploads')), []);
 });
 
+test('bytes in memory replace a link and what lost its end; what refuses them leaves nothing', async (context) => {
+  const root = await contentRoot(context);
+  const store = await openContentFiles(root);
+  const bytes = sampleContent(1_000);
+  const digest = digestOf(bytes);
+  const file = fileOf(root, digest);
+  const outside = path.join(root, 'outside');
+  await writeFile(outside, 'not touched');
+  await store.keepBytes(digest, bytes);
+  await truncate(file, 500);
+  await store.keepBytes(digest, bytes);
+  assert.deepEqual(await readFile(file), Buffer.from(bytes));
+  await rm(file);
+  await symlink(outside, file);
+  await store.keepBytes(digest, bytes);
+  assert.equal(await store.size(digest), 1_000);
+  assert.equal(await readFile(outside, 'utf8'), 'not touched');
+  await rm(file);
+  // A folder cannot be replaced.
+  await mkdir(file);
+  await assert.rejects(store.keepBytes(digest, bytes), failsWith('storage/failed'));
+  assert.deepEqual(await readdir(path.join(root, 'uploads')), []);
+});
+
 test('content that lost its end is reported as damage, and is whole after another upload', async (context) => {
   const root = await contentRoot(context);
   const store = await openContentFiles(root);
@@ -157,4 +183,8 @@ test('content is not there for others until its name is durable (threats D6)', a
   const size = await store.size(digestOf(bytes));
   assert.deepEqual([size, kept], [1_000, ['kept']]);
   await keeping;
+  const other = utf8('in memory');
+  const keepingBytes = store.keepBytes(digestOf(other), other).then(() => kept.push('bytes'));
+  assert.deepEqual([await store.size(digestOf(other)), kept], [other.length, ['kept', 'bytes']]);
+  await keepingBytes;
 });

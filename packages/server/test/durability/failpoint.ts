@@ -68,6 +68,7 @@ export class Failpoint {
           discard: () => upload.discard(),
         };
       },
+      keepBytes: (digest, bytes) => this.#pass('keep content', () => content.keepBytes(digest, bytes)),
     };
   }
 

@@ -131,6 +131,7 @@ export function contentOver(wire: Wire, content: ContentStore): ContentStore {
     size: (digest) => read(() => content.size(digest)),
     keptAtMs: (digest) => read(() => content.keptAtMs(digest)),
     startUpload: async () => uploadOver(wire, await overWire(wire, 'upload', () => content.startUpload())),
+    keepBytes: (digest, bytes) => overWire(wire, 'upload', () => content.keepBytes(digest, bytes)),
   };
 }
 

@@ -15,6 +15,7 @@ import {
   openUnlessGone,
   syncFolder,
   syncHandle,
+  writeDurably,
 } from '../durable-files.ts';
 import { hasSystemCode, withFileFailures } from '../file-failure.ts';
 import { readSharedHeader, stretchesOf, type SharedContent } from './shared-file.ts';
@@ -49,6 +50,7 @@ export async function openContentFiles(root: string): Promise<ContentStore & Con
         discard: () => upload.discard(),
       };
     },
+    keepBytes: (digest, bytes) => naming.watch(digest, keepBytes(root, { digest, bytes, folders })),
   };
 }
 
@@ -201,6 +203,26 @@ function findFile({ folder, file }: NamedFile): FoundContent | null {
 export async function startUpload(root: string, temporary: string, folders = new KnownFolders()): Promise<FileUpload> {
   const handle = await withFileFailures(temporary, () => open(temporary, 'wx', FILE_MODE));
   return new FileUpload(root, temporary, handle, folders);
+}
+
+/** What an upload does, in half the steps. */
+async function keepBytes(
+  root: string,
+  { digest, bytes, folders }: { readonly digest: Digest; readonly bytes: Uint8Array; readonly folders: KnownFolders },
+): Promise<void> {
+  const { folder, file } = fileOf(root, digest);
+  const temporary = path.join(root, 'uploads', randomUUID());
+  const keep = async (): Promise<void> => {
+    await folders.ensure(folder);
+    await writeDurably(bytes, { temporary, folder, file });
+  };
+  try {
+    await withFileFailures(root, keep, 'storage/failed');
+  } catch (failure) {
+    // Gives its room back at once: the disk may be full.
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw failure;
+  }
 }
 
 interface KeptFile {

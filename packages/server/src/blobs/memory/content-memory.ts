@@ -12,6 +12,9 @@ export function openContentMemory(kept: Map<Digest, Kept>, clock: Clock): Conten
     size: async (digest) => kept.get(digest)?.bytes.length ?? null,
     keptAtMs: async (digest) => kept.get(digest)?.keptAtMs ?? null,
     startUpload: async () => startUpload(kept, clock),
+    async keepBytes(digest, bytes) {
+      kept.set(digest, { bytes: bytes.slice(), keptAtMs: clock() });
+    },
     read: (digest, range) => read(kept, digest, [range]),
     readSlices: (digest, ranges) => read(kept, digest, ranges),
     async *list() {

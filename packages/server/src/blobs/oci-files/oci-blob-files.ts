@@ -13,7 +13,7 @@ import { fileChunks } from './file-chunks.ts';
 import { blobFileOf, findBlob, surveyOciFiles, uploadsFolder } from './oci-places.ts';
 
 /** The log's content, with which blobs share files. */
-export type SharedContentStore = ContentLinks & Pick<ContentStore, 'size' | 'read' | 'startUpload'>;
+export type SharedContentStore = ContentLinks & Pick<ContentStore, 'size' | 'read' | 'keepBytes'>;
 
 /** Blobs as files named by digest. Paths come from parsed digests only, and a link in place of one is refused. */
 export class OciBlobFiles implements BlobStore {

@@ -89,14 +89,7 @@ export class OciBlobs implements BlobStore {
     const bytes = await this.#wholeRow(parseOciDigest(digest));
     if (bytes === null) return this.#files.giveToContent(digest);
     if ((await this.#content.size(digest)) === bytes.length) return;
-    const upload = await this.#content.startUpload();
-    try {
-      await upload.write(bytes);
-      await upload.keep(digest);
-    } catch (failure) {
-      await upload.discard();
-      throw failure;
-    }
+    await this.#content.keepBytes(digest, bytes);
   }
 
   /** One whose bytes are not its digest's goes: it would count before a file that is right, and before content that is. */

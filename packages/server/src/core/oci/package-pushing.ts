@@ -211,14 +211,7 @@ export class PackagePushing implements OciPushing {
       if (place === 'blob') await blobs.giveToContent(parseDigest(digest));
     }
     if (layers.sort === 'file' || (await content.size(layers.content)) !== null) return;
-    const upload = await content.startUpload();
-    try {
-      await upload.write(layers.index);
-      await upload.keep(layers.content);
-    } catch (failure) {
-      await upload.discard();
-      throw failure;
-    }
+    await content.keepBytes(layers.content, layers.index);
   }
 
   #read<T>(name: PackageName, look: (state: PackageState) => T): Promise<T> {
