@@ -17,6 +17,7 @@ import {
 import { readContentFiles } from './blobs/files/content-files.ts';
 import { withFileFailures } from './blobs/file-failure.ts';
 import { DigestSet } from './core/fsck/digest-set.ts';
+import { MISSING, OTHER_BYTES } from './core/fsck/findings.ts';
 import { recordKindOf } from './core/log-kind.ts';
 import { namedContents } from './core/named-content.ts';
 import { RegistryTakedowns } from './core/registry-takedowns.ts';
@@ -190,7 +191,7 @@ class ContentCopy {
     const told = new DigestSet();
     for (const { digest, index, at } of this.#missing) {
       if (takedowns.has(digest) || (index !== null && takedowns.has(index))) continue;
-      if (told.add(digest)) this.damaged.push({ at: digest, problem: `it is missing (${at} needs it)` });
+      if (told.add(digest)) this.damaged.push({ at: digest, problem: `${MISSING} (${at} needs it)` });
     }
   }
 
@@ -257,7 +258,7 @@ class ContentCopy {
     }
     if (encodeHex(hash.digest()) !== hex) {
       await rm(file);
-      return 'its bytes have another digest';
+      return OTHER_BYTES;
     }
     this.contents++;
     this.contentBytes += size;

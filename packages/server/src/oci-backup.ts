@@ -6,6 +6,7 @@ import { isRegistryError } from '@waybill/protocol';
 import { algorithmOf, ociDigestOf, type OciDigest } from '@waybill/protocol/oci';
 import { blobFileOf, findBlob } from './blobs/oci-files/oci-places.ts';
 import { readBlobFile } from './blobs/oci-files/oci-blob-files.ts';
+import { MISSING, OTHER_BYTES } from './core/fsck/findings.ts';
 import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
 import {
   copyOciSqlite,
@@ -59,8 +60,6 @@ function copyStore(from: string, to: string): string | null {
   }
 }
 
-const MISSING = 'it is missing';
-const OTHER_BYTES = 'its bytes have another digest';
 /** A small blob can be pushed again in the other way: the copy of the store has no row of it, and its file went meanwhile. */
 const MOVED = 'it was deleted and pushed again while the copy was made';
 

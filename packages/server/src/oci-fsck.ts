@@ -6,7 +6,7 @@ import { isRegistryError, messageOf } from '@waybill/protocol';
 import { algorithmOf, ociDigestOf, type OciDigest } from '@waybill/protocol/oci';
 import { readBlobFile } from './blobs/oci-files/oci-blob-files.ts';
 import { blobFileOf, blobsFolder, findBlob, surveyOciFiles } from './blobs/oci-files/oci-places.ts';
-import { Findings, type Flaw } from './core/fsck/findings.ts';
+import { Findings, MISSING, OTHER_BYTES, type Flaw } from './core/fsck/findings.ts';
 import type { BlobLink } from './core/oci-ports.ts';
 import { ociFolderOf, ociStoreFileOf } from './data-folder.ts';
 import {
@@ -27,9 +27,6 @@ interface OciCheckOptions {
   /** Read blobs, too. */
   readonly content: boolean;
 }
-
-const MISSING = 'it is missing';
-const OTHER_BYTES = 'its bytes have another digest';
 
 /**
  * Checks what the OCI side keeps beside the log, in a data folder that this process holds. The repair takes away blobs that

@@ -5,9 +5,7 @@ import type { ContentStore } from '../ports.ts';
 import type { RegistryTakedowns } from '../registry-takedowns.ts';
 import { findTreeIndex } from '../tree-index-reading.ts';
 import { DigestSet } from './digest-set.ts';
-import type { Findings } from './findings.ts';
-
-const MISSING = 'it is missing';
+import { MISSING, OTHER_BYTES, type Findings } from './findings.ts';
 
 /** Content that records name, each looked at once. */
 export class ContentCheck {
@@ -75,7 +73,7 @@ export async function contentProblem(
     if (size === null) return MISSING;
     const hash = sha256Stream();
     for await (const chunk of content.read(digest, { start: 0, end: size })) hash.update(chunk);
-    return encodeHex(hash.digest()) === digestHex(digest) ? null : 'its bytes have another digest';
+    return encodeHex(hash.digest()) === digestHex(digest) ? null : OTHER_BYTES;
   } catch (failure) {
     if (isRegistryError(failure)) return messageOf(failure);
     throw failure;

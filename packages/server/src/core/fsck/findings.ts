@@ -24,6 +24,10 @@ export interface Flaw {
   readonly derivable: boolean;
 }
 
+/** What is wrong with bytes that a digest names, to whoever checks or copies them. */
+export const MISSING = 'it is missing';
+export const OTHER_BYTES = 'its bytes have another digest';
+
 /** Flaws of one kind that are named; beyond it they are counted. */
 const FLAWS_NAMED_MAX = 1_000;
 

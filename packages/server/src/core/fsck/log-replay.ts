@@ -11,7 +11,7 @@ import {
   type LogEdge,
 } from '@waybill/protocol';
 import type { LogName, StoreInspection, TileWrite } from '../ports.ts';
-import type { Findings } from './findings.ts';
+import { MISSING, type Findings } from './findings.ts';
 
 /** Hashes in a full tile. */
 const TILE_WIDTH = 256;
@@ -81,7 +81,7 @@ export class LogReplay {
     const { log, store, findings, repairs } = this.#parts;
     const stored = await store.readTile(log, { level, index });
     if (stored !== null && equalBytes(stored, hashes)) return;
-    const problem = stored === null ? 'it is missing' : 'it does not have the hashes of its leaves';
+    const problem = stored === null ? MISSING : 'it does not have the hashes of its leaves';
     findings.add('tile', `tile ${level}/${index} of the log of ${log}`, problem, true);
     repairs.push({ log, level, index, hashes });
   }

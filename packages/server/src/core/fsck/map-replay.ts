@@ -9,7 +9,7 @@ import {
 } from '@waybill/protocol';
 import type { MapPageWrite, StoreInspection } from '../ports.ts';
 import { mapUpdates, type TreeLeaf } from '../registry-tree.ts';
-import type { Findings } from './findings.ts';
+import { MISSING, type Findings } from './findings.ts';
 
 export interface MapReplayParts {
   readonly store: Pick<StoreInspection, 'readMapPage' | 'surveyMap'>;
@@ -88,7 +88,7 @@ export class MapReplay {
     const stored = await this.#parts.store.readMapPage(page);
     if (stored !== null) this.#pagesFound++;
     if (stored === null ? !required : equalBytes(stored, page.bytes)) return;
-    this.#parts.findings.add('map', nameOf(page), stored === null ? 'it is missing' : 'it is another page', true);
+    this.#parts.findings.add('map', nameOf(page), stored === null ? MISSING : 'it is another page', true);
   }
 
   /** From the first root on that must be whole: the pages that it shares with older ones are needed too. */
@@ -101,7 +101,7 @@ export class MapReplay {
     }
     for (const page of this.#pages.values()) {
       if (page.version >= floor) continue;
-      if ((await store.readMapPage(page)) === null) findings.add('map', nameOf(page), 'it is missing', true);
+      if ((await store.readMapPage(page)) === null) findings.add('map', nameOf(page), MISSING, true);
     }
   }
 }

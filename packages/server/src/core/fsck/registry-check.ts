@@ -13,7 +13,7 @@ import type { LogName, LogNotes, LogSigner, StoredHead, StoreInspection } from '
 import { checkChains } from './chain-check.ts';
 import { CheckQueue } from './check-queue.ts';
 import type { ContentCheck } from './content-check.ts';
-import type { Findings } from './findings.ts';
+import { MISSING, type Findings } from './findings.ts';
 import { HoldingCheck } from './holding-check.ts';
 import { PendingCheck } from './pending-check.ts';
 import { replayRegistry, type Replayed } from './registry-replay.ts';
@@ -137,7 +137,7 @@ async function checkNotes(
     findings.add(
       'note',
       `note of the log of ${log}`,
-      notes === null ? 'it is missing' : 'it is not that of the newest head',
+      notes === null ? MISSING : 'it is not that of the newest head',
       right !== null,
     );
   }

@@ -23,7 +23,7 @@ import type { Inspected, InspectedRecord, StoredHead, StoreInspection } from '..
 import { RegistryTakedowns } from '../registry-takedowns.ts';
 import type { TreeLeaf } from '../registry-tree.ts';
 import type { CheckQueue } from './check-queue.ts';
-import type { Findings } from './findings.ts';
+import { MISSING, type Findings } from './findings.ts';
 import { HeadCheck } from './head-check.ts';
 import { LogReplay } from './log-replay.ts';
 import { MapReplay } from './map-replay.ts';
@@ -157,7 +157,7 @@ class RegistryReplay {
 
   async #addMissing(): Promise<void> {
     const index = this.nextIndex;
-    this.#parts.findings.addToRun('record', 'record', { key: index, ordinal: index }, 'it is missing');
+    this.#parts.findings.addToRun('record', 'record', { key: index, ordinal: index }, MISSING);
     await this.#push({ index, ids: null });
   }
 
