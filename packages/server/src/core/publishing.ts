@@ -392,6 +392,8 @@ export class Publishing {
       if (registryIndex >= this.#parts.sequencer.length) return { recordId, state: 'processing' };
       return { recordId, state: 'published', registryIndex };
     }
+    // On its way again: a row that says it was rejected is from before, and not written anew where the disk was full.
+    if (reservation !== null) return null;
     const pending = await this.#parts.store.readPending(recordId);
     if (pending?.logId !== logId || pending.rejection === null) return null;
     return { recordId, state: 'rejected', reason: pending.rejection };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   digestOf,
   encodeRecordContents,
@@ -114,4 +115,33 @@ test('a record is published only under a head that is served (threats D1)', asyn
   await upload;
   assert.equal((await early).state, 'published');
   assert.equal((await core.publishing.status(LOG, record.id)).state, 'published');
+});
+
+test('a record that is posted again after its rejection is not called rejected while it is committed', async () => {
+  const record = await signed(CONTENT);
+  await core.publish(PACKAGE, record);
+  core.nowMs += SOURCING_IDLE_MS + 1;
+  await core.publishing.sweep();
+  assert.equal((await core.publishing.status(LOG, record.id)).state, 'rejected');
+  await core.content.keepBytes(digestOf(CONTENT), CONTENT);
+  const commit = core.store.commit.bind(core.store);
+  let goOn = (): void => undefined;
+  const begun = new Promise<void>((resolve) => {
+    core.store.commit = async (...asked) => {
+      resolve();
+      await new Promise<void>((settle) => {
+        goOn = settle;
+      });
+      return commit(...asked);
+    };
+  });
+  const again = core.publish(PACKAGE, record);
+  await begun;
+  // Its row still says what it said before: nobody had to write it anew.
+  assert.notEqual((await core.store.readPending(record.id))?.rejection ?? null, null);
+  const thrice = core.publish(PACKAGE, record);
+  // Enough for a wrong answer.
+  await Promise.race([thrice, sleep(50)]);
+  goOn();
+  assert.deepEqual([(await again).state, (await thrice).state], ['published', 'published']);
 });
