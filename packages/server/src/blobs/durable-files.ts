@@ -74,6 +74,7 @@ async function closing(descriptor: number, work: (descriptor: number) => Promise
   }
 }
 
+/** Throws `storage/failed` where the sync fails, whatever it says. */
 export function syncHandle(handle: Pick<FileHandle, 'sync'>, file: string): Promise<void> {
   return syncOrFail(file, () => handle.sync());
 }
