@@ -87,22 +87,24 @@ export class Clients {
     if (process === null) return { type: 'lost' };
     const { name, logId, envelope } = draft;
     draft.inFlight++;
+    draft.posts++;
+    const isAlone = aloneSince(draft, 1);
     checker.told(draft.id).refused = draft.isWrong;
     const final = random.once(2);
     const reply = await this.#world.call(
       process,
       ({ publishing }) => publishing.publish({ logId, name, envelope, final }),
-      (status, core) => this.#hear(draft, status, core, 1),
+      (status, core) => this.#hear(draft, status, core, isAlone),
     );
     if (reply.type !== 'lost') draft.inFlight--;
     const isRefused = reply.type === 'failure' && isRefusal(reply.failure);
-    if (isRefused && draft.inFlight === 0 && draft.acceptedAtMs === null && !disk.state.recordsById.has(draft.id)) {
+    if (isRefused && isAlone() && draft.acceptedAtMs === null && !disk.state.recordsById.has(draft.id)) {
       checker.refused(draft.id, disk.state);
     }
     return reply;
   }
 
-  #hear(draft: Draft, status: wargApi.RecordStatus, { sequencer }: Core, own: number): void {
+  #hear(draft: Draft, status: wargApi.RecordStatus, { sequencer }: Core, isAlone: () => boolean): void {
     const { checker, disk } = this.#world;
     if (status.state === 'published') {
       checker.published(draft.id, status.registryIndex, disk.state, sequencer.length);
@@ -110,17 +112,18 @@ export class Clients {
     } else if (status.state === 'rejected') {
       checker.rejected(status.reason);
       // Of two processes on one disk one may publish what the other rejects.
-      if (draft.inFlight === own && !checker.rivals) checker.refused(draft.id, disk.state);
+      if (isAlone() && !checker.rivals) checker.refused(draft.id, disk.state);
     } else draft.acceptedAtMs ??= this.#world.nowMs;
   }
 
   async #status(draft: Draft): Promise<Reply<wargApi.RecordStatus>> {
     const process = this.#anyProcess();
     if (process === null) return { type: 'lost' };
+    const isAlone = aloneSince(draft, 0);
     return this.#world.call(
       process,
       ({ publishing }) => publishing.status(draft.logId, draft.id),
-      (status, core) => this.#hear(draft, status, core, 0),
+      (status, core) => this.#hear(draft, status, core, isAlone),
     );
   }
 
@@ -217,6 +220,12 @@ export class Clients {
 
 async function* wholeBody(content: Uint8Array | undefined): AsyncIterable<Uint8Array> {
   yield content ?? assert.fail();
+}
+
+/** Whether no post of the record but the `own` ones under way now has been under way since: another may have been taken meanwhile. */
+function aloneSince(draft: Draft, own: number): () => boolean {
+  const { inFlight, posts } = draft;
+  return () => inFlight === own && draft.posts === posts;
 }
 
 /** Said of the record itself: it was not taken, and will not be unless it is posted again. */

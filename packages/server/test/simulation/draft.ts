@@ -30,6 +30,8 @@ export interface Draft {
   readonly isWrong: boolean;
   /** Posts without an answer so far; one that was lost may still arrive. */
   inFlight: number;
+  /** Of all times. */
+  posts: number;
   /** When a client was first told that it is accepted; `null` before. */
   acceptedAtMs: number | null;
   settled: boolean;
@@ -80,6 +82,7 @@ export async function draftFor(world: World, { name, logId, drafts }: SimulatedP
     contents,
     isWrong,
     inFlight: 0,
+    posts: 0,
     acceptedAtMs: null,
     settled: false,
   };
