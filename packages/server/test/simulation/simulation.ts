@@ -32,6 +32,9 @@ export interface History {
   readonly end: string;
 }
 
+/** Asked so often, a proof comes, or never. */
+const PROOF_ATTEMPTS = 4;
+
 let current: Scheduler | null = null;
 
 /** Replaces clock and signatures for the tests of this file; call the returned function when they are over. */
@@ -108,11 +111,15 @@ async function checkMapProofs(world: World): Promise<void> {
     const newest = new Map<LogId, StoredRecord>();
     for (const [index, record] of state.records) if (index < logLength) newest.set(record.logId, record);
     const proven = world.random.pick([...newest.values()]);
-    const reply: Reply<{ readonly map: Uint8Array }> = await world.call(
-      process,
-      ({ proving }) => proving.inclusion(logLength, [proven.registryIndex]),
-      () => undefined,
-    );
+    const ask = (): Promise<Reply<{ readonly map: Uint8Array }>> =>
+      world.call(
+        process,
+        ({ proving }) => proving.inclusion(logLength, [proven.registryIndex]),
+        () => undefined,
+      );
+    let reply = await ask();
+    // The slowest of many reads may take longer than a client waits.
+    for (let attempt = 1; reply.type === 'lost' && attempt < PROOF_ATTEMPTS; attempt++) reply = await ask();
     // Pruning goes on meanwhile.
     if (reply.type === 'failure' && (mapVersion ?? 0) < state.mapFloor) continue;
     assert.ok(reply.type === 'answer', `no map proof at ${logLength}`);
