@@ -24,8 +24,9 @@ export interface Flaw {
   readonly derivable: boolean;
 }
 
-/** What is wrong with bytes that a digest names, to whoever checks or copies them. */
+/** What is said, by whoever checks or copies it, of what should be there. */
 export const MISSING = 'it is missing';
+/** And of bytes that a digest names. */
 export const OTHER_BYTES = 'its bytes have another digest';
 
 /** Flaws of one kind that are named; beyond it they are counted. */
